@@ -9,9 +9,12 @@
 //! | [`sid`] | the identifiers that Twilio hands out |
 //! | [`signature`] | who really sent this request |
 //! | [`form`] | `application/x-www-form-urlencoded`, with limits |
+//! | [`rest`] | the resources of the Conversations API as types |
 
 #![forbid(unsafe_code)]
 
 pub mod form;
+pub mod rest;
 pub mod sid;
 pub mod signature;
+mod wire_enum;
