@@ -10,6 +10,7 @@
 //! | [`signature`] | who really sent this request |
 //! | [`form`] | `application/x-www-form-urlencoded`, with limits |
 //! | [`rest`] | the resources of the Conversations API as types |
+//! | [`webhook`] | Conversations events as types |
 
 #![forbid(unsafe_code)]
 
@@ -17,4 +18,5 @@ pub mod form;
 pub mod rest;
 pub mod sid;
 pub mod signature;
+pub mod webhook;
 mod wire_enum;
