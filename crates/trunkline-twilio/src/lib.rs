@@ -1,0 +1,5 @@
+//! Twilio as a messaging backend.
+
+#![forbid(unsafe_code)]
+
+pub mod rest;

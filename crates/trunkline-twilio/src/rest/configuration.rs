@@ -1,0 +1,65 @@
+//! Account, service and where webhooks go.
+
+use trunkline_proto::rest::{Configuration, Service, WebhookConfiguration};
+use trunkline_proto::sid::ServiceSid;
+
+use super::client::{Call, Form};
+use super::{RestClient, RestError};
+
+const ACCOUNT: &str = "/v1/Configuration";
+const SERVICE: &str = "/v1/Services/{service}";
+const WEBHOOKS: &str = "/v1/Configuration/Webhooks";
+
+/// What is changed of a webhook configuration; what is left out stays.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WebhookUpdate {
+    /// Where post-events go.
+    pub post_webhook_url: Option<String>,
+    /// `GET` or `POST`.
+    pub method: Option<String>,
+    /// The events that are sent, all of them.
+    pub filters: Vec<String>,
+}
+
+impl RestClient {
+    /// Fetches the account's defaults.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn fetch_configuration(&self) -> Result<Configuration, RestError> {
+        self.fetch(Call::read(self.unscoped(&["Configuration"])?, ACCOUNT)).await
+    }
+
+    /// Fetches a service.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn fetch_service(&self, service: ServiceSid) -> Result<Service, RestError> {
+        self.fetch(Call::read(self.unscoped(&["Services", service.as_str()])?, SERVICE)).await
+    }
+
+    /// Fetches where webhooks go: of the service if the client has one, else of the account.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn fetch_webhooks(&self) -> Result<WebhookConfiguration, RestError> {
+        self.fetch(Call::read(self.scoped(&["Configuration", "Webhooks"])?, WEBHOOKS)).await
+    }
+
+    /// Changes where webhooks go: of the service if the client has one, else of the account.
+    ///
+    /// # Cancel safety
+    /// May have taken effect; it may be done again.
+    pub async fn update_webhooks(&self, update: &WebhookUpdate) -> Result<WebhookConfiguration, RestError> {
+        let mut form = Form::default();
+        form.set("PostWebhookUrl", update.post_webhook_url.as_deref());
+        form.set("Method", update.method.as_deref());
+        for filter in &update.filters {
+            form.set("Filters", Some(filter.as_str()));
+        }
+        if self.config().service_sid.is_none() {
+            form.set("Target", Some("webhook"));
+        }
+        self.fetch(Call::update(self.scoped(&["Configuration", "Webhooks"])?, WEBHOOKS, form)).await
+    }
+}

@@ -1,0 +1,139 @@
+//! What can go wrong with a request, sorted by what is known about its effect.
+
+use std::time::Duration;
+
+use trunkline_core::Retry;
+
+/// Why a request failed. No variant holds a text of the answer, because those may contain numbers and names.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RestError {
+    /// Twilio understood the request and refused it; nothing happened.
+    #[error("refused with status {status}, code {code}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// Twilio's code; the status if the answer had none.
+        code: u32,
+    },
+    /// The credentials are not accepted or do not suffice.
+    #[error("not authorised, status {status}, code {code}")]
+    Auth {
+        /// The HTTP status.
+        status: u16,
+        /// Twilio's code; the status if the answer had none.
+        code: u32,
+    },
+    /// Too many requests, or the sender's own rate is used up for longer than the operation may take; nothing happened.
+    #[error("throttled, code {code}")]
+    Throttled {
+        /// How long to wait; zero if Twilio did not say.
+        retry_after: Duration,
+        /// Twilio's code; 429 if the answer had none.
+        code: u32,
+    },
+    /// Twilio answered with a server error or a time-out of its own. Whether anything happened is not known.
+    #[error("unavailable, status {status}, code {code}")]
+    Unavailable {
+        /// The HTTP status.
+        status: u16,
+        /// Twilio's code; the status if the answer had none.
+        code: u32,
+    },
+    /// No connection could be made; nothing happened.
+    #[error("no connection")]
+    Unreachable(#[source] reqwest::Error),
+    /// The request left and no answer came back: time-out, or the connection was lost. It may have been carried out.
+    #[error("no answer; the request may have been carried out")]
+    UnknownOutcome(#[source] reqwest::Error),
+    /// The answer is longer than [`MAX_RESPONSE_BYTES`](super::MAX_RESPONSE_BYTES). The request was carried out.
+    #[error("the answer is too long")]
+    TooLong,
+    /// The request was carried out, but its answer was not understood.
+    #[error("the answer was not understood")]
+    Decode,
+    /// The arguments make no request; nothing was sent.
+    #[error("{0} cannot be used in a request")]
+    BadArgument(&'static str),
+    /// The HTTP client itself could not be built or could not build a request; nothing was sent.
+    #[error("the request could not be built")]
+    Client(#[source] reqwest::Error),
+}
+
+impl RestError {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "twilio.rest.refused",
+            Self::Auth { .. } => "twilio.rest.auth",
+            Self::Throttled { .. } => "twilio.rest.throttled",
+            Self::Unavailable { .. } => "twilio.rest.unavailable",
+            Self::Unreachable(_) => "twilio.rest.unreachable",
+            Self::UnknownOutcome(_) => "twilio.rest.unknown_outcome",
+            Self::TooLong => "twilio.rest.too_long",
+            Self::Decode => "twilio.rest.decode",
+            Self::BadArgument(_) => "twilio.rest.bad_argument",
+            Self::Client(_) => "twilio.rest.client",
+        }
+    }
+
+    /// Whether the operation may be tried again. `Unknown` means: look at the far side before repeating a create.
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Throttled { retry_after, .. } => Retry::After(*retry_after),
+            Self::Unreachable(_) => Retry::After(Duration::ZERO),
+            Self::Unavailable { .. } | Self::UnknownOutcome(_) | Self::TooLong | Self::Decode => Retry::Unknown,
+            Self::Refused { .. } | Self::Auth { .. } | Self::BadArgument(_) | Self::Client(_) => Retry::No,
+        }
+    }
+
+    /// Twilio's numeric code, if an answer came.
+    pub fn twilio_code(&self) -> Option<u32> {
+        match self {
+            Self::Refused { code, .. }
+            | Self::Auth { code, .. }
+            | Self::Throttled { code, .. }
+            | Self::Unavailable { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// Whether the resource, or one in its path, is not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+    }
+
+    /// Whether time ran out.
+    pub fn is_timeout(&self) -> bool {
+        match self {
+            Self::Unreachable(error) | Self::UnknownOutcome(error) => error.is_timeout(),
+            Self::Unavailable { status, .. } => matches!(status, 408 | 504),
+            _ => false,
+        }
+    }
+
+    /// Sorts a failure of the transport. The URL is dropped, because it may contain an address.
+    pub(super) fn transport(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        if error.is_builder() {
+            Self::Client(error)
+        } else if error.is_connect() {
+            Self::Unreachable(error)
+        } else {
+            Self::UnknownOutcome(error)
+        }
+    }
+
+    /// Sorts an answer that is no success.
+    pub(super) fn answer(status: u16, code: Option<u32>, retry_after: Option<Duration>) -> Self {
+        let code = code.unwrap_or_else(|| u32::from(status));
+        match (status, code) {
+            (429, _) | (_, 20429 | 50063 | 50074) => {
+                Self::Throttled { retry_after: retry_after.unwrap_or_default(), code }
+            }
+            (401 | 403, _) | (_, 20003 | 20006) => Self::Auth { status, code },
+            (408 | 500.., _) => Self::Unavailable { status, code },
+            _ => Self::Refused { status, code },
+        }
+    }
+}
