@@ -1,5 +1,34 @@
 //! Twilio as a messaging backend.
+//!
+//! [`TwilioMessaging`] implements the conversational contract of `trunkline-core`; [`rest::RestClient`] is the client
+//! underneath, usable by itself.
+//!
+//! ```no_run
+//! use trunkline_core::messaging::{Config, ConversationConfig, ConversationalBackend};
+//! use trunkline_twilio::TwilioMessaging;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::builder()
+//!     .provider("twilio")
+//!     .setting("account_sid", "AC00000000000000000000000000000001")
+//!     .secret("auth_token", "the account's token")
+//!     .build()?;
+//! let backend = TwilioMessaging::new(config)?;
+//! backend.start().await?;
+//! let conversation = backend.create_conversation(ConversationConfig::default()).await?;
+//! # drop(conversation);
+//! # Ok(())
+//! # }
+//! ```
 
 #![forbid(unsafe_code)]
 
+mod messaging;
 pub mod rest;
+mod settings;
+
+pub use self::messaging::{
+    HANDLED_EVENTS, MAX_CONVERSATIONS, MAX_STREAMS, MAX_STREAMS_PER_CONVERSATION, TwilioMessaging, message_from_rest,
+    register,
+};
+pub use self::settings::SETTINGS;

@@ -1,0 +1,348 @@
+//! The backend itself: the contract's thirteen operations.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use trunkline_core::messaging::{
+    Config, Conversation, ConversationConfig, ConversationId, ConversationalBackend, ErrorCode, MediaSource,
+    MessageStream, MessagingError, NewParticipant, Operation, OutgoingMessage, Participant, ParticipantId, Registry,
+    SentMessage, WebhookEvent,
+};
+use trunkline_core::{Channel, HealthState, HealthStatus, Retry};
+use trunkline_proto::form;
+use trunkline_proto::rest::ConversationState;
+use trunkline_proto::sid::{ConversationSid, MediaSid, ServiceSid};
+use trunkline_proto::signature::{self, RequestKind, SETTINGS_HEADER, SIGNATURE_HEADER, SignedRequest};
+use trunkline_proto::webhook::{ConversationsEvent, ConversationsWebhook};
+
+use super::failure::failed;
+use super::running::Running;
+use super::streams::Streams;
+use super::{convert, participants, start};
+use crate::rest::{ConversationFilter, ConversationUpdate, NewConversation, NewMessage, RestClient, RestError};
+use crate::settings::Settings;
+
+/// The most conversations that a listing holds.
+pub const MAX_CONVERSATIONS: usize = 100_000;
+
+/// The longest text of a message on a telephone channel, in characters (Twilio's limits page).
+const MAX_CHANNEL_CHARACTERS: usize = 1_600;
+
+/// A closed conversation cannot be updated.
+const CLOSED_ALREADY: u32 = 50377;
+
+/// The provider's code for a webhook that is not believed or not understood.
+const INVALID_WEBHOOK: &str = "ErrCodeTwilioInvalidWebhook";
+
+/// Makes the provider known as `twilio`.
+pub fn register(registry: &mut Registry) {
+    registry.register("twilio", Arc::new(|config| Ok(Arc::new(TwilioMessaging::new(config)?))));
+}
+
+/// Twilio Conversations as a messaging backend.
+#[derive(Debug)]
+pub struct TwilioMessaging {
+    config: Arc<Config>,
+    settings: Settings,
+    rest: RestClient,
+    running: Running,
+    streams: Arc<Streams>,
+    /// The service that files are uploaded to, known after start.
+    service: Mutex<Option<ServiceSid>>,
+}
+
+impl TwilioMessaging {
+    /// Builds a backend, stopped. Nothing is connected yet. The settings are listed in [`SETTINGS`](crate::SETTINGS).
+    ///
+    /// # Errors
+    /// `ErrCodeInvalidConfig` with every problem; `ErrCodeInternalError` if the system offers no usable TLS.
+    pub fn new(config: Config) -> Result<Self, MessagingError> {
+        let settings = Settings::from_config(&config).map_err(|problems| {
+            MessagingError::new(Operation::NewBackend, ErrorCode::InvalidConfig, problems.to_string())
+                .with_source(problems)
+        })?;
+        let rest = RestClient::new(settings.rest.clone()).map_err(|error| failed(Operation::NewBackend, error))?;
+        let streams = Streams::new(settings.stream_buffer);
+        let service = Mutex::new(settings.rest.service_sid);
+        Ok(Self { config: Arc::new(config), settings, rest, running: Running::new(), streams, service })
+    }
+
+    /// The client underneath, for what the contract has no operation for: reading back, catching up, files.
+    pub fn rest(&self) -> &RestClient {
+        &self.rest
+    }
+
+    /// Verifies a webhook's signature and reads it, and does nothing else with it.
+    ///
+    /// # Errors
+    /// `ErrCodeInvalidSignature`, `ErrCodeInvalidWebhook`.
+    pub fn read_webhook(&self, event: &WebhookEvent) -> Result<ConversationsWebhook, MessagingError> {
+        let invalid = |code, message: &str| {
+            MessagingError::new(Operation::HandleWebhook, code, message).with_provider(INVALID_WEBHOOK, None)
+        };
+        let content_type = event.header("content-type").unwrap_or_default();
+        let kind = if event.method.eq_ignore_ascii_case("GET") {
+            RequestKind::Get
+        } else if content_type.starts_with("application/json") {
+            RequestKind::Json
+        } else {
+            RequestKind::Form
+        };
+        let request = SignedRequest {
+            kind,
+            url: &event.url,
+            params: &event.params,
+            body: Some(&event.body),
+            signature: event.header(SIGNATURE_HEADER),
+            settings: event.header(SETTINGS_HEADER),
+        };
+        signature::verify(&request, &self.settings.signing_keys).map_err(|error| {
+            invalid(ErrorCode::InvalidSignature, "the webhook's signature is not valid").with_source(error)
+        })?;
+
+        // A GET has its parameters where its signature covers them: in the URL.
+        let from_query = match event.url.split_once('?') {
+            Some((_, query)) if kind == RequestKind::Get => form::decode(query.as_bytes()).map_err(|error| {
+                invalid(ErrorCode::InvalidWebhook, "the webhook's query is malformed").with_source(error)
+            })?,
+            _ => Vec::new(),
+        };
+        let params = if kind == RequestKind::Get { &from_query } else { &event.params };
+        ConversationsWebhook::parse(params)
+            .map_err(|error| invalid(ErrorCode::InvalidWebhook, "the webhook is not complete").with_source(error))
+    }
+
+    fn enter(&self, operation: Operation) -> Result<TaskTrackerToken, MessagingError> {
+        self.running.enter().ok_or_else(|| {
+            let message = "the backend is not running";
+            MessagingError::new(operation, ErrorCode::NotRunning, message).with_retry(Retry::After(Duration::ZERO))
+        })
+    }
+
+    fn service(&self) -> Option<ServiceSid> {
+        *self.service.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Uploads the one file of a message, if there is one.
+    async fn upload(&self, media: Vec<MediaSource>) -> Result<Option<MediaSid>, MessagingError> {
+        let invalid = |code, message| Err(MessagingError::new(Operation::SendMessage, code, message));
+        let mut media = media.into_iter();
+        let Some(file) = media.next() else { return Ok(None) };
+        if media.next().is_some() {
+            return invalid(ErrorCode::InvalidMessage, "a Twilio message carries one file; send one message each");
+        }
+        let MediaSource::Bytes { content_type, filename, data } = file else {
+            return invalid(ErrorCode::InvalidMessage, "media by URL is not fetched; give its bytes");
+        };
+        let Some(service) = self.service() else {
+            return invalid(ErrorCode::InvalidConfig, "files need a service: set chat_service_sid");
+        };
+        let uploaded = self.rest.upload_media(service, &content_type, filename.as_deref(), data).await;
+        let uploaded = uploaded.map_err(|error| {
+            let failure = failed(Operation::SendMessage, error);
+            // Whatever became of the file, no message was sent yet.
+            match failure.retry() {
+                Retry::Unknown => failure.with_retry(Retry::After(Duration::ZERO)),
+                Retry::No | Retry::After(_) => failure,
+            }
+        })?;
+        Ok(Some(uploaded.sid))
+    }
+
+    async fn find_conversation(&self, operation: Operation, id: &str) -> Result<ConversationSid, MessagingError> {
+        match id.parse() {
+            Ok(sid) => Ok(sid),
+            Err(_) => Ok(self.rest.fetch_conversation(id).await.map_err(|error| failed(operation, error))?.sid),
+        }
+    }
+}
+
+#[async_trait]
+impl ConversationalBackend for TwilioMessaging {
+    async fn start(&self) -> Result<(), MessagingError> {
+        if self.running.is_running() {
+            return Ok(());
+        }
+        let service = start::verify(&self.rest).await?;
+        if let Some(url) = &self.settings.webhook_url {
+            start::register_webhook(&self.rest, url).await?;
+        }
+        *self.service.lock().unwrap_or_else(PoisonError::into_inner) = service;
+        self.running.start();
+        Ok(())
+    }
+
+    async fn stop(&self) -> Result<(), MessagingError> {
+        self.running.stop();
+        let is_drained = self.running.drained(self.config.timeout()).await;
+        self.streams.close_all();
+        if is_drained {
+            return Ok(());
+        }
+        let message = format!("{} operations did not finish in time", self.running.in_flight());
+        Err(MessagingError::new(Operation::Stop, ErrorCode::ShutdownError, message))
+    }
+
+    async fn create_conversation(&self, config: ConversationConfig) -> Result<Conversation, MessagingError> {
+        let _in_flight = self.enter(Operation::CreateConversation)?;
+        if !is_json_object(config.attributes.as_deref()) {
+            let message = "attributes must be a JSON object";
+            return Err(MessagingError::new(Operation::CreateConversation, ErrorCode::InvalidConfig, message));
+        }
+        let new = NewConversation {
+            friendly_name: config.friendly_name,
+            unique_name: config.unique_name,
+            attributes: config.attributes,
+            state: config.state.map(convert::state_to_rest),
+        };
+        let created = self.rest.create_conversation(&new).await;
+        created.map(convert::conversation).map_err(|error| failed(Operation::CreateConversation, error))
+    }
+
+    async fn get_conversation(&self, id: &ConversationId) -> Result<Conversation, MessagingError> {
+        let _in_flight = self.enter(Operation::GetConversation)?;
+        let found = self.rest.fetch_conversation(id.as_str()).await;
+        found.map(convert::conversation).map_err(|error| failed(Operation::GetConversation, error))
+    }
+
+    async fn list_conversations(&self) -> Result<Vec<Conversation>, MessagingError> {
+        let _in_flight = self.enter(Operation::ListConversations)?;
+        let found = self.rest.list_conversations(&ConversationFilter::default(), MAX_CONVERSATIONS).await;
+        let found = found.map_err(|error| failed(Operation::ListConversations, error))?;
+        if !found.is_complete {
+            tracing::warn!(limit = MAX_CONVERSATIONS, "there are more conversations than are listed");
+        }
+        Ok(found.items.into_iter().map(convert::conversation).collect())
+    }
+
+    async fn close_conversation(&self, id: &ConversationId) -> Result<(), MessagingError> {
+        let _in_flight = self.enter(Operation::CloseConversation)?;
+        let sid = self.find_conversation(Operation::CloseConversation, id.as_str()).await?;
+        let update = ConversationUpdate { state: Some(ConversationState::Closed), ..ConversationUpdate::default() };
+        match self.rest.update_conversation(sid.as_str(), &update).await {
+            Ok(_) | Err(RestError::Refused { code: CLOSED_ALREADY, .. }) => {
+                self.streams.close(sid);
+                Ok(())
+            }
+            Err(error) => Err(failed(Operation::CloseConversation, error)),
+        }
+    }
+
+    async fn send_message(&self, id: &ConversationId, message: OutgoingMessage) -> Result<SentMessage, MessagingError> {
+        let _in_flight = self.enter(Operation::SendMessage)?;
+        if let Some(problem) = problem_of(&message) {
+            return Err(MessagingError::new(Operation::SendMessage, ErrorCode::InvalidMessage, problem));
+        }
+        let new = NewMessage {
+            author: message.author.or_else(|| self.settings.identity.clone()),
+            body: Some(message.body.into_inner()).filter(|body| !body.is_empty()),
+            attributes: message.attributes,
+            media_sid: self.upload(message.media).await?,
+        };
+        let created = self.rest.create_message(id.as_str(), &new).await;
+        created.map(|sent| convert::sent(&sent)).map_err(|error| failed(Operation::SendMessage, error))
+    }
+
+    async fn receive_messages(&self, id: &ConversationId) -> Result<MessageStream, MessagingError> {
+        let _in_flight = self.enter(Operation::ReceiveMessages)?;
+        let refused = |message| Err(MessagingError::new(Operation::ReceiveMessages, ErrorCode::ChannelFailed, message));
+        let sid = self.find_conversation(Operation::ReceiveMessages, id.as_str()).await?;
+        // First subscribe, then look: a conversation that closes in between ends the stream.
+        let Some(stream) = self.streams.subscribe(sid) else { return refused("there are too many streams") };
+        let found = self.rest.fetch_conversation(sid.as_str()).await;
+        let found = found.map_err(|error| failed(Operation::ReceiveMessages, error))?;
+        if found.state == ConversationState::Closed {
+            return refused("the conversation is closed");
+        }
+        // A stop in between may have closed all streams before this one was opened.
+        let _still_running = self.enter(Operation::ReceiveMessages)?;
+        Ok(Box::pin(stream))
+    }
+
+    async fn add_participant(
+        &self,
+        id: &ConversationId,
+        participant: NewParticipant,
+    ) -> Result<Participant, MessagingError> {
+        let _in_flight = self.enter(Operation::AddParticipant)?;
+        participants::add(&self.rest, id.as_str(), participant, self.settings.phone_number.as_deref()).await
+    }
+
+    async fn remove_participant(&self, id: &ConversationId, participant: &ParticipantId) -> Result<(), MessagingError> {
+        let _in_flight = self.enter(Operation::RemoveParticipant)?;
+        participants::remove(&self.rest, id.as_str(), participant.as_str()).await
+    }
+
+    async fn handle_webhook(&self, event: &WebhookEvent) -> Result<(), MessagingError> {
+        let _in_flight = self.enter(Operation::HandleWebhook)?;
+        match self.read_webhook(event)?.event {
+            ConversationsEvent::OnMessageAdded(added) => {
+                let conversation = added.conversation_sid;
+                let slow = self.streams.deliver(conversation, &convert::message_from_event(added));
+                if slow > 0 {
+                    tracing::warn!(conversation.id = %conversation, streams = slow, "receivers were too slow, their streams end");
+                }
+            }
+            ConversationsEvent::OnConversationStateUpdated(updated)
+                if updated.state_to == ConversationState::Closed =>
+            {
+                self.streams.close(updated.conversation_sid);
+            }
+            ConversationsEvent::OnConversationRemoved(removed) => self.streams.close(removed.conversation_sid),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn health_check(&self) -> Result<HealthStatus, MessagingError> {
+        let mut status = HealthStatus::healthy().with_active_conversations(self.streams.conversations());
+        if !self.running.is_running() {
+            status = status.because(HealthState::Unhealthy, "the backend is not running");
+        }
+        let rest = self.rest.without_retries();
+        let trouble = match &self.settings.webhook_url {
+            Some(url) => match rest.fetch_webhooks().await {
+                Ok(present) if start::is_registered(&present, url) => None,
+                Ok(_) => Some((HealthState::Degraded, "webhooks are not all sent to webhook_url")),
+                Err(error) => Some(health_of(&error)),
+            },
+            None => rest.fetch_configuration().await.err().map(|error| health_of(&error)),
+        };
+        Ok(trouble.into_iter().fold(status, |status, (state, reason)| status.because(state, reason)))
+    }
+
+    fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config)
+    }
+}
+
+fn health_of(error: &RestError) -> (HealthState, &'static str) {
+    match error {
+        RestError::Throttled { .. } => (HealthState::Degraded, "Twilio asks to slow down"),
+        RestError::Auth { .. } => (HealthState::Unhealthy, "Twilio does not accept the credentials"),
+        RestError::Refused { .. } | RestError::Decode | RestError::TooLong => {
+            (HealthState::Degraded, "Twilio's answer was not what was expected")
+        }
+        _ => (HealthState::Unhealthy, "Twilio cannot be reached"),
+    }
+}
+
+/// What is wrong with a message that Twilio need not be asked about.
+fn problem_of(message: &OutgoingMessage) -> Option<&'static str> {
+    let is_on_telephone = matches!(message.channel, Some(Channel::Sms | Channel::Whatsapp));
+    if message.body.expose().is_empty() && message.media.is_empty() {
+        Some("a message needs a text or a file")
+    } else if is_on_telephone && message.body.expose().chars().count() > MAX_CHANNEL_CHARACTERS {
+        Some("the text is longer than 1600 characters")
+    } else if !is_json_object(message.attributes.as_deref()) {
+        Some("attributes must be a JSON object")
+    } else {
+        None
+    }
+}
+
+fn is_json_object(text: Option<&str>) -> bool {
+    text.is_none_or(|text| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).is_ok())
+}

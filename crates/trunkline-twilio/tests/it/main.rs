@@ -1,0 +1,15 @@
+//! The client and the backend against servers that speak Twilio's documented JSON.
+
+#[cfg(test)]
+mod contract;
+#[cfg(test)]
+mod lists;
+#[cfg(test)]
+mod requests;
+#[cfg(test)]
+mod retries;
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+mod support;
+#[cfg(test)]
+mod webhooks;
