@@ -29,6 +29,9 @@ pub struct Envelope {
     /// W3C trace context of the span that published it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// How often an operator has put it back: 0 for an original. An extension attribute.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub replay: u32,
     /// The payload, kept as it came.
     data: Box<RawValue>,
 }
@@ -51,6 +54,7 @@ impl Envelope {
             subject: subject.into(),
             time,
             traceparent: None,
+            replay: 0,
             data: serde_json::value::to_raw_value(data).map_err(EnvelopeError::Data)?,
         })
     }
@@ -59,6 +63,15 @@ impl Envelope {
     #[must_use]
     pub fn with_traceparent(mut self, traceparent: Option<String>) -> Self {
         self.traceparent = traceparent;
+        self
+    }
+
+    /// The envelope for one more treatment: its id is new, so that the bus takes it, and it says that it is a replay.
+    #[must_use]
+    pub fn replayed(mut self) -> Self {
+        let original = self.id.split_once(";replay=").map_or(self.id.as_str(), |(original, _)| original);
+        self.replay += 1;
+        self.id = format!("{original};replay={}", self.replay);
         self
     }
 
@@ -80,6 +93,11 @@ impl Envelope {
     pub fn data<T: DeserializeOwned>(&self) -> Result<T, EnvelopeError> {
         serde_json::from_str(self.data.get()).map_err(EnvelopeError::Data)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// An envelope that cannot be read or written.
@@ -126,6 +144,14 @@ mod tests {
         let value: serde_json::Value = serde_json::from_slice(&json).expect("value");
         assert_eq!(value["specversion"], "1.0");
         assert_eq!(value["type"], "message.received.v1");
+    }
+
+    #[test]
+    fn each_replay_has_its_own_id() {
+        let first = Envelope::new("a", "s", "t", "c", Timestamp::UNIX_EPOCH, &()).expect("envelope").replayed();
+        assert_eq!((first.id.as_str(), first.replay), ("a;replay=1", 1));
+        let second = first.replayed();
+        assert_eq!((second.id.as_str(), second.replay), ("a;replay=2", 2));
     }
 
     #[test]

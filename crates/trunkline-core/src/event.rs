@@ -48,9 +48,6 @@ pub struct MessageMetadata {
     pub index: u64,
     /// When the provider accepted it.
     pub created: Timestamp,
-    /// Set when an operator asks for a second treatment of a message that had become a dead letter.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub replay: bool,
 }
 
 /// A file at the provider.
