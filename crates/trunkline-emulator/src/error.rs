@@ -1,0 +1,136 @@
+//! The errors that the emulated API answers with: Twilio's code, HTTP status and text.
+//!
+//! Codes and meanings are those of Twilio's error dictionary. Where the dictionary gives no HTTP status the usual one
+//! for its meaning is used. Texts never repeat what the caller sent.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+/// Answer to a request that was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("twilio error {code} (http {status})")]
+pub(crate) struct ApiError {
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// Twilio's error code.
+    pub(crate) code: u32,
+    /// What Twilio says to a person.
+    pub(crate) message: Cow<'static, str>,
+}
+
+/// The JSON body of an error.
+#[derive(Debug, Serialize)]
+pub(crate) struct ErrorBody<'a> {
+    code: u32,
+    message: &'a str,
+    more_info: String,
+    status: u16,
+}
+
+impl ApiError {
+    pub(crate) const fn new(status: u16, code: u32, message: &'static str) -> Self {
+        Self { status, code, message: Cow::Borrowed(message) }
+    }
+
+    /// The body as Twilio writes it.
+    pub(crate) fn body(&self) -> ErrorBody<'_> {
+        ErrorBody {
+            code: self.code,
+            message: &self.message,
+            more_info: format!("https://www.twilio.com/docs/errors/{}", self.code),
+            status: self.status,
+        }
+    }
+
+    /// 20404: the resource at this path does not exist.
+    pub(crate) fn not_found(path: &str) -> Self {
+        let message = format!("The requested resource {path} was not found");
+        Self { status: 404, code: 20404, message: Cow::Owned(message) }
+    }
+
+    /// 20001: a parameter is missing or has no meaning; `what` names it.
+    pub(crate) fn parameter(what: &'static str) -> Self {
+        Self { status: 400, code: 20001, message: Cow::Owned(format!("Invalid parameter: {what}")) }
+    }
+}
+
+pub(crate) const UNAUTHORIZED: ApiError = ApiError::new(401, 20003, "Authenticate");
+pub(crate) const METHOD_NOT_ALLOWED: ApiError = ApiError::new(405, 20004, "Method not allowed");
+pub(crate) const FORBIDDEN: ApiError = ApiError::new(403, 20006, "Access denied");
+pub(crate) const PAGE_SIZE: ApiError = ApiError::new(400, 20007, "Page size too large");
+pub(crate) const TOO_LARGE: ApiError = ApiError::new(413, 20001, "Request body is too large");
+pub(crate) const FULL: ApiError = ApiError::new(503, 20503, "The emulator holds as much as it is allowed to");
+pub(crate) const STOPPING: ApiError = ApiError::new(503, 20503, "Service unavailable");
+
+pub(crate) const REFUSED_BY_WEBHOOK: ApiError = ApiError::new(403, 50056, "Webhook refused the command");
+pub(crate) const WEBHOOK_FAILED: ApiError = ApiError::new(403, 50057, "Webhook call failed");
+
+pub(crate) const ATTRIBUTES_TOO_LONG: ApiError = ApiError::new(400, 50303, "Attributes are too long");
+pub(crate) const ATTRIBUTES_NOT_JSON: ApiError = ApiError::new(400, 50304, "Attributes are not valid JSON");
+pub(crate) const FRIENDLY_NAME_TOO_LONG: ApiError = ApiError::new(400, 50301, "Friendly name is too long");
+pub(crate) const UNIQUE_NAME_TOO_LONG: ApiError = ApiError::new(400, 50302, "Unique name is too long");
+pub(crate) const MESSAGING_SERVICE_SID: ApiError = ApiError::new(400, 50341, "Invalid messaging service SID");
+
+pub(crate) const UNIQUE_NAME_TAKEN: ApiError =
+    ApiError::new(409, 50353, "Conversation with provided unique name already exists");
+pub(crate) const UNIQUE_NAME_IS_A_SID: ApiError = ApiError::new(400, 50390, "Unique name must not look like a SID");
+
+pub(crate) const TOO_MANY_WEBHOOKS: ApiError = ApiError::new(400, 50361, "Too many webhooks for this conversation");
+pub(crate) const TOO_MANY_TRIGGERS: ApiError = ApiError::new(400, 50362, "Too many triggers for this webhook");
+pub(crate) const WEBHOOK_TYPE: ApiError = ApiError::new(400, 50364, "Invalid webhook type");
+pub(crate) const WEBHOOK_FILTER: ApiError = ApiError::new(400, 50365, "Invalid webhook filter");
+pub(crate) const WEBHOOK_TRIGGER: ApiError = ApiError::new(400, 50366, "Invalid webhook trigger");
+pub(crate) const WEBHOOK_FLOW_SID: ApiError = ApiError::new(400, 50367, "Invalid webhook flow SID");
+pub(crate) const WEBHOOK_TYPE_MISSING: ApiError = ApiError::new(400, 50368, "Webhook type not provided");
+pub(crate) const WEBHOOK_URL_MISSING: ApiError = ApiError::new(400, 50369, "Webhook URL not provided");
+pub(crate) const WEBHOOK_FILTER_MISSING: ApiError = ApiError::new(400, 50370, "Webhook filter not provided");
+pub(crate) const WEBHOOK_TRIGGER_MISSING: ApiError = ApiError::new(400, 50371, "Webhook trigger not provided");
+pub(crate) const WEBHOOK_URL_TOO_LONG: ApiError = ApiError::new(400, 50372, "Webhook URL too long");
+
+pub(crate) const INACTIVE_TIMER: ApiError = ApiError::new(400, 50375, "Inactive timer must be at least one minute");
+pub(crate) const CLOSED_TIMER: ApiError = ApiError::new(400, 50376, "Closed timer must be at least ten minutes");
+pub(crate) const CLOSED: ApiError = ApiError::new(400, 50377, "Closed conversation cannot be updated");
+pub(crate) const STATE: ApiError = ApiError::new(400, 50378, "Invalid conversation state");
+pub(crate) const DURATION: ApiError = ApiError::new(400, 50379, "Invalid timer duration");
+pub(crate) const CANNOT_START_CLOSED: ApiError = ApiError::new(400, 50384, "Conversation cannot start closed");
+
+pub(crate) const ADDRESS: ApiError = ApiError::new(400, 50407, "Invalid messaging binding address");
+pub(crate) const PROXY_ADDRESS: ApiError = ApiError::new(400, 50408, "Invalid messaging binding proxy address");
+pub(crate) const PROXY_MISSING: ApiError = ApiError::new(400, 50409, "Messaging binding proxy address is missing");
+pub(crate) const ADDRESS_MISSING: ApiError = ApiError::new(400, 50410, "Messaging binding address is missing");
+pub(crate) const ADDRESS_TYPES: ApiError =
+    ApiError::new(400, 50412, "Messaging binding address and proxy address are of different types");
+pub(crate) const PROXY_NOT_YOURS: ApiError =
+    ApiError::new(400, 50413, "Messaging binding proxy address is not a number of this account");
+pub(crate) const NOT_A_WHATSAPP_SENDER: ApiError =
+    ApiError::new(400, 50415, "Messaging binding proxy address is not a WhatsApp sender of this account");
+pub(crate) const BINDING_TAKEN: ApiError = ApiError::new(
+    409,
+    50416,
+    "A binding for this participant and proxy address already exists in another conversation",
+);
+pub(crate) const TOO_MANY_PARTICIPANTS: ApiError = ApiError::new(400, 50417, "Too many participants");
+pub(crate) const TOO_MANY_CHANNEL_PARTICIPANTS: ApiError =
+    ApiError::new(400, 50418, "Too many participants that are not chat participants");
+pub(crate) const PARTICIPANT_EXISTS: ApiError = ApiError::new(409, 50433, "Participant already exists");
+pub(crate) const IDENTITY_OR_ADDRESS: ApiError =
+    ApiError::new(400, 50451, "Either an identity or a messaging binding address is allowed, not both");
+
+pub(crate) const MESSAGE_TOO_LONG: ApiError = ApiError::new(400, 50504, "Message body is too long");
+pub(crate) const MESSAGE_EMPTY: ApiError = ApiError::new(400, 20001, "Invalid parameter: Body or MediaSid");
+pub(crate) const MEDIA_UNKNOWN: ApiError = ApiError::new(400, 50512, "Media not found");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_has_the_four_keys() {
+        let body = serde_json::to_value(CLOSED.body()).unwrap();
+        assert_eq!(body["code"], 50377);
+        assert_eq!(body["status"], 400);
+        assert_eq!(body["more_info"], "https://www.twilio.com/docs/errors/50377");
+        assert_eq!(body.as_object().unwrap().len(), 4);
+    }
+}

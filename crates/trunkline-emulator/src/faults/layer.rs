@@ -1,0 +1,48 @@
+//! Makes requests suffer: the middleware in front of Twilio's paths.
+
+use std::future::pending;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::HeaderValue;
+use http::header::RETRY_AFTER;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::ApiError;
+use crate::rest::Problem;
+use crate::server::App;
+
+/// The TCP connection that a request came on. Cutting it closes the socket without an answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Connection(pub(crate) CancellationToken);
+
+/// Applies the faults that match a request.
+pub(crate) async fn inject(State(app): State<App>, request: Request, next: Next) -> Response {
+    let plan = app.faults.request(request.method().as_str(), request.uri().path());
+    let connection = request.extensions().get::<Connection>().cloned();
+    if plan.drop_before {
+        return cut(connection).await;
+    }
+    super::pause(plan.delay).await;
+    if let Some((status, code, retry_after)) = plan.status {
+        let problem = ApiError { status, code, message: "A fault that was asked for".into() };
+        let mut response = Problem(problem).into_response();
+        if let Some(after) = retry_after {
+            // Whole seconds, as the header wants them.
+            let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        return response;
+    }
+    let response = next.run(request).await;
+    if plan.drop_after { cut(connection).await } else { response }
+}
+
+/// Closes the connection; the request that waits here ends with it.
+async fn cut(connection: Option<Connection>) -> Response {
+    if let Some(Connection(token)) = connection {
+        token.cancel();
+    }
+    pending().await
+}

@@ -1,0 +1,214 @@
+//! Faults on request: connections that break, answers that fail, webhooks that get lost, late, doubled or out of order.
+//!
+//! Every fault draws from its own generator, so that the same seed and the same sequence of requests give the same
+//! faults. The control API itself never fails.
+
+mod layer;
+mod rule;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde::Serialize;
+
+pub(crate) use self::layer::{Connection, inject};
+pub(crate) use self::rule::{Fault, Rule};
+use crate::state::events::EventType;
+
+/// The faults that are set.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Mutex<Set>);
+
+#[derive(Debug, Default)]
+struct Set {
+    active: Vec<Active>,
+    next_id: u64,
+}
+
+#[derive(Debug)]
+struct Active {
+    id: u64,
+    rule: Rule,
+    hits: u64,
+    random: StdRng,
+}
+
+/// A fault as the control API lists it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Listed {
+    pub(crate) id: u64,
+    /// How often it has struck.
+    pub(crate) hits: u64,
+    #[serde(flatten)]
+    pub(crate) rule: Rule,
+}
+
+/// What happens to one webhook.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct WebhookPlan {
+    pub(crate) lost: bool,
+    /// How many more times it is sent.
+    pub(crate) duplicates: u32,
+    pub(crate) delay: Duration,
+    /// Later webhooks of the conversation need not wait for it.
+    pub(crate) out_of_order: bool,
+}
+
+/// What happens to one request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct RequestPlan {
+    pub(crate) drop_before: bool,
+    pub(crate) drop_after: bool,
+    pub(crate) delay: Duration,
+    /// Status, Twilio's code, and `Retry-After`.
+    pub(crate) status: Option<(u16, u32, Option<Duration>)>,
+}
+
+impl Faults {
+    /// Sets a fault; nothing if there are too many.
+    pub(crate) fn add(&self, rule: Rule) -> Option<Listed> {
+        let mut set = self.set();
+        if set.active.len() >= MAX_FAULTS {
+            return None;
+        }
+        let id = set.next_id;
+        set.next_id = id.saturating_add(1);
+        let random = StdRng::seed_from_u64(rule.seed);
+        set.active.push(Active { id, rule: rule.clone(), hits: 0, random });
+        Some(Listed { id, hits: 0, rule })
+    }
+
+    pub(crate) fn list(&self) -> Vec<Listed> {
+        let listed = |one: &Active| Listed { id: one.id, hits: one.hits, rule: one.rule.clone() };
+        self.set().active.iter().map(listed).collect()
+    }
+
+    pub(crate) fn clear(&self) {
+        self.set().active.clear();
+    }
+
+    /// Takes one fault away; `false` if there is none with this id.
+    pub(crate) fn remove(&self, id: u64) -> bool {
+        let mut set = self.set();
+        let before = set.active.len();
+        set.active.retain(|one| one.id != id);
+        set.active.len() < before
+    }
+
+    /// What happens to a request, by all faults that match it.
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestPlan {
+        let mut plan = RequestPlan::default();
+        for fault in self.set().strike(|rule| rule.matches_request(method, path)) {
+            match fault {
+                Fault::DropBefore => plan.drop_before = true,
+                Fault::DropAfter => plan.drop_after = true,
+                Fault::Latency { ms } => plan.delay = plan.delay.saturating_add(Duration::from_millis(ms)),
+                Fault::Status { status, code, retry_after_ms } => {
+                    let code = code.unwrap_or(if status == 429 { 20429 } else { 20500 });
+                    plan.status = Some((status, code, retry_after_ms.map(Duration::from_millis)));
+                }
+                _ => {}
+            }
+        }
+        plan
+    }
+
+    /// What happens to the webhook of an event, by all faults that match it.
+    pub(crate) fn webhook(&self, event: EventType) -> WebhookPlan {
+        let mut plan = WebhookPlan::default();
+        let mut set = self.set();
+        let struck = set.strike_with(|rule| rule.matches_event(event));
+        for (fault, random) in struck {
+            match fault {
+                Fault::WebhookLose => plan.lost = true,
+                Fault::WebhookDuplicate { times } => plan.duplicates = plan.duplicates.saturating_add(times),
+                Fault::WebhookDelay { ms } => plan.delay = plan.delay.saturating_add(Duration::from_millis(ms)),
+                Fault::WebhookReorder { window_ms } => {
+                    plan.out_of_order = true;
+                    let ms = random.random_range(0..=window_ms);
+                    plan.delay = plan.delay.saturating_add(Duration::from_millis(ms));
+                }
+                _ => {}
+            }
+        }
+        plan
+    }
+
+    fn set(&self) -> MutexGuard<'_, Set> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Set {
+    fn strike(&mut self, matches: impl Fn(&Rule) -> bool) -> Vec<Fault> {
+        self.strike_with(matches).map(|(fault, _)| fault).collect()
+    }
+
+    /// The faults that match, are not used up, and whose draw says so.
+    fn strike_with(&mut self, matches: impl Fn(&Rule) -> bool) -> impl Iterator<Item = (Fault, &mut StdRng)> {
+        self.active.iter_mut().filter_map(move |one| {
+            let left = one.rule.count.is_none_or(|count| one.hits < count);
+            if !left || !matches(&one.rule) || !one.random.random_bool(one.rule.probability) {
+                return None;
+            }
+            one.hits = one.hits.saturating_add(1);
+            Some((one.rule.fault, &mut one.random))
+        })
+    }
+}
+
+/// Waits for as long as a fault says, and not at all for most requests.
+pub(crate) async fn pause(delay: Duration) {
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// Faults that are set at the same time.
+const MAX_FAULTS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(json: &str) -> Rule {
+        Rule::parse(json.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_fault_strikes_as_often_as_it_may_and_counts() {
+        let faults = Faults::default();
+        let added = faults.add(rule(r#"{"match":{"method":"POST"},"count":2,"fault":{"kind":"drop_after"}}"#)).unwrap();
+        let struck: Vec<_> = (0..4).map(|_| faults.request("POST", "/v1/Conversations").drop_after).collect();
+        assert_eq!(struck, [true, true, false, false]);
+        assert!(!faults.request("GET", "/v1/Conversations").drop_after);
+        assert_eq!(faults.list()[0].hits, 2);
+        assert!(faults.remove(added.id) && !faults.remove(added.id));
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_faults() {
+        let draw = |seed: u64| -> Vec<bool> {
+            let faults = Faults::default();
+            let json = format!(r#"{{"probability":0.5,"seed":{seed},"fault":{{"kind":"webhook_lose"}}}}"#);
+            faults.add(rule(&json)).unwrap();
+            (0..64).map(|_| faults.webhook(EventType::MessageAdded).lost).collect()
+        };
+        assert_eq!(draw(7), draw(7));
+        assert_ne!(draw(7), draw(8));
+        assert!(draw(7).contains(&true) && draw(7).contains(&false));
+    }
+
+    #[test]
+    fn several_faults_add_up() {
+        let faults = Faults::default();
+        faults.add(rule(r#"{"fault":{"kind":"latency","ms":5}}"#)).unwrap();
+        faults.add(rule(r#"{"fault":{"kind":"latency","ms":7}}"#)).unwrap();
+        faults.add(rule(r#"{"fault":{"kind":"status","status":429,"retry_after_ms":1500}}"#)).unwrap();
+        let plan = faults.request("GET", "/v1/Services");
+        assert_eq!(plan.delay, Duration::from_millis(12));
+        assert_eq!(plan.status, Some((429, 20429, Some(Duration::from_millis(1500)))));
+    }
+}

@@ -1,0 +1,229 @@
+//! One fault as it is asked for: what it matches, how often, and what it does.
+
+use serde::{Deserialize, Serialize};
+
+use crate::state::events::EventType;
+
+/// A fault with its conditions, as the control API takes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rule {
+    #[serde(rename = "match", default)]
+    matches: Match,
+    /// Chance of each match to be struck, 0 to 1.
+    #[serde(default = "always")]
+    pub(crate) probability: f64,
+    /// How often it strikes at most. Unlimited if unset.
+    #[serde(default)]
+    pub(crate) count: Option<u64>,
+    #[serde(default)]
+    pub(crate) seed: u64,
+    pub(crate) fault: Fault,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Match {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    method: Option<String>,
+    /// A prefix, or with `*` the whole path: `*` is anything within a segment, `**` anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event: Option<EventType>,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Fault {
+    /// The connection closes and nothing was done.
+    DropBefore,
+    /// The request is carried out and the connection closes without an answer.
+    DropAfter,
+    /// Nothing is done and the answer has this status.
+    Status {
+        status: u16,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
+    },
+    /// The request is carried out later.
+    Latency { ms: u64 },
+    /// A webhook is sent this many more times.
+    WebhookDuplicate {
+        #[serde(default = "once")]
+        times: u32,
+    },
+    /// A webhook is late; its conversation's next ones wait for it.
+    WebhookDelay { ms: u64 },
+    /// A webhook is never sent.
+    WebhookLose,
+    /// A webhook is late by up to this much, and the next ones overtake it.
+    WebhookReorder { window_ms: u64 },
+}
+
+/// A fault that cannot be set.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RuleError {
+    #[error("the fault is not understood: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("probability is from 0 to 1")]
+    Probability,
+    #[error("status is 429 or 500 to 599")]
+    Status,
+    #[error("a delay is at most {MAX_DELAY_MS} ms")]
+    Delay,
+    #[error("times is from 1 to {MAX_TIMES}")]
+    Times,
+    #[error("a webhook fault matches an event, any other fault a method and a path")]
+    Match,
+}
+
+impl Rule {
+    /// Reads and checks a fault.
+    pub(crate) fn parse(json: &[u8]) -> Result<Self, RuleError> {
+        let rule: Self = serde_json::from_slice(json)?;
+        if !(0.0..=1.0).contains(&rule.probability) {
+            return Err(RuleError::Probability);
+        }
+        let is_for_webhooks = match rule.fault {
+            Fault::Status { status, .. } if status != 429 && !(500..600).contains(&status) => {
+                return Err(RuleError::Status);
+            }
+            Fault::Latency { ms: 0..=MAX_DELAY_MS } | Fault::DropBefore | Fault::DropAfter | Fault::Status { .. } => {
+                false
+            }
+            Fault::WebhookDuplicate { times } if !(1..=MAX_TIMES).contains(&times) => return Err(RuleError::Times),
+            Fault::WebhookDelay { ms: 0..=MAX_DELAY_MS }
+            | Fault::WebhookReorder { window_ms: 0..=MAX_DELAY_MS }
+            | Fault::WebhookLose
+            | Fault::WebhookDuplicate { .. } => true,
+            Fault::Latency { .. } | Fault::WebhookDelay { .. } | Fault::WebhookReorder { .. } => {
+                return Err(RuleError::Delay);
+            }
+        };
+        let Match { method, path, event } = &rule.matches;
+        let wrong = if is_for_webhooks { method.is_some() || path.is_some() } else { event.is_some() };
+        if wrong { Err(RuleError::Match) } else { Ok(rule) }
+    }
+
+    fn is_for_webhooks(&self) -> bool {
+        matches!(
+            self.fault,
+            Fault::WebhookDuplicate { .. }
+                | Fault::WebhookDelay { .. }
+                | Fault::WebhookLose
+                | Fault::WebhookReorder { .. }
+        )
+    }
+
+    pub(super) fn matches_event(&self, event: EventType) -> bool {
+        self.is_for_webhooks() && self.matches.event.is_none_or(|wanted| wanted == event)
+    }
+
+    /// The path is tried as it is and without `/Services/{IS}`, so that one rule covers both forms of a resource.
+    pub(super) fn matches_request(&self, method: &str, path: &str) -> bool {
+        if self.is_for_webhooks() || self.matches.method.as_ref().is_some_and(|want| !want.eq_ignore_ascii_case(method))
+        {
+            return false;
+        }
+        let Some(pattern) = &self.matches.path else { return true };
+        let account_form = path.strip_prefix("/v1/Services/").and_then(|rest| rest.split_once('/'));
+        let account_form = account_form.map(|(_, rest)| format!("/v1/{rest}"));
+        path_matches(pattern, path) || account_form.is_some_and(|path| path_matches(pattern, &path))
+    }
+}
+
+fn path_matches(pattern: &str, path: &str) -> bool {
+    if pattern.contains('*') { glob(pattern.as_bytes(), path.as_bytes()) } else { path.starts_with(pattern) }
+}
+
+/// Whether the whole path fits. Time is bounded by the product of both lengths.
+fn glob(pattern: &[u8], path: &[u8]) -> bool {
+    // reachable[i]: the pattern up to here can match the first i bytes of the path.
+    let mut reachable = vec![false; path.len().saturating_add(1)];
+    if let Some(start) = reachable.first_mut() {
+        *start = true;
+    }
+    let mut rest = pattern;
+    while let [byte, tail @ ..] = rest {
+        let crosses = *byte == b'*' && tail.first() == Some(&b'*');
+        rest = if crosses { tail.get(1..).unwrap_or_default() } else { tail };
+        let mut next = vec![false; reachable.len()];
+        let mut running = false;
+        for (at, slot) in next.iter_mut().enumerate() {
+            let here = reachable.get(at).copied().unwrap_or(false);
+            let before = at.checked_sub(1).and_then(|before| path.get(before));
+            *slot = if *byte == b'*' {
+                running = here || (running && (crosses || before != Some(&b'/')));
+                running
+            } else {
+                let came = at.checked_sub(1).and_then(|before| reachable.get(before)).copied().unwrap_or(false);
+                came && before == Some(byte)
+            };
+        }
+        reachable = next;
+    }
+    reachable.last().copied().unwrap_or(false)
+}
+
+fn always() -> f64 {
+    1.0
+}
+
+fn once() -> u32 {
+    1
+}
+
+/// Longest delay that a fault can cause.
+const MAX_DELAY_MS: u64 = 600_000;
+/// Most repetitions of one webhook.
+const MAX_TIMES: u32 = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_match_by_prefix_or_glob() {
+        let check = |pattern: &str, path: &str, expect: bool| {
+            assert_eq!(path_matches(pattern, path), expect, "{pattern} {path}");
+        };
+        check("/v1/Conversations", "/v1/Conversations/CH1/Messages", true);
+        check("/v1/Conversations/*/Messages", "/v1/Conversations/CH1/Messages", true);
+        check("/v1/Conversations/*/Messages", "/v1/Conversations/CH1/Messages/IM1", false);
+        check("/v1/Conversations/*/Messages", "/v1/Conversations/CH1/x/Messages", false);
+        check("/v1/**/Messages", "/v1/Services/IS1/Conversations/CH1/Messages", true);
+        check("*", "/v1", false);
+        check("**", "/v1", true);
+    }
+
+    #[test]
+    fn a_rule_for_conversations_also_covers_those_of_a_service() {
+        let json =
+            br#"{"match":{"method":"POST","path":"/v1/Conversations/*/Messages"},"fault":{"kind":"drop_after"}}"#;
+        let rule = Rule::parse(json).unwrap();
+        assert!(rule.matches_request("POST", "/v1/Services/IS1/Conversations/CH1/Messages"));
+        assert!(!rule.matches_request("GET", "/v1/Conversations/CH1/Messages"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for json in [
+            r"{}",
+            r#"{"fault":{"kind":"unheard_of"}}"#,
+            r#"{"fault":{"kind":"drop_after"},"probability":1.5}"#,
+            r#"{"fault":{"kind":"drop_after"},"unknown":1}"#,
+            r#"{"fault":{"kind":"status","status":404}}"#,
+            r#"{"fault":{"kind":"latency","ms":99999999}}"#,
+            r#"{"fault":{"kind":"webhook_duplicate","times":0}}"#,
+            r#"{"match":{"path":"/v1"},"fault":{"kind":"webhook_lose"}}"#,
+            r#"{"match":{"event":"onMessageAdded"},"fault":{"kind":"drop_after"}}"#,
+            r#"{"match":{"event":"onNothing"},"fault":{"kind":"webhook_lose"}}"#,
+        ] {
+            assert!(Rule::parse(json.as_bytes()).is_err(), "{json}");
+        }
+    }
+}

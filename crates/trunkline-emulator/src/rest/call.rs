@@ -1,0 +1,148 @@
+//! What a handler reads of a request: where it came in, what it asks, and its form.
+
+use std::collections::HashMap;
+
+use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use http::header::{CONTENT_LENGTH, HOST};
+use http::request::Parts;
+use url::form_urlencoded;
+
+use super::Problem;
+use crate::error::{self, ApiError};
+use crate::state::events::Origin;
+
+/// The path of a request as it came in.
+#[derive(Debug, Clone)]
+pub(super) struct FullPath(pub(super) String);
+
+/// Everything of a request but its body.
+pub(super) struct Call {
+    /// `http://host`, as the caller named it.
+    host: String,
+    /// The path that was asked for.
+    pub(super) uri_path: String,
+    pub(super) origin: Origin,
+    pub(super) query: Form,
+    params: HashMap<String, String>,
+}
+
+impl Call {
+    /// A part of the path. Empty if the route has none of this name.
+    pub(super) fn path(&self, name: &str) -> &str {
+        self.params.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    pub(super) fn owned(&self, name: &str) -> String {
+        self.path(name).to_owned()
+    }
+
+    /// The absolute URL of the collection that the resource was asked for in: the account's or the service's.
+    pub(super) fn base(&self) -> String {
+        match self.params.get("service") {
+            Some(service) => format!("{}/v1/Services/{service}", self.host),
+            None => self.account_base(),
+        }
+    }
+
+    pub(super) fn account_base(&self) -> String {
+        format!("{}/v1", self.host)
+    }
+
+    pub(super) fn service_base(&self, service: &str) -> String {
+        format!("{}/v1/Services/{service}", self.host)
+    }
+
+    /// The absolute URL of the request's own path, without its query.
+    pub(super) fn own_url(&self) -> String {
+        format!("{}{}", self.host, self.uri_path)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Call {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let params = match Path::<HashMap<String, String>>::from_request_parts(parts, state).await {
+            Ok(Path(params)) => params,
+            Err(PathRejection::MissingPathParams(_)) => HashMap::new(),
+            Err(_) => return Err(Problem(ApiError::parameter("path"))),
+        };
+        let host = parts.headers.get(HOST).and_then(|value| value.to_str().ok());
+        let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or("localhost");
+        let flag = parts.headers.get(WEBHOOK_ENABLED).and_then(|value| value.to_str().ok());
+        Ok(Self {
+            host: format!("http://{host}"),
+            // Inside a nested router the prefix is cut off.
+            uri_path: parts
+                .extensions
+                .get::<FullPath>()
+                .map_or_else(|| parts.uri.path().to_owned(), |FullPath(path)| path.clone()),
+            origin: Origin::Rest { webhooks: flag.is_some_and(|flag| flag.eq_ignore_ascii_case("true")) },
+            query: Form::parse(parts.uri.query().unwrap_or_default().as_bytes())?,
+            params,
+        })
+    }
+}
+
+/// Parameters of a query or a form, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Form(Vec<(String, String)>);
+
+impl Form {
+    fn parse(bytes: &[u8]) -> Result<Self, Problem> {
+        let pairs: Vec<_> = form_urlencoded::parse(bytes).take(MAX_PARAMETERS.saturating_add(1)).collect();
+        if pairs.len() > MAX_PARAMETERS {
+            return Err(Problem(ApiError::parameter("too many")));
+        }
+        Ok(Self(pairs.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()))
+    }
+
+    /// The first value of a parameter.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    pub(super) fn owned(&self, name: &str) -> Option<String> {
+        self.text(name).map(str::to_owned)
+    }
+
+    /// All values of a repeated parameter; `None` if it is not there at all.
+    pub(super) fn all(&self, name: &str) -> Option<Vec<String>> {
+        let values: Vec<_> = self.pairs().filter(|(key, _)| *key == name).map(|(_, value)| value.to_owned()).collect();
+        (!values.is_empty()).then_some(values)
+    }
+
+    pub(super) fn number<N: std::str::FromStr>(&self, name: &'static str) -> Result<Option<N>, ApiError> {
+        self.text(name).map(|text| text.parse().map_err(|_| ApiError::parameter(name))).transpose()
+    }
+
+    pub(super) fn boolean(&self, name: &'static str) -> Result<Option<bool>, ApiError> {
+        self.text(name).map(|text| text.to_ascii_lowercase().parse().map_err(|_| ApiError::parameter(name))).transpose()
+    }
+
+    pub(super) fn date(&self, name: &'static str) -> Result<Option<jiff::Timestamp>, ApiError> {
+        self.text(name).map(|text| crate::state::limits::timestamp(text, name)).transpose()
+    }
+
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let announced = request.headers().get(CONTENT_LENGTH).is_some();
+        let body = Bytes::from_request(request, state).await;
+        // A body that breaks off is cut short by its sender; one that is refused was too long.
+        let body = body.map_err(|_| Problem(if announced { error::TOO_LARGE } else { ApiError::parameter("body") }))?;
+        Self::parse(&body)
+    }
+}
+
+const WEBHOOK_ENABLED: &str = "x-twilio-webhook-enabled";
+/// Parameters of one request.
+const MAX_PARAMETERS: usize = 1000;

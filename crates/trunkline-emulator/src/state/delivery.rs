@@ -1,0 +1,127 @@
+//! The carrier: messages go out to phones, and receipts come back in two steps, sent and delivered.
+
+use trunkline_proto::sid::{ChannelMessageSid, ReceiptSid};
+
+use super::events::{EventType, Origin};
+use super::paging::{Cursor, Order, Slice, slice};
+use super::records::{Binding, DeliveryStatus, Direction, Message, PhoneMessage, Receipt};
+use super::{Key, State};
+use crate::error::ApiError;
+use crate::webhooks::params::Builder;
+
+/// A message on its way to one phone: the position of its conversation, its index, and the receipt's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    conversation: u64,
+    index: u64,
+    receipt: u64,
+}
+
+impl State {
+    pub(crate) fn list_receipts(
+        &self,
+        conversation: &str,
+        message: &str,
+        size: usize,
+        cursor: Option<Cursor>,
+    ) -> Result<(Message, Slice<Receipt>), ApiError> {
+        let message = self.message(conversation, message)?;
+        let page = slice(&message.receipts, Order::Ascending, size, cursor, |receipt| Some(receipt.clone()));
+        Ok((message.clone(), page))
+    }
+
+    /// Sends a message to every phone in the conversation except its author's.
+    pub(super) fn send_out(&mut self, position: u64, index: u64) {
+        let Some(conversation) = self.conversations.get(&position) else { return };
+        let Some(message) = conversation.messages.get(&index).cloned() else { return };
+        let recipients: Vec<_> = conversation
+            .participants
+            .values()
+            .filter(|one| Some(one.sid) != message.participant_sid)
+            .filter_map(|one| Some((one.sid, one.binding.clone()?)))
+            .collect();
+        for (key, (participant_sid, binding)) in (0..).zip(recipients) {
+            let now = self.now();
+            let line = self.add_line(&binding.address, received(&message, &binding));
+            let receipt = Receipt {
+                sid: self.random_sid(ReceiptSid::from_random),
+                channel_message_sid: self.channel_message_sid(!message.media.is_empty()),
+                participant_sid,
+                status: DeliveryStatus::Sent,
+                phone_entry: line,
+                date_created: now,
+                date_updated: now,
+            };
+            self.set_receipt(position, index, key, &receipt, &binding);
+            self.effects.deliveries.push(Delivery { conversation: position, index, receipt: key });
+        }
+    }
+
+    /// A message arrived at a phone: its receipt becomes `delivered`. Nothing happens if it is gone or was before.
+    pub(crate) fn deliver(&mut self, delivery: Delivery) {
+        let Delivery { conversation: position, index, receipt: key } = delivery;
+        let Some(conversation) = self.conversations.get(&position) else { return };
+        let receipt = conversation.messages.get(&index).and_then(|message| message.receipts.get(&key));
+        let Some(mut receipt) = receipt.filter(|receipt| receipt.status < DeliveryStatus::Delivered).cloned() else {
+            return;
+        };
+        let participant = conversation.participants.values().find(|one| one.sid == receipt.participant_sid);
+        let binding = participant.and_then(|one| one.binding.clone());
+        receipt.status = DeliveryStatus::Delivered;
+        receipt.date_updated = self.now();
+        let Some(binding) = binding else { return };
+        self.set_line_status(&binding.address, receipt.phone_entry, DeliveryStatus::Delivered);
+        self.set_receipt(position, index, key, &receipt, &binding);
+    }
+
+    /// What was on its way when the emulator stopped.
+    pub(super) fn undelivered(&self) -> Vec<Delivery> {
+        let mut found = Vec::new();
+        for (position, conversation) in &self.conversations {
+            for (index, message) in &conversation.messages {
+                let on_its_way = message.receipts.iter().filter(|(_, one)| one.status < DeliveryStatus::Delivered);
+                found.extend(on_its_way.map(|(key, _)| Delivery {
+                    conversation: *position,
+                    index: *index,
+                    receipt: *key,
+                }));
+            }
+        }
+        found
+    }
+
+    fn set_receipt(&mut self, position: u64, index: u64, key: u64, receipt: &Receipt, binding: &Binding) {
+        let Some(conversation) = self.conversations.get_mut(&position) else { return };
+        let Some(message) = conversation.messages.get_mut(&index) else { return };
+        message.receipts.insert(key, receipt.clone());
+        let message = message.clone();
+        self.effects.dirty.insert(Key::Message(position, index));
+        let origin = Origin::Channel(if binding.channel == "whatsapp" { "WHATSAPP" } else { "SMS" });
+        self.emit(EventType::DeliveryUpdated, position, origin, None, |account, _| {
+            let mut params = Builder::new(account, EventType::DeliveryUpdated, origin);
+            params.delivery(account, &message, receipt, receipt.status);
+            params.finish()
+        });
+    }
+
+    /// `SM…`, or `MM…` for a message with files.
+    pub(super) fn channel_message_sid(&mut self, has_media: bool) -> ChannelMessageSid {
+        let sid = self.random_sid(ChannelMessageSid::from_random);
+        let digits = sid.as_str().trim_start_matches("SM");
+        if has_media { format!("MM{digits}").parse().unwrap_or(sid) } else { sid }
+    }
+}
+
+fn received(message: &Message, binding: &Binding) -> PhoneMessage {
+    PhoneMessage {
+        direction: Direction::Received,
+        from: binding.proxy_address.clone(),
+        to: binding.address.clone(),
+        body: message.body.clone(),
+        media: message.media.clone(),
+        status: DeliveryStatus::Sent,
+        conversation_sid: message.conversation_sid,
+        message_sid: message.sid,
+        at: message.date_created,
+    }
+}

@@ -1,0 +1,352 @@
+//! What the emulator keeps, one plain struct per resource. The store writes these as they are.
+
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use trunkline_proto::sid::{
+    AddressSid, ChannelMessageSid, ConversationSid, MediaSid, MessageSid, ParticipantSid, ReceiptSid, RoleSid,
+    WebhookSid,
+};
+
+use super::events::EventType;
+
+/// `initializing` is left out: nothing here starts a group MMS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ConversationState {
+    Active,
+    Inactive,
+    Closed,
+}
+
+impl ConversationState {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+            Self::Closed => "closed",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Self::Active, Self::Inactive, Self::Closed].into_iter().find(|state| text.eq_ignore_ascii_case(state.as_str()))
+    }
+}
+
+/// Timers of a conversation, in seconds. They are kept and shown; nothing runs them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Timers {
+    pub(crate) inactive_seconds: Option<u32>,
+    pub(crate) closed_seconds: Option<u32>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ConversationRecord {
+    pub(crate) sid: ConversationSid,
+    /// Place in the order of creation.
+    pub(crate) position: u64,
+    pub(crate) friendly_name: Option<String>,
+    pub(crate) unique_name: Option<String>,
+    pub(crate) attributes: String,
+    pub(crate) messaging_service_sid: Option<String>,
+    pub(crate) state: ConversationState,
+    pub(crate) timers: Timers,
+    /// Index of the next message.
+    pub(crate) next_index: u64,
+    /// Position of the next participant or webhook.
+    pub(crate) next_position: u64,
+    pub(crate) date_created: Timestamp,
+    pub(crate) date_updated: Timestamp,
+}
+
+/// A conversation and all that is in it.
+#[derive(Debug, Clone)]
+pub(crate) struct Conversation {
+    pub(crate) record: ConversationRecord,
+    pub(crate) participants: BTreeMap<u64, Participant>,
+    pub(crate) messages: BTreeMap<u64, Message>,
+    pub(crate) webhooks: BTreeMap<u64, ScopedWebhook>,
+    /// Where a message is in `messages`.
+    pub(crate) message_indexes: HashMap<MessageSid, u64>,
+}
+
+impl Conversation {
+    pub(crate) fn new(record: ConversationRecord) -> Self {
+        Self {
+            record,
+            participants: BTreeMap::new(),
+            messages: BTreeMap::new(),
+            webhooks: BTreeMap::new(),
+            message_indexes: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn message(&self, sid: MessageSid) -> Option<&Message> {
+        self.messages.get(self.message_indexes.get(&sid)?)
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Participant {
+    pub(crate) sid: ParticipantSid,
+    pub(crate) conversation_sid: ConversationSid,
+    pub(crate) position: u64,
+    pub(crate) identity: Option<String>,
+    pub(crate) binding: Option<Binding>,
+    pub(crate) role_sid: RoleSid,
+    pub(crate) attributes: String,
+    pub(crate) last_read_message_index: Option<u64>,
+    pub(crate) last_read_timestamp: Option<String>,
+    pub(crate) date_created: Timestamp,
+    pub(crate) date_updated: Timestamp,
+}
+
+impl Participant {
+    /// Whether messages with this author are from this participant.
+    pub(crate) fn is_author(&self, author: &str) -> bool {
+        self.identity.as_deref() == Some(author)
+            || self.binding.as_ref().is_some_and(|binding| binding.address == author)
+    }
+}
+
+/// Ties a person's address to one of the account's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Binding {
+    /// `sms` or `whatsapp`.
+    pub(crate) channel: String,
+    pub(crate) address: String,
+    pub(crate) proxy_address: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Message {
+    pub(crate) sid: MessageSid,
+    pub(crate) conversation_sid: ConversationSid,
+    pub(crate) index: u64,
+    pub(crate) author: String,
+    pub(crate) body: Option<String>,
+    pub(crate) media: Vec<MediaRef>,
+    pub(crate) attributes: String,
+    pub(crate) participant_sid: Option<ParticipantSid>,
+    /// One per participant that the message went out to.
+    pub(crate) receipts: BTreeMap<u64, Receipt>,
+    pub(crate) date_created: Timestamp,
+    pub(crate) date_updated: Timestamp,
+}
+
+/// A file as a message names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MediaRef {
+    pub(crate) sid: MediaSid,
+    pub(crate) filename: Option<String>,
+    pub(crate) content_type: String,
+    pub(crate) size: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum DeliveryStatus {
+    Sent,
+    Delivered,
+}
+
+impl DeliveryStatus {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Delivered => "delivered",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Receipt {
+    pub(crate) sid: ReceiptSid,
+    pub(crate) channel_message_sid: ChannelMessageSid,
+    pub(crate) participant_sid: ParticipantSid,
+    pub(crate) status: DeliveryStatus,
+    /// The entry at the phone that received it.
+    pub(crate) phone_entry: u64,
+    pub(crate) date_created: Timestamp,
+    pub(crate) date_updated: Timestamp,
+}
+
+/// What a conversation's webhook does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "target", rename_all = "lowercase")]
+pub(crate) enum ScopedTarget {
+    Webhook { url: String, method: Method, filters: Vec<EventType> },
+    Trigger { url: String, method: Method, triggers: Vec<String> },
+    Studio { flow_sid: String },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ScopedWebhook {
+    pub(crate) sid: WebhookSid,
+    pub(crate) conversation_sid: ConversationSid,
+    pub(crate) position: u64,
+    pub(crate) target: ScopedTarget,
+    pub(crate) date_created: Timestamp,
+    pub(crate) date_updated: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Method {
+    #[serde(rename = "GET")]
+    Get,
+    #[serde(rename = "POST")]
+    Post,
+}
+
+impl Method {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        if text.eq_ignore_ascii_case("get") {
+            Some(Self::Get)
+        } else if text.eq_ignore_ascii_case("post") {
+            Some(Self::Post)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn upper(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+        }
+    }
+
+    pub(crate) fn lower(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Post => "post",
+        }
+    }
+}
+
+/// Webhooks of the account or of its service. `None` is what Twilio shows before anything was configured.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct WebhookConfig {
+    pub(crate) pre_webhook_url: Option<String>,
+    pub(crate) post_webhook_url: Option<String>,
+    pub(crate) method: Option<Method>,
+    pub(crate) filters: Option<Vec<EventType>>,
+    /// `flex` instead of `webhook`. Kept and shown; it changes nothing here.
+    pub(crate) flex: bool,
+}
+
+/// Defaults of the account for new conversations.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Configuration {
+    pub(crate) default_messaging_service_sid: Option<String>,
+    pub(crate) default_inactive_timer: Option<String>,
+    pub(crate) default_closed_timer: Option<String>,
+    pub(crate) webhooks: WebhookConfig,
+    pub(crate) service_webhooks: WebhookConfig,
+    pub(crate) reachability_enabled: bool,
+}
+
+/// What happens to a text that belongs to no conversation yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AutoCreation {
+    pub(crate) enabled: bool,
+    pub(crate) kind: AutoCreationKind,
+    pub(crate) webhook_url: Option<String>,
+    pub(crate) webhook_method: Option<Method>,
+    pub(crate) webhook_filters: Vec<EventType>,
+    pub(crate) studio_flow_sid: Option<String>,
+    pub(crate) studio_retry_count: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AutoCreationKind {
+    Webhook,
+    Studio,
+    Default,
+}
+
+impl AutoCreationKind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Studio => "studio",
+            Self::Default => "default",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Self::Webhook, Self::Studio, Self::Default].into_iter().find(|kind| text.eq_ignore_ascii_case(kind.as_str()))
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AddressConfiguration {
+    pub(crate) sid: AddressSid,
+    pub(crate) position: u64,
+    /// As it was given: Twilio keeps the caller's capitals.
+    pub(crate) kind: String,
+    pub(crate) address: String,
+    pub(crate) friendly_name: Option<String>,
+    pub(crate) address_country: Option<String>,
+    pub(crate) auto_creation: AutoCreation,
+    pub(crate) date_created: Timestamp,
+    pub(crate) date_updated: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Direction {
+    /// From the person at this phone.
+    Sent,
+    /// To the person at this phone.
+    Received,
+}
+
+/// One line on a phone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PhoneMessage {
+    pub(crate) direction: Direction,
+    pub(crate) from: String,
+    pub(crate) to: String,
+    pub(crate) body: Option<String>,
+    pub(crate) media: Vec<MediaRef>,
+    pub(crate) status: DeliveryStatus,
+    pub(crate) conversation_sid: ConversationSid,
+    pub(crate) message_sid: MessageSid,
+    pub(crate) at: Timestamp,
+}
+
+/// A stored phone line: which phone, and its place among all lines.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PhoneEntry {
+    pub(crate) phone: String,
+    pub(crate) position: u64,
+    pub(crate) message: PhoneMessage,
+}
+
+/// A file of the media service, without its bytes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct MediaRecord {
+    pub(crate) sid: MediaSid,
+    pub(crate) filename: Option<String>,
+    pub(crate) content_type: String,
+    pub(crate) size: u64,
+    pub(crate) author: Option<String>,
+    pub(crate) message_sid: Option<MessageSid>,
+    pub(crate) conversation_sid: Option<ConversationSid>,
+    pub(crate) date_created: Timestamp,
+    pub(crate) date_updated: Timestamp,
+}
+
+impl MediaRecord {
+    pub(crate) fn reference(&self) -> MediaRef {
+        MediaRef {
+            sid: self.sid,
+            filename: self.filename.clone(),
+            content_type: self.content_type.clone(),
+            size: self.size,
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Tells of changes after they were made: in order within a conversation, many conversations at once, once each.
+//!
+//! Nothing is repeated and nothing survives a stop; Twilio promises no more. The queue has a limit: when it is full the
+//! oldest event goes and is counted.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::join_all;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+use trunkline_proto::sid::ConversationSid;
+
+use super::sender::Sender;
+use crate::account::hex;
+use crate::faults::{Faults, WebhookPlan};
+use crate::state::events::Event;
+
+/// Queues events and sends their webhooks. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Dispatcher(Arc<Inner>);
+
+struct Inner {
+    lanes: Mutex<Lanes>,
+    sender: Sender,
+    faults: Arc<Faults>,
+    tasks: TaskTracker,
+    runtime: Handle,
+    stop: CancellationToken,
+    at_once: Semaphore,
+    out_of_order: Arc<Semaphore>,
+    sent: AtomicU64,
+    failed: AtomicU64,
+    dropped: AtomicU64,
+}
+
+#[derive(Default)]
+struct Lanes {
+    queues: HashMap<ConversationSid, VecDeque<(u64, Event)>>,
+    /// Number of each waiting event → its conversation, oldest first.
+    waiting: BTreeMap<u64, ConversationSid>,
+    next: u64,
+}
+
+/// Counts since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct DispatcherStats {
+    pub(crate) waiting: usize,
+    pub(crate) sent: u64,
+    pub(crate) failed: u64,
+    pub(crate) dropped: u64,
+}
+
+impl Dispatcher {
+    /// A dispatcher that works on `tasks` until `stop`.
+    pub(crate) fn new(sender: Sender, faults: Arc<Faults>, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        Self(Arc::new(Inner {
+            lanes: Mutex::default(),
+            sender,
+            faults,
+            tasks,
+            runtime: Handle::current(),
+            stop,
+            at_once: Semaphore::new(AT_ONCE),
+            out_of_order: Arc::new(Semaphore::new(OUT_OF_ORDER)),
+            sent: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        }))
+    }
+
+    /// Queues events in their order. Never waits.
+    pub(crate) fn enqueue(&self, events: Vec<Event>) {
+        if events.is_empty() || self.0.stop.is_cancelled() {
+            return;
+        }
+        let mut started = Vec::new();
+        let mut lost = 0_u64;
+        {
+            let mut lanes = self.lanes();
+            for event in events {
+                let conversation = event.conversation;
+                if lanes.push(event) {
+                    started.push(conversation);
+                }
+                lost = lost.saturating_add(u64::from(lanes.waiting.len() > QUEUE && lanes.drop_oldest()));
+            }
+        }
+        if lost > 0 {
+            self.0.dropped.fetch_add(lost, Ordering::Relaxed);
+            tracing::warn!(lost, "the webhook queue is full, the oldest webhooks were dropped");
+        }
+        for conversation in started {
+            let lane = self.clone();
+            let span = tracing::debug_span!("emulator.webhooks", conversation.id = %conversation);
+            self.0.tasks.spawn_on(async move { lane.run(conversation).await }.instrument(span), &self.0.runtime);
+        }
+    }
+
+    /// Forgets what waits.
+    pub(crate) fn clear(&self) {
+        let mut lanes = self.lanes();
+        lanes.waiting.clear();
+        lanes.queues.values_mut().for_each(VecDeque::clear);
+    }
+
+    pub(crate) fn stats(&self) -> DispatcherStats {
+        DispatcherStats {
+            waiting: self.lanes().waiting.len(),
+            sent: self.0.sent.load(Ordering::Relaxed),
+            failed: self.0.failed.load(Ordering::Relaxed),
+            dropped: self.0.dropped.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Sends what one conversation has to tell, until there is nothing left.
+    async fn run(&self, conversation: ConversationSid) {
+        while let Some(event) = self.next(conversation) {
+            let plan = self.0.faults.webhook(event.kind);
+            let work = self.deliver(event, plan);
+            let beside = Arc::clone(&self.0.out_of_order).try_acquire_owned();
+            if let (true, Ok(permit)) = (plan.out_of_order, beside) {
+                let stop = self.0.stop.clone();
+                let late = async move {
+                    stop.run_until_cancelled_owned(work).await.unwrap_or_default();
+                    drop(permit);
+                };
+                self.0.tasks.spawn(late.in_current_span());
+            } else if self.0.stop.run_until_cancelled(work).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// The next event of a lane; without one the lane ends.
+    fn next(&self, conversation: ConversationSid) -> Option<Event> {
+        let mut lanes = self.lanes();
+        let front = lanes.queues.get_mut(&conversation).and_then(VecDeque::pop_front);
+        if let Some((number, event)) = front {
+            lanes.waiting.remove(&number);
+            Some(event)
+        } else {
+            lanes.queues.remove(&conversation);
+            None
+        }
+    }
+
+    /// One event to all its targets at once, as often as the faults say.
+    fn deliver(&self, event: Event, plan: WebhookPlan) -> impl Future<Output = ()> + Send + 'static {
+        let inner = Arc::clone(&self.0);
+        async move {
+            crate::faults::pause(plan.delay).await;
+            if plan.lost {
+                return;
+            }
+            let Ok(_permit) = inner.at_once.acquire().await else { return };
+            join_all(event.targets.iter().map(async |target| {
+                let token = idempotency_token();
+                for _ in 0..=plan.duplicates {
+                    let outcome = inner.sender.send(target, &event.params, &token).await;
+                    let good = matches!(&outcome, Ok(reply) if reply.status.is_success());
+                    let counter = if good { &inner.sent } else { &inner.failed };
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    match outcome {
+                        Ok(reply) => {
+                            tracing::debug!(
+                                event = event.kind.as_str(),
+                                status = reply.status.as_u16(),
+                                "webhook sent"
+                            );
+                        }
+                        Err(problem) => {
+                            tracing::debug!(event = event.kind.as_str(), error = %problem, "webhook failed");
+                        }
+                    }
+                }
+            }))
+            .await;
+        }
+    }
+
+    fn lanes(&self) -> MutexGuard<'_, Lanes> {
+        self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lanes {
+    /// Queues an event; `true` if its lane has to be started.
+    fn push(&mut self, event: Event) -> bool {
+        let number = self.next;
+        self.next = number.saturating_add(1);
+        self.waiting.insert(number, event.conversation);
+        let starts = !self.queues.contains_key(&event.conversation);
+        self.queues.entry(event.conversation).or_default().push_back((number, event));
+        starts
+    }
+
+    fn drop_oldest(&mut self) -> bool {
+        let Some((_, conversation)) = self.waiting.pop_first() else { return false };
+        self.queues.get_mut(&conversation).and_then(VecDeque::pop_front).is_some()
+    }
+}
+
+/// A new value for `I-Twilio-Idempotency-Token`.
+pub(super) fn idempotency_token() -> String {
+    hex(rand::random())
+}
+
+/// Events that wait to be told; beyond that the oldest are dropped.
+const QUEUE: usize = 20_000;
+/// Events that are being told at the same time.
+const AT_ONCE: usize = 256;
+/// Events that a fault has taken out of their order; beyond that they keep it.
+const OUT_OF_ORDER: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::events::EventType;
+
+    fn event(conversation: u8) -> Event {
+        let conversation = ConversationSid::from_random([conversation; 16]);
+        Event { kind: EventType::MessageAdded, conversation, targets: Vec::new(), params: Vec::new() }
+    }
+
+    #[test]
+    fn a_lane_starts_once_and_the_oldest_event_goes_first() {
+        let mut lanes = Lanes::default();
+        assert!(lanes.push(event(1)));
+        assert!(lanes.push(event(2)));
+        assert!(!lanes.push(event(1)));
+        assert!(lanes.drop_oldest());
+        let left: Vec<_> = lanes.queues[&event(1).conversation].iter().map(|(number, _)| *number).collect();
+        assert_eq!(left, [2]);
+        assert_eq!(lanes.waiting.len(), 2);
+    }
+}
