@@ -221,9 +221,13 @@ impl RestClient {
         Err(RestError::answer(status, code, retry_after))
     }
 
-    /// Reads a file from an address that carries its own permission: no credentials are sent there.
-    pub(super) async fn download(&self, url: Url, max_bytes: usize) -> Result<Bytes, RestError> {
-        let request = self.http.get(url).timeout(self.config().operation_timeout);
+    /// Reads a file, once, in the time of an operation.
+    pub(super) async fn download(&self, url: Url, is_own: bool, max_bytes: usize) -> Result<Bytes, RestError> {
+        let mut request = self.http.get(url).timeout(self.config().operation_timeout);
+        if is_own {
+            let credentials = &self.config().credentials;
+            request = request.basic_auth(&credentials.user, Some(credentials.password.expose()));
+        }
         let response = request.send().await.map_err(RestError::transport)?;
         if !response.status().is_success() {
             return Err(RestError::answer(response.status().as_u16(), None, retry_after(&response)));

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod emulator;
+#[cfg(test)]
 mod lists;
 #[cfg(test)]
 mod requests;

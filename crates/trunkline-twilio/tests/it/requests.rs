@@ -14,6 +14,7 @@ use crate::support::{AC, CH, FakeTwilio, IS, MB, Reply, TOKEN, client, conversat
 use crate::support::{participant, refusal, rest_config};
 
 const ME: &str = "ME00000000000000000000000000000001";
+const OTHER: &str = "ME00000000000000000000000000000002";
 
 fn text(body: &str) -> NewMessage {
     NewMessage { body: Some(body.to_owned()), ..NewMessage::default() }
@@ -135,8 +136,9 @@ async fn errors_name_no_address_of_the_request() {
 #[tokio::test]
 async fn files_go_to_the_media_service_and_come_from_its_temporary_address() {
     let twilio = FakeTwilio::start(|seen, _| {
-        let host = seen.header("host");
-        let links = json!({"content_direct_temporary": format!("http://{host}/temporary?sig=1"), "content": "/c"});
+        let place = if seen.path.ends_with(OTHER) { "127.0.0.1:9" } else { seen.header("host") };
+        let place = format!("http://{place}/temporary?sig=1");
+        let links = json!({"content_direct_temporary": place, "content": "/c"});
         match seen.line().as_str() {
             "GET /temporary" => Reply::Text(200, "the bytes"),
             _ => Reply::Json(201, json!({"sid": ME, "size": 9, "content_type": "image/png", "links": links})),
@@ -155,13 +157,16 @@ async fn files_go_to_the_media_service_and_come_from_its_temporary_address() {
     assert_eq!(seen[0].query.as_deref(), Some("Filename=a+b.png"));
     assert_eq!((seen[0].header("content-type"), &seen[0].body[..]), ("image/png", &b"the bytes"[..]));
     assert_eq!(seen[1].line(), format!("GET /v1/Services/{IS}/Media/{ME}"));
-    assert_eq!(seen[2].header("authorization"), "");
+    assert_eq!(seen[2].header("authorization"), seen[1].header("authorization"));
+    // An address in the clear that is not the media service's own is not followed.
+    let error = client.download_media(service, OTHER.parse().unwrap()).await.unwrap_err();
+    assert!(matches!(error, RestError::Decode), "{error:?}");
 
     for (content_type, data) in [("image/png", ""), ("png", "x"), ("image/\npng", "x")] {
         let refused = client.upload_media(service, content_type, None, data.into()).await.unwrap_err();
         assert!(matches!(refused, RestError::BadArgument(_)), "{refused:?}");
     }
-    assert_eq!(twilio.seen().len(), 3);
+    assert_eq!(twilio.seen().len(), 4);
 }
 
 #[tokio::test]

@@ -264,3 +264,13 @@ pub(crate) fn page(key: &str, items: &[Value], next: Option<&str>) -> Value {
         key: items
     })
 }
+
+/// Asks again until the answer is yes.
+pub(crate) async fn wait_until(is_so: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap();
+}
