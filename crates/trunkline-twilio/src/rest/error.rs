@@ -131,9 +131,32 @@ impl RestError {
             (429, _) | (_, 20429 | 50063 | 50074) => {
                 Self::Throttled { retry_after: retry_after.unwrap_or_default(), code }
             }
-            (401 | 403, _) | (_, 20003 | 20006) => Self::Auth { status, code },
+            // A 403 may also be about this one operation; then it has a code of its own.
+            (401, _) | (403, 403) | (_, 20003 | 20006) => Self::Auth { status, code },
             (408 | 500.., _) => Self::Unavailable { status, code },
             _ => Self::Refused { status, code },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_sorted_by_status_and_code() {
+        let kind = |status, code| RestError::answer(status, code, None).code();
+        for (status, code) in [(401, None), (403, None), (403, Some(20006)), (400, Some(20003))] {
+            assert_eq!(kind(status, code), "twilio.rest.auth", "{status} {code:?}");
+        }
+        for (status, code) in [(429, None), (429, Some(50063)), (503, Some(20429))] {
+            assert_eq!(kind(status, code), "twilio.rest.throttled", "{status} {code:?}");
+        }
+        for (status, code) in [(500, None), (504, Some(20500)), (408, None)] {
+            assert_eq!(kind(status, code), "twilio.rest.unavailable", "{status} {code:?}");
+        }
+        for (status, code) in [(302, None), (400, Some(20001)), (403, Some(50451)), (404, None), (409, Some(50433))] {
+            assert_eq!(kind(status, code), "twilio.rest.refused", "{status} {code:?}");
         }
     }
 }
