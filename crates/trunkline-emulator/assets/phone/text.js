@@ -1,6 +1,8 @@
 // Numbers, times and sizes as a person reads them. Pure functions, no DOM.
 
 const E164 = /^\+[1-9]\d{6,14}$/;
+// Country codes of one and two digits; all others have three.
+const COUNTRY = /^\+(1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3})(\d+)$/;
 const GSM_BASIC = /^[\n\r !"#$%&'()*+,\-./0-9:;<=>?@A-Z_a-z¡£¤¥§¿ÄÅÆÇÉÑÖØÜßàäåæèéìñòöøùüΓΔΘΛΞΠΣΦΨΩ^{}\\[~\]|€]*$/u;
 const GSM_EXTENDED = /[\^{}\\[~\]|€]/gu;
 const PICTURES = /^(?:\p{Extended_Pictographic}|\p{Emoji_Modifier}|\p{Regional_Indicator}|\u200d|\ufe0f|\s)+$/u;
@@ -12,13 +14,13 @@ export function parseNumber(text) {
   return E164.test(number) ? number : null;
 }
 
-/** `+15550001111` as `+1 555 000 1111`; other countries' numbers in threes. */
+/** `+15550001111` as `+1 555 000 1111`; other countries' numbers in threes after the country. */
 export function showNumber(address) {
   const number = String(address ?? '').replace(/^whatsapp:/, '');
   const american = /^\+1(\d{3})(\d{3})(\d{4})$/.exec(number);
   if (american) return `+1\u00a0${american[1]}\u00a0${american[2]}\u00a0${american[3]}`;
-  if (!E164.test(number)) return number;
-  return `+${number.slice(1).replace(/(\d{3})(?=\d{2})/g, '$1\u00a0')}`;
+  const abroad = E164.test(number) && COUNTRY.exec(number);
+  return abroad ? `+${abroad[1]}\u00a0${abroad[2].replace(/(\d{3})(?=\d{2})/g, '$1\u00a0')}` : number;
 }
 
 /** How many texts a carrier makes of this body, and how many characters are left in the last one. */
