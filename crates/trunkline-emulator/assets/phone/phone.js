@@ -14,6 +14,8 @@ const at = (id) => document.getElementById(id);
 const body = at('body');
 
 const state = { me: DEFAULT_NUMBER, gateway: null, channel: 'sms', numbers: [], hangUp: () => {}, reconnect: () => {} };
+/** Enter was pressed before the gateway's number was known. */
+let early = false;
 let drafts = 0;
 
 const thread = createThread(
@@ -108,6 +110,7 @@ async function learnGateway() {
     at('gateway-number').textContent = showNumber(number);
     at('peer-number').textContent = showNumber(number);
     sendable();
+    if (early) submit();
   } catch {
     setTimeout(learnGateway, ACCOUNT_RETRY_MS);
   }
@@ -141,6 +144,7 @@ function sendable() {
 }
 
 function submit() {
+  early = !state.gateway;
   if (at('send').disabled) return;
   const text = body.value.trim();
   body.value = '';
