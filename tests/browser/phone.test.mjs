@@ -55,9 +55,9 @@ for (const channel of ['sms', 'whatsapp']) {
 test('channels are threads of their own, and a reload shows what was said', async () => {
   const { page, close } = await browser.open(url({ from: '+15550001112' }));
   await ask(page, 'Hello by text');
-  await page.getByText('WhatsApp', { exact: true }).click();
+  await page.getByRole('radio', { name: 'WhatsApp' }).check();
   await page.locator('#empty').waitFor();
-  await page.getByText('SMS', { exact: true }).click();
+  await page.getByRole('radio', { name: 'SMS' }).check();
   await mine(page).getByText('Hello by text').waitFor();
   await page.reload();
   await mine(page).getByText('Hello by text').waitFor();
