@@ -70,7 +70,7 @@ def test_a_conversations_own_webhook(api, conversation, receiver, account, numbe
     webhook = receiver.next()
     assert webhook["parameters"]["EventType"] == "onMessageAdded"
     assert (webhook["parameters"]["Body"], webhook["parameters"]["Author"]) == ("Hello", number)
-    assert webhook["parameters"]["Source"] == "SMS"
+    assert webhook["parameters"]["Source"].upper() == "SMS"
     check_signature(webhook, receiver, account)
 
     changed = hook.update(configuration_filters=["onMessageAdded", "onDeliveryUpdated"])

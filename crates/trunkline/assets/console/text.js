@@ -2,7 +2,7 @@
 
 const CHANNELS = { sms: 'SMS', mms: 'MMS', rcs: 'RCS', whatsapp: 'WhatsApp', messenger: 'Messenger', chat: 'Chat' };
 /** States that need no badge: nothing happens and nothing is wrong. */
-const QUIET_STATES = new Set(['', 'idle', 'active', 'open']);
+const QUIET_STATES = new Set(['', 'idle', 'active', 'inactive', 'open']);
 const STATE_TONES = { answering: 'busy', failed: 'bad', handed_over: 'warn', paused: 'warn' };
 const STATUS_TONES = { failed: 'bad', undelivered: 'bad', read: 'good', delivered: 'good' };
 
