@@ -186,7 +186,7 @@ function byPlace(one, other) {
 }
 
 function messageNode(message) {
-  const node = make('li', `message ${message.direction === 'out' ? 'out' : 'in'}`);
+  const node = make('div', `message ${message.direction === 'out' ? 'out' : 'in'}`);
   node.append(make('p', 'author', message.direction === 'out' ? message.author || 'Agent' : 'Customer'));
   const bubble = make('div', 'bubble');
   const text = String(message.text ?? '');
@@ -255,7 +255,7 @@ function fileNode(file) {
 }
 
 function dayNode(date) {
-  const node = make('li', 'day');
+  const node = make('div', 'day');
   node.append(make('span', '', showDay(date)));
   return node;
 }
