@@ -9,13 +9,11 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let task = std::env::args().nth(1);
-    match task.as_deref() {
-        Some("tidy") => report(&root),
-        _ => {
-            say("usage: cargo xtask tidy");
-            ExitCode::from(64)
-        }
+    if task.as_deref() == Some("tidy") {
+        return report(&root);
     }
+    say("usage: cargo xtask tidy");
+    ExitCode::from(64)
 }
 
 fn report(root: &std::path::Path) -> ExitCode {

@@ -1,0 +1,121 @@
+//! The contract of an agent.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use futures_core::Stream;
+use futures_util::StreamExt;
+use trunkline_core::{Channel, Pii};
+
+use crate::AgentError;
+
+/// Who said something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The person.
+    Person,
+    /// An agent of ours.
+    Agent,
+}
+
+/// Something that was said earlier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Utterance {
+    /// By whom.
+    pub role: Role,
+    /// What.
+    pub text: Pii<String>,
+}
+
+/// What an agent is given to answer.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// Our name for the conversation.
+    pub conversation: String,
+    /// Our name for the person; the same on every channel.
+    pub contact: String,
+    /// How the person writes.
+    pub channel: Channel,
+    /// What the person said since the last answer, in order; at least one text.
+    pub input: Vec<Pii<String>>,
+    /// What was said before, oldest first; the caller bounds it.
+    pub history: Vec<Utterance>,
+    /// What agents chose to remember of this conversation.
+    pub memories: BTreeMap<String, String>,
+}
+
+/// What an agent does while it answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AgentEvent {
+    /// A piece of the answer; the pieces joined are the answer.
+    Text(Pii<String>),
+    /// Something to keep for later turns. Kept when the answer is committed.
+    Remember {
+        /// Under which name.
+        name: String,
+        /// What.
+        value: Pii<String>,
+    },
+    /// A person should take over.
+    HandOver,
+}
+
+/// The events of one answer. It ends with the answer. Dropping it cancels the turn.
+pub type AgentStream = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>> + Send>>;
+
+/// Something that answers people.
+#[async_trait]
+pub trait Agent: Send + Sync {
+    /// The name under which it speaks.
+    fn name(&self) -> &str;
+
+    /// Begins to answer a turn.
+    ///
+    /// # Errors
+    /// See [`AgentError`]; the same errors may come out of the stream later.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: dropping the future or the stream cancels the turn, and nothing of it is kept.
+    async fn respond(&self, turn: Turn) -> Result<AgentStream, AgentError>;
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// The answer; may be empty.
+    pub text: Pii<String>,
+    /// What to keep.
+    pub memories: BTreeMap<String, String>,
+    /// Whether a person should take over.
+    pub hand_over: bool,
+}
+
+/// Gathers the events of an answer, for a channel that sends whole messages.
+///
+/// # Errors
+/// `agent.reply_too_long` when the answer grows over `max_bytes`, or the first error of the stream.
+///
+/// # Cancel safety
+/// Cancel-safe: dropping it cancels the turn.
+pub async fn collect(mut stream: AgentStream, max_bytes: usize) -> Result<Reply, AgentError> {
+    let mut text = String::new();
+    let mut reply = Reply::default();
+    while let Some(event) = stream.next().await {
+        match event? {
+            AgentEvent::Text(piece) => {
+                if text.len() + piece.expose().len() > max_bytes {
+                    return Err(AgentError::ReplyTooLong { limit: max_bytes });
+                }
+                text.push_str(piece.expose());
+            }
+            AgentEvent::Remember { name, value } => {
+                reply.memories.insert(name, value.into_inner());
+            }
+            AgentEvent::HandOver => reply.hand_over = true,
+        }
+    }
+    reply.text = Pii::new(text);
+    Ok(reply)
+}

@@ -1,0 +1,70 @@
+//! What can go wrong while an agent answers.
+
+use std::time::Duration;
+
+use trunkline_core::{ConfigError, Retry};
+
+/// Why there is no answer. Messages contain neither what was asked nor what was answered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    /// The agent's configuration is wrong.
+    #[error("the agent cannot be built: {0}")]
+    Config(#[from] ConfigError),
+    /// The model refuses the request: key, model name, or content.
+    #[error("the model refused the request with status {status}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The model asks to slow down, or has trouble of its own.
+    #[error("the model is not available, status {status}")]
+    Unavailable {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// The model cannot be reached, or the connection was lost.
+    #[error("the model cannot be reached")]
+    Unreachable,
+    /// The model did not answer in time.
+    #[error("the model did not answer within {} ms", .0.as_millis())]
+    Timeout(Duration),
+    /// The model's answer is not what its API documents.
+    #[error("the model's answer cannot be read")]
+    Malformed,
+    /// The answer is longer than anyone would read.
+    #[error("the answer is longer than {limit} bytes")]
+    ReplyTooLong {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl AgentError {
+    /// Stable across releases; listed in `docs/errors.md`.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Config(_) => "agent.config",
+            Self::Refused { .. } => "agent.refused",
+            Self::Unavailable { .. } => "agent.unavailable",
+            Self::Unreachable => "agent.unreachable",
+            Self::Timeout(_) => "agent.timeout",
+            Self::Malformed => "agent.malformed",
+            Self::ReplyTooLong { .. } => "agent.reply_too_long",
+        }
+    }
+
+    /// Whether another try may bring an answer.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Config(_) | Self::Refused { .. } => Retry::No,
+            Self::Unavailable { .. }
+            | Self::Unreachable
+            | Self::Timeout(_)
+            | Self::Malformed
+            | Self::ReplyTooLong { .. } => Retry::After(Duration::ZERO),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Agents that answer people. They know conversations and words; they know no provider.
+//!
+//! [`Agent`] is the contract: a turn in, a stream of events out. [`Concierge`] answers by rules from a TOML file, so
+//! that a first run needs no model and no network. [`ChatModel`] speaks to any server with an OpenAI-compatible
+//! chat completions API.
+
+mod agent;
+mod chat;
+mod concierge;
+mod error;
+
+pub use agent::{Agent, AgentEvent, AgentStream, Reply, Role, Turn, Utterance, collect};
+pub use chat::{ChatModel, ChatModelConfig};
+pub use concierge::{Concierge, DEFAULT_CONCIERGE};
+pub use error::AgentError;

@@ -1,0 +1,171 @@
+//! The chat agent against a server on a socket that speaks the documented protocol.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Json, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use futures_util::{StreamExt, stream};
+use serde_json::{Value, json};
+use trunkline_agent::{Agent, AgentEvent, ChatModel, ChatModelConfig, Role, Turn, Utterance, collect};
+use trunkline_core::{Channel, Pii};
+
+type Seen = Arc<Mutex<Vec<(Option<String>, Value)>>>;
+
+/// What the server does with a request.
+#[derive(Clone, Copy)]
+enum Behaviour {
+    Answers,
+    Refuses(u16),
+    StaysSilent,
+    StopsHalfWay,
+    BreaksOff,
+}
+
+struct Server {
+    base_url: String,
+    seen: Seen,
+    _task: tokio::task::JoinSet<()>,
+}
+
+async fn server(behaviour: Behaviour) -> Server {
+    let seen = Seen::default();
+    let app = Router::new().route("/v1/chat/completions", post(completions)).with_state((behaviour, Arc::clone(&seen)));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("port");
+    let base_url = format!("http://{}/v1", listener.local_addr().expect("address"));
+    let mut task = tokio::task::JoinSet::new();
+    task.spawn(async move { axum::serve(listener, app).await.expect("serves") });
+    Server { base_url, seen, _task: task }
+}
+
+fn chunk(text: &str) -> String {
+    let body = json!({
+        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m",
+        "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}],
+    });
+    format!("data: {body}\n\n")
+}
+
+async fn completions(
+    State((behaviour, seen)): State<(Behaviour, Seen)>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Response {
+    let key = headers.get("authorization").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    seen.lock().expect("lock").push((key, body));
+    let begin = [chunk("Hel"), chunk("lo ")];
+    let pieces = match behaviour {
+        Behaviour::Refuses(status) => {
+            let body = json!({"error": {"message": "secret detail", "type": "t", "param": null, "code": null}});
+            return (StatusCode::from_u16(status).expect("status"), Json(body)).into_response();
+        }
+        Behaviour::StaysSilent => stream::pending().boxed(),
+        Behaviour::Answers => {
+            let rest = [chunk("Ada"), "data: [DONE]\n\n".to_owned()];
+            stream::iter(begin.into_iter().chain(rest).map(Ok)).boxed()
+        }
+        Behaviour::StopsHalfWay => stream::iter(begin.into_iter().map(Ok)).chain(stream::pending()).boxed(),
+        Behaviour::BreaksOff => {
+            let cut = stream::iter([Err(std::io::Error::other("cut"))]);
+            stream::iter(begin.into_iter().map(Ok)).chain(cut).boxed()
+        }
+    };
+    let body = Body::from_stream(pieces);
+    ([("content-type", "text/event-stream")], body).into_response()
+}
+
+fn turn() -> Turn {
+    let said = |role, text: &str| Utterance { role, text: Pii::new(text.to_owned()) };
+    Turn {
+        conversation: "c".into(),
+        contact: "p".into(),
+        channel: Channel::Sms,
+        input: vec![Pii::new("what is my name?".into())],
+        history: vec![
+            said(Role::Person, &"x".repeat(2000)),
+            said(Role::Person, "my name is Ada"),
+            said(Role::Agent, "Hello Ada"),
+        ],
+        memories: BTreeMap::new(),
+    }
+}
+
+fn model(server: &Server) -> ChatModel {
+    ChatModel::new(ChatModelConfig {
+        base_url: server.base_url.clone(),
+        api_key: "sk-test".into(),
+        first_token_timeout: Duration::from_millis(400),
+        total_timeout: Duration::from_millis(800),
+        max_history_bytes: 1000,
+        ..ChatModelConfig::new("m")
+    })
+    .expect("model")
+}
+
+async fn code_of(behaviour: Behaviour) -> &'static str {
+    let server = server(behaviour).await;
+    let outcome = match model(&server).respond(turn()).await {
+        Ok(stream) => collect(stream, 10_000).await.map(|reply| reply.text.into_inner()),
+        Err(error) => Err(error),
+    };
+    let error = outcome.expect_err("no answer");
+    assert!(!error.to_string().contains("secret detail"), "{error}");
+    error.code()
+}
+
+#[tokio::test]
+async fn an_answer_streams_and_the_history_is_bounded() {
+    let server = server(Behaviour::Answers).await;
+    let pieces: Vec<_> = model(&server).respond(turn()).await.expect("stream").collect().await;
+    let texts: Vec<_> = pieces.into_iter().map(|piece| piece.expect("piece")).collect();
+    let text = |text: &str| AgentEvent::Text(Pii::new(text.to_owned()));
+    assert_eq!(texts, [text("Hel"), text("lo "), text("Ada")]);
+
+    let seen = server.seen.lock().expect("lock");
+    let (key, body) = &seen[0];
+    assert_eq!(key.as_deref(), Some("Bearer sk-test"));
+    assert_eq!(body["stream"], true);
+    let said: Vec<_> = body["messages"].as_array().expect("messages").iter().map(|m| &m["role"]).collect();
+    assert_eq!(said, ["system", "user", "assistant", "user"], "the oldest utterance is over the budget");
+    assert_eq!(body["messages"][3]["content"], "what is my name?");
+}
+
+#[tokio::test]
+async fn each_failure_has_its_code() {
+    assert_eq!(code_of(Behaviour::Refuses(401)).await, "agent.refused");
+    assert_eq!(code_of(Behaviour::Refuses(429)).await, "agent.unavailable");
+    assert_eq!(code_of(Behaviour::Refuses(503)).await, "agent.unavailable");
+    assert_eq!(code_of(Behaviour::StaysSilent).await, "agent.timeout");
+    assert_eq!(code_of(Behaviour::StopsHalfWay).await, "agent.timeout");
+    assert_eq!(code_of(Behaviour::BreaksOff).await, "agent.unreachable");
+}
+
+#[tokio::test]
+async fn nobody_at_the_address_is_unreachable() {
+    let config = ChatModelConfig { base_url: "http://127.0.0.1:9/v1".into(), ..ChatModelConfig::new("m") };
+    let error = ChatModel::new(config).expect("model").respond(turn()).await.err().expect("no answer");
+    assert_eq!(error.code(), "agent.unreachable");
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_cut() {
+    let server = server(Behaviour::Answers).await;
+    let stream = model(&server).respond(turn()).await.expect("stream");
+    assert_eq!(collect(stream, 5).await.expect_err("cut").code(), "agent.reply_too_long");
+}
+
+#[test]
+fn every_bad_setting_is_named() {
+    let config =
+        ChatModelConfig { base_url: "ftp://x".into(), first_token_timeout: Duration::ZERO, ..ChatModelConfig::new("") };
+    let error = ChatModel::new(config).err().expect("refused");
+    let keys: Vec<_> = error.problems().iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["agent.model", "agent.base_url", "agent.first_token_timeout"]);
+}

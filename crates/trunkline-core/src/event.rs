@@ -1,0 +1,181 @@
+//! What travels in an [`Envelope`](crate::Envelope): facts in the past tense, commands in the imperative.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::Channel;
+
+/// Envelope type of a [`MessageReceived`].
+pub const MESSAGE_RECEIVED: &str = "message.received.v1";
+/// Envelope type of a [`DeliveryUpdated`].
+pub const DELIVERY_UPDATED: &str = "message.delivery.updated.v1";
+/// Envelope type of a [`ConversationChanged`].
+pub const CONVERSATION_CHANGED: &str = "conversation.changed.v1";
+/// Envelope type of a [`SendMessage`].
+pub const SEND_MESSAGE: &str = "message.send.v1";
+/// Envelope type of a [`DeadLetter`].
+pub const DEAD_LETTER: &str = "dead.letter.v1";
+
+/// Fact: a person wrote something. The subject of its envelope is the conversation.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct MessageReceived {
+    /// The sender's address as the connector writes it.
+    pub from: String,
+    /// What they wrote; empty when there is only media.
+    pub text: String,
+    /// What they sent along.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<MediaRef>,
+    /// How it came.
+    pub channel: Channel,
+    /// The connector's own names for what this belongs to.
+    pub metadata: MessageMetadata,
+}
+
+/// The connector's names for a message and what it belongs to.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageMetadata {
+    /// The conversation.
+    pub conversation: String,
+    /// The message.
+    pub message: String,
+    /// The participant who wrote it, if the provider told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participant: Option<String>,
+    /// Its place in the conversation: grows with each message, may skip numbers.
+    pub index: u64,
+    /// When the provider accepted it.
+    pub created: Timestamp,
+}
+
+/// A file at the provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaRef {
+    /// The provider's name for it.
+    pub id: String,
+    /// Media type, such as `image/jpeg`.
+    pub content_type: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Its file name, if the sender gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filename: Option<String>,
+}
+
+/// Fact: the delivery of a message that we sent went on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryUpdated {
+    /// The conversation.
+    pub conversation: String,
+    /// The message.
+    pub message: String,
+    /// How far it has come.
+    pub status: DeliveryStatus,
+    /// The provider's error number, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<u32>,
+}
+
+/// How far a message has come. It only moves forward, whatever the order of the receipts: the later variant wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryStatus {
+    /// The provider has it.
+    Created,
+    /// Handed to the network.
+    Sent,
+    /// The network could not deliver it.
+    Undelivered,
+    /// The provider gave up.
+    Failed,
+    /// It is on the person's telephone.
+    Delivered,
+    /// The person saw it.
+    Read,
+}
+
+impl DeliveryStatus {
+    /// The lower-case word on the wire and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Sent => "sent",
+            Self::Undelivered => "undelivered",
+            Self::Failed => "failed",
+            Self::Delivered => "delivered",
+            Self::Read => "read",
+        }
+    }
+
+    /// The status that this word names.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Created, Self::Sent, Self::Undelivered, Self::Failed, Self::Delivered, Self::Read]
+            .into_iter()
+            .find(|status| status.as_str().eq_ignore_ascii_case(name))
+    }
+}
+
+/// Fact: a conversation came to be, changed its state, or went away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConversationChanged {
+    /// The conversation.
+    pub conversation: String,
+    /// What it is now.
+    pub state: ConversationPhase,
+}
+
+/// What a conversation can still do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConversationPhase {
+    /// Messages flow.
+    Active,
+    /// Quiet; the next message makes it active.
+    Inactive,
+    /// Final: nothing can be sent any more.
+    Closed,
+}
+
+impl ConversationPhase {
+    /// The lower-case word on the wire and in the store.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// Command: say something in a conversation. The envelope's id is the id of the outbox row.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct SendMessage {
+    /// The connector that can reach the conversation.
+    pub connector: String,
+    /// The conversation, as the connector names it.
+    pub conversation: String,
+    /// What to say.
+    pub text: String,
+    /// The outbox row; the message carries it, so that an unknown outcome can be looked up.
+    pub outbox_id: String,
+}
+
+/// Fact: something could not be dealt with and waits for an operator.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct DeadLetter {
+    /// Stable code of the last failure.
+    pub code: String,
+    /// The last failure in words; no personal data.
+    pub reason: String,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// The bus subject that it came from, and goes back to on replay.
+    pub origin: String,
+    /// The envelope as it was.
+    pub envelope: crate::Envelope,
+    /// Room for what the one who buried it knows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub context: BTreeMap<String, String>,
+}

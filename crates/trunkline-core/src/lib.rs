@@ -1,0 +1,37 @@
+//! The words that every part of Trunkline shares, and the contract of a messaging backend.
+//!
+//! This crate knows no provider, no runtime, no clock and no socket. A provider crate implements
+//! [`messaging::ConversationalBackend`]; the bus carries [`Envelope`]s; everything that is secret or personal is
+//! wrapped in [`Secret`] or [`Pii`] before it can reach a log line.
+//!
+//! ```
+//! use std::time::Duration;
+//! use trunkline_core::messaging::Config;
+//!
+//! let config = Config::builder()
+//!     .provider("twilio")
+//!     .timeout(Duration::from_secs(30))
+//!     .retry(3, Duration::from_secs(1), 2.0)
+//!     .observability(true, true, true)
+//!     .build()?;
+//! assert_eq!(config.provider(), "twilio");
+//! # Ok::<(), trunkline_core::ConfigError>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod address;
+mod config_error;
+mod envelope;
+pub mod event;
+mod health;
+pub mod messaging;
+mod redact;
+mod retry;
+
+pub use address::{AddressError, Channel, ContactAddress, E164};
+pub use config_error::{ConfigError, Problem};
+pub use envelope::{Envelope, EnvelopeError, SPEC_VERSION};
+pub use health::{HealthState, HealthStatus};
+pub use redact::{Pii, Secret};
+pub use retry::Retry;

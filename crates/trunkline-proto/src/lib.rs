@@ -1,0 +1,22 @@
+//! Twilio's protocols as pure values.
+//!
+//! Nothing here opens a socket, reads a clock or knows a runtime: bytes and parameters come in as arguments, values go
+//! out. That makes every rule testable by itself and lets the client and the emulator share the wire form without
+//! sharing behaviour.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`sid`] | the identifiers that Twilio hands out |
+//! | [`signature`] | who really sent this request |
+//! | [`form`] | `application/x-www-form-urlencoded`, with limits |
+//! | [`rest`] | the resources of the Conversations API as types |
+//! | [`webhook`] | Conversations events as types |
+
+#![forbid(unsafe_code)]
+
+pub mod form;
+pub mod rest;
+pub mod sid;
+pub mod signature;
+pub mod webhook;
+mod wire_enum;

@@ -1,0 +1,59 @@
+//! What the store can refuse.
+
+use trunkline_core::Retry;
+
+/// Why the store did not do what was asked. Messages never contain values.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The database cannot be opened, read or written. Nothing was changed.
+    #[error("the store cannot be used")]
+    Unavailable(#[source] sqlx::Error),
+    /// The tables cannot be brought up to date.
+    #[error("the tables cannot be brought up to date")]
+    Migration(#[source] sqlx::migrate::MigrateError),
+    /// A stored value is not one that this version writes.
+    #[error("the column {column} holds a value that this version does not know")]
+    Unreadable {
+        /// Which column.
+        column: &'static str,
+    },
+    /// A reply was committed for a message that is no longer waiting: someone else has answered it.
+    #[error("the message was answered by someone else")]
+    AlreadyAnswered,
+    /// There is no such row.
+    #[error("there is no such {what}")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+    },
+}
+
+impl StoreError {
+    /// Stable across releases; listed in `docs/errors.md`.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "store.unavailable",
+            Self::Migration(_) => "store.migration",
+            Self::Unreadable { .. } => "store.unreadable",
+            Self::AlreadyAnswered => "store.already_answered",
+            Self::NotFound { .. } => "store.not_found",
+        }
+    }
+
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub const fn retry(&self) -> Retry {
+        match self {
+            Self::Unavailable(_) => Retry::After(std::time::Duration::from_secs(1)),
+            Self::Migration(_) | Self::Unreadable { .. } | Self::AlreadyAnswered | Self::NotFound { .. } => Retry::No,
+        }
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unavailable(error)
+    }
+}

@@ -1,0 +1,149 @@
+//! Recording what people wrote.
+
+use jiff::Timestamp;
+use trunkline_core::event::MediaRef;
+use trunkline_core::{Channel, ContactAddress, Pii};
+
+use crate::conversations::{advance_read_index, conversation_of};
+use crate::store::{new_id, now_ms};
+use crate::{Store, StoreError};
+
+/// A message from a person, as a connector saw it.
+#[derive(Debug, Clone)]
+pub struct NewInbound {
+    /// The connector.
+    pub connector: String,
+    /// Its name for the conversation.
+    pub conversation: String,
+    /// Its name for the message.
+    pub message: String,
+    /// Place in the conversation.
+    pub index: u64,
+    /// Who wrote it.
+    pub from: ContactAddress,
+    /// How it came.
+    pub channel: Channel,
+    /// What they wrote.
+    pub body: Pii<String>,
+    /// What they sent along.
+    pub media: Vec<MediaRef>,
+    /// When the provider accepted it.
+    pub created_at: Timestamp,
+    /// False for what was written before we were asked to answer.
+    pub to_be_answered: bool,
+    /// The trace that it came with.
+    pub traceparent: Option<String>,
+}
+
+/// Whether a message has its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It waits for one.
+    Waiting,
+    /// A reply is committed.
+    Answered,
+    /// It is not ours to answer.
+    History,
+}
+
+impl Answer {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Answered => "answered",
+            Self::History => "history",
+        }
+    }
+
+    fn from_name(name: Option<&str>) -> Result<Self, StoreError> {
+        match name {
+            Some("waiting") => Ok(Self::Waiting),
+            Some("answered") => Ok(Self::Answered),
+            Some("history") => Ok(Self::History),
+            _ => Err(StoreError::Unreadable { column: "message.answer" }),
+        }
+    }
+}
+
+/// What recording a message came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Our name for the conversation.
+    pub conversation_id: String,
+    /// Our name for the message.
+    pub message_id: String,
+    /// False if it was recorded before.
+    pub is_new: bool,
+    /// Whether it has its answer.
+    pub answer: Answer,
+    /// Every message of the conversation up to this index is recorded. Lower than the message's own: there is a gap.
+    pub read_index: i64,
+}
+
+impl Store {
+    /// Records a message once, with its conversation and contact if they are new.
+    ///
+    /// # Errors
+    /// `store.unavailable`, `store.unreadable`.
+    ///
+    /// # Cancel safety
+    /// It may have been recorded; recording it again is harmless.
+    pub async fn record_inbound(&self, inbound: &NewInbound) -> Result<Recorded, StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        let (conversation_id, read_index) = conversation_of(&mut transaction, inbound).await?;
+        let known: Option<(String, Option<String>)> =
+            sqlx::query_as("SELECT id, answer FROM message WHERE conversation_id = $1 AND external_id = $2")
+                .bind(&conversation_id)
+                .bind(&inbound.message)
+                .fetch_optional(&mut *transaction)
+                .await?;
+        if let Some((message_id, answer)) = known {
+            transaction.commit().await?;
+            let answer = Answer::from_name(answer.as_deref())?;
+            return Ok(Recorded { conversation_id, message_id, is_new: false, answer, read_index });
+        }
+        let message_id = new_id();
+        let answer = if inbound.to_be_answered { Answer::Waiting } else { Answer::History };
+        let media = serde_json::to_string(&inbound.media).unwrap_or_else(|_| "[]".to_owned());
+        let position = i64::try_from(inbound.index).unwrap_or(i64::MAX);
+        sqlx::query(
+            "INSERT INTO message (id, conversation_id, direction, external_id, position, author, body, media,
+                                  status, status_rank, answer, traceparent, created_at, updated_at)
+             VALUES ($1, $2, 'in', $3, $4, $5, $6, $7, 'received', 0, $8, $9, $10, $11)",
+        )
+        .bind(&message_id)
+        .bind(&conversation_id)
+        .bind(&inbound.message)
+        .bind(position)
+        .bind(inbound.from.to_wire())
+        .bind(inbound.body.expose())
+        .bind(media)
+        .bind(answer.as_str())
+        .bind(&inbound.traceparent)
+        .bind(inbound.created_at.as_millisecond())
+        .bind(now_ms())
+        .execute(&mut *transaction)
+        .await?;
+        let read_index = if position == read_index + 1 {
+            advance_read_index(&mut transaction, &conversation_id, read_index).await?
+        } else {
+            read_index
+        };
+        transaction.commit().await?;
+        Ok(Recorded { conversation_id, message_id, is_new: true, answer, read_index })
+    }
+
+    /// Makes an answered message wait again: an operator asked for a second treatment. Returns whether it was there.
+    ///
+    /// # Errors
+    /// `store.unavailable`.
+    ///
+    /// # Cancel safety
+    /// It may have been done; doing it again is harmless.
+    pub async fn reopen(&self, message_id: &str) -> Result<bool, StoreError> {
+        let sql = "UPDATE message SET answer = 'waiting', answered_by = NULL, updated_at = $2
+                   WHERE id = $1 AND direction = 'in'";
+        let done = sqlx::query(sql).bind(message_id).bind(now_ms()).execute(&self.writer).await?;
+        Ok(done.rows_affected() > 0)
+    }
+}

@@ -1,0 +1,31 @@
+//! The system of record: conversations, messages, contacts, the outbox, what agents remember.
+//!
+//! SQLite in WAL mode. Every query is written in the SQL that SQLite and PostgreSQL share (`$1` parameters,
+//! `ON CONFLICT`, `RETURNING`, partial indexes), so that a second engine needs its own migrations and no second set
+//! of queries. This crate does not know the bus: an outbox row and a relay join them.
+//!
+//! Two rules hold the promise of one visible answer:
+//!
+//! - A reply, the messages that it answers and its outbox row are one transaction ([`Store::commit_reply`]).
+//! - An outbox row is sent by whoever moves it from pending to sending ([`Store::claim`]); a row found in sending by
+//!   someone else has an unknown outcome and is looked up at the provider first.
+
+mod contacts;
+mod conversations;
+mod cursors;
+mod error;
+mod inbound;
+mod memory;
+mod messages;
+mod outbox;
+mod replies;
+mod store;
+
+pub use conversations::{ConversationRow, ConversationSummary};
+pub use error::StoreError;
+pub use inbound::{Answer, NewInbound, Recorded};
+pub use memory::{MAX_MEMORIES, MAX_MEMORY_BYTES};
+pub use messages::{Direction, MessageRow};
+pub use outbox::{Claim, OutboxRow, Sent};
+pub use replies::{Reply, ReplyKind};
+pub use store::Store;

@@ -1,0 +1,227 @@
+//! The store on a real SQLite file: what is recorded once, what commits together, who may send.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use trunkline_core::event::DeliveryStatus;
+use trunkline_core::{Channel, ContactAddress, Pii};
+use trunkline_store::{Answer, Claim, Direction, NewInbound, Recorded, Reply, ReplyKind, Sent, Store};
+
+struct Fixture {
+    store: Store,
+    _folder: tempfile::TempDir,
+}
+
+async fn fixture() -> Fixture {
+    let folder = tempfile::tempdir().expect("folder");
+    let store = Store::open(&folder.path().join("store.db")).await.expect("store");
+    Fixture { store, _folder: folder }
+}
+
+fn inbound(message: &str, index: u64, from: &str) -> NewInbound {
+    let from = ContactAddress::parse(from).expect("address");
+    NewInbound {
+        connector: "twilio".into(),
+        conversation: format!("CH-{}", from.to_wire()),
+        message: message.into(),
+        index,
+        channel: from.channel(),
+        from,
+        body: Pii::new(format!("text {message}")),
+        media: Vec::new(),
+        created_at: Timestamp::from_millisecond(1_000 + i64::try_from(index).expect("small")).expect("time"),
+        to_be_answered: true,
+        traceparent: None,
+    }
+}
+
+fn reply(recorded: &[&Recorded], body: &str) -> Reply {
+    Reply {
+        conversation_id: recorded[0].conversation_id.clone(),
+        answers: recorded.iter().map(|recorded| recorded.message_id.clone()).collect(),
+        body: Pii::new(body.to_owned()),
+        author: "concierge".into(),
+        kind: ReplyKind::Answer,
+        memories: BTreeMap::from([("name".to_owned(), "Ada".to_owned())]),
+        traceparent: None,
+    }
+}
+
+const ADA: &str = "+15550001111";
+
+#[tokio::test]
+async fn a_message_is_recorded_once() {
+    let Fixture { store, _folder } = fixture().await;
+    let first = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
+    assert!(first.is_new);
+    assert_eq!((first.answer, first.read_index), (Answer::Waiting, 0));
+    let again = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
+    assert_eq!(again, Recorded { is_new: false, ..first.clone() });
+    assert_eq!(store.waiting(&first.conversation_id, 10).await.expect("waiting").len(), 1);
+}
+
+#[tokio::test]
+async fn a_gap_shows_in_the_read_index_until_it_is_filled() {
+    let Fixture { store, _folder } = fixture().await;
+    assert_eq!(store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded").read_index, 0);
+    assert_eq!(store.record_inbound(&inbound("IM2", 2, ADA)).await.expect("recorded").read_index, 0);
+    let filled = store.record_inbound(&inbound("IM1", 1, ADA)).await.expect("recorded");
+    assert_eq!(filled.read_index, 2);
+    let waiting = store.waiting(&filled.conversation_id, 10).await.expect("waiting");
+    assert_eq!(waiting.iter().map(|m| m.index).collect::<Vec<_>>(), [Some(0), Some(1), Some(2)]);
+}
+
+#[tokio::test]
+async fn history_is_not_waiting() {
+    let Fixture { store, _folder } = fixture().await;
+    let old = NewInbound { to_be_answered: false, ..inbound("IM0", 0, ADA) };
+    let recorded = store.record_inbound(&old).await.expect("recorded");
+    assert_eq!(recorded.answer, Answer::History);
+    assert!(store.waiting(&recorded.conversation_id, 10).await.expect("waiting").is_empty());
+}
+
+#[tokio::test]
+async fn a_person_is_one_contact_on_every_channel() {
+    let Fixture { store, _folder } = fixture().await;
+    for (message, from) in [("IM1", ADA), ("IM2", "whatsapp:+15550001111"), ("IM3", "+15550002222")] {
+        store.record_inbound(&inbound(message, 0, from)).await.expect("recorded");
+    }
+    let rows = store.latest_conversations(10, None).await.expect("list");
+    let contact = |address: &str| {
+        rows.iter().find(|row| row.conversation.address == address).map(|row| row.conversation.contact_id.clone())
+    };
+    assert_eq!(rows.len(), 3);
+    assert!(contact(ADA).is_some());
+    assert_eq!(contact(ADA), contact("whatsapp:+15550001111"));
+    assert_ne!(contact(ADA), contact("+15550002222"));
+    assert!(rows.iter().any(|row| row.conversation.channel == Channel::Whatsapp.as_str()));
+}
+
+#[tokio::test]
+async fn a_reply_commits_with_what_it_answers_and_only_once() {
+    let Fixture { store, _folder } = fixture().await;
+    let recorded = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
+    let outbox_id = store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").expect("said");
+    assert!(store.waiting(&recorded.conversation_id, 10).await.expect("waiting").is_empty());
+    assert_eq!(store.memories(&recorded.conversation_id).await.expect("memories")["name"], "Ada");
+
+    let error = store.commit_reply(&reply(&[&recorded], "hello again")).await.expect_err("refused");
+    assert_eq!(error.code(), "store.already_answered");
+    let open = store.open_outbox(0, Timestamp::MAX, 10).await.expect("open");
+    assert_eq!(open.iter().map(|(_, row)| row.id.as_str()).collect::<Vec<_>>(), [outbox_id.as_str()]);
+    assert_eq!(open[0].1.conversation, "CH-+15550001111");
+}
+
+#[tokio::test]
+async fn an_unsent_answer_can_be_taken_back_a_claimed_one_cannot() {
+    let Fixture { store, _folder } = fixture().await;
+    let first = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
+    let taken = store.commit_reply(&reply(&[&first], "one")).await.expect("committed").expect("said");
+    assert_eq!(store.supersede(&first.conversation_id).await.expect("superseded"), 1);
+    assert_eq!(store.claim(&taken).await.expect("claim"), Claim::Settled);
+
+    let second = store.record_inbound(&inbound("IM1", 1, ADA)).await.expect("recorded");
+    assert_eq!(store.waiting(&first.conversation_id, 10).await.expect("waiting").len(), 2);
+    let both = store.commit_reply(&reply(&[&first, &second], "both")).await.expect("committed").expect("said");
+    assert!(matches!(store.claim(&both).await.expect("claim"), Claim::Yours(row) if row.attempts == 1));
+    assert_eq!(store.supersede(&first.conversation_id).await.expect("superseded"), 0);
+    let thread = store.messages(&first.conversation_id, 10, None).await.expect("thread");
+    assert_eq!(thread.iter().filter(|m| m.direction == Direction::Out).count(), 1);
+}
+
+#[tokio::test]
+async fn a_row_is_sent_by_one_and_looked_up_by_the_next() {
+    let Fixture { store, _folder } = fixture().await;
+    let recorded = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
+    let id = store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").expect("said");
+    let Claim::Yours(row) = store.claim(&id).await.expect("claim") else { unreachable!("nobody else is here") };
+    assert!(matches!(store.claim(&id).await.expect("claim"), Claim::Unknown(_)));
+    store.release(&id).await.expect("released");
+    assert!(matches!(store.claim(&id).await.expect("claim"), Claim::Yours(row) if row.attempts == 2));
+
+    store.mark_sent(&row, &Sent { external_id: "IM1".into(), index: 1 }).await.expect("sent");
+    assert_eq!(store.claim(&id).await.expect("claim"), Claim::Settled);
+    assert!(store.open_outbox(0, Timestamp::MAX, 10).await.expect("open").is_empty());
+    let next = store.record_inbound(&inbound("IM2", 2, ADA)).await.expect("recorded");
+    assert_eq!(next.read_index, 2, "our own message is no gap");
+}
+
+#[tokio::test]
+async fn a_failed_message_shows_its_code() {
+    let Fixture { store, _folder } = fixture().await;
+    let recorded = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
+    let id = store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").expect("said");
+    let Claim::Yours(row) = store.claim(&id).await.expect("claim") else { unreachable!("nobody else is here") };
+    store.mark_failed(&row, "ErrCodeInvalidMessage").await.expect("failed");
+    let thread = store.messages(&recorded.conversation_id, 10, None).await.expect("thread");
+    let ours = thread.iter().find(|message| message.direction == Direction::Out).expect("ours");
+    assert_eq!((ours.status.as_str(), ours.error_code.as_deref()), ("failed", Some("ErrCodeInvalidMessage")));
+    assert!(store.conversation_summary(&recorded.conversation_id).await.expect("read").expect("there").failed);
+}
+
+#[tokio::test]
+async fn lists_are_paged_without_holes() {
+    let Fixture { store, _folder } = fixture().await;
+    for number in 0..7 {
+        store.record_inbound(&inbound(&format!("IM{number}"), 0, &format!("+1555000222{number}"))).await.expect("ok");
+    }
+    let mut seen = Vec::new();
+    let mut before: Option<(i64, String)> = None;
+    loop {
+        let cursor = before.as_ref().map(|(at, id)| (*at, id.as_str()));
+        let page = store.latest_conversations(3, cursor).await.expect("page");
+        let Some(last) = page.last() else { break };
+        before = Some((last.updated_at.as_millisecond(), last.conversation.id.clone()));
+        seen.extend(page.iter().map(|row| row.conversation.id.clone()));
+    }
+    let count = seen.len();
+    seen.sort();
+    seen.dedup();
+    assert_eq!((count, seen.len()), (7, 7));
+}
+
+#[tokio::test]
+async fn everything_is_there_after_opening_again() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("store.db");
+    let store = Store::open(&path).await.expect("store");
+    let recorded = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
+    store.set_cursor("horizon", 42).await.expect("set");
+    store.close().await;
+    let store = Store::open(&path).await.expect("store");
+    assert_eq!(store.waiting(&recorded.conversation_id, 10).await.expect("waiting").len(), 1);
+    assert_eq!(store.cursor("horizon").await.expect("cursor"), Some(42));
+    assert_eq!(store.cursor("nothing").await.expect("cursor"), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever the order of the receipts, the status that stays is the furthest.
+    #[test]
+    fn a_status_only_moves_forward(order in Just(vec![
+        DeliveryStatus::Sent, DeliveryStatus::Delivered, DeliveryStatus::Read, DeliveryStatus::Undelivered,
+    ]).prop_shuffle(), take in 1_usize..=4) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        runtime.block_on(async {
+            let Fixture { store, _folder } = fixture().await;
+            let recorded = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
+            let id = store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").expect("said");
+            let Claim::Yours(row) = store.claim(&id).await.expect("claim") else { unreachable!("alone") };
+            prop_assert_eq!(store.advance_status("IM1", order[0], None).await.expect("status"), None);
+            store.mark_sent(&row, &Sent { external_id: "IM1".into(), index: 1 }).await.expect("sent");
+            for status in &order[..take] {
+                let known = store.advance_status("IM1", *status, None).await.expect("status");
+                prop_assert_eq!(known.as_ref(), Some(&recorded.conversation_id));
+            }
+            let furthest = order[..take].iter().max().expect("one").as_str();
+            let thread = store.messages(&recorded.conversation_id, 10, None).await.expect("thread");
+            let ours = thread.iter().find(|message| message.direction == Direction::Out).expect("ours");
+            prop_assert_eq!(ours.status.as_str(), furthest);
+            Ok(())
+        })?;
+    }
+}
