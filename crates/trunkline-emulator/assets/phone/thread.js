@@ -154,7 +154,7 @@ export function createThread(parts, onRetry) {
   }
 
   function bubbleNode(item) {
-    const node = make('li', `message ${item.sent ? 'mine' : 'theirs'}`);
+    const node = make('div', `message ${item.sent ? 'mine' : 'theirs'}`);
     node.append(make('span', 'hidden', item.sent ? 'You: ' : 'Agent: '));
     const bubble = make('div', 'bubble');
     if (isPictures(item.body) && item.media.length === 0) bubble.classList.add('pictures');
@@ -277,7 +277,7 @@ function fileNode(file) {
 }
 
 function dayNode(date) {
-  const node = make('li', 'day');
+  const node = make('div', 'day');
   node.append(make('span', '', showDay(date)));
   return node;
 }

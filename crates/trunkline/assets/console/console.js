@@ -1,0 +1,177 @@
+// The console: which view is shown, what the address bar says, and what an event changes.
+
+import { at, setText } from './dom.js';
+import { SignedOut, conversations, follow, messages, signIn, status } from './gateway.js';
+import { createList } from './list.js';
+import { showNumber, words } from './text.js';
+import { createThread } from './thread.js';
+
+const CONNECTOR_TONES = { healthy: 'good', degraded: 'warn', unhealthy: 'bad' };
+
+const line = { down: false, reasons: [], reconnect: () => {} };
+const list = createList(conversations, trouble);
+const thread = createThread(messages, trouble);
+
+// Views
+
+function show(view) {
+  document.body.dataset.view = view;
+  at('app').hidden = view !== 'app';
+  at('login').hidden = view !== 'login';
+  if (view === 'login') at('token').focus();
+}
+
+at('login-form').addEventListener('submit', async (event) => {
+  event.preventDefault();
+  const button = event.submitter ?? at('login-form').querySelector('button');
+  button.disabled = true;
+  let problem = '';
+  try {
+    if (await signIn(at('token').value)) return location.reload();
+    problem = 'That is not the token of this gateway.';
+    at('token').select();
+  } catch (error) {
+    problem = error instanceof TypeError ? 'The gateway does not answer.' : `${error.message}.`;
+  } finally {
+    button.disabled = false;
+  }
+  at('login-error').textContent = problem;
+  at('token').setAttribute('aria-invalid', 'true');
+});
+
+/** A read that failed outside the reconnection: signed out, or gone, which the stream notices by itself. */
+function trouble(error) {
+  if (error instanceof SignedOut) show('login');
+}
+
+// The address bar
+
+function route() {
+  const match = /^#\/c\/(.+)$/.exec(location.hash);
+  const id = match ? decode(match[1]) : null;
+  document.body.classList.toggle('in-thread', id !== null);
+  list.select(id);
+  thread.open(id, id === null ? null : list.find(id)).catch(trouble);
+  drawTitle();
+}
+
+function drawTitle() {
+  document.title = thread.openId() === null ? 'Trunkline' : `${at('who').textContent} · Trunkline`;
+}
+
+function decode(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}
+
+addEventListener('hashchange', () => {
+  route();
+  // On a telephone the thread replaces the list, so the focus goes with it.
+  if (thread.openId() !== null && matchMedia('(max-width: 819px)').matches) at('who').focus();
+});
+
+addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, textarea')) return;
+  const step = { j: 1, k: -1 }[event.key];
+  if (step) {
+    const id = list.neighbour(step);
+    if (id) location.hash = `#/c/${encodeURIComponent(id)}`;
+  } else if (event.key === 'Escape' && thread.openId() !== null) {
+    location.hash = '#/';
+  }
+});
+
+at('who-sid').addEventListener('click', async () => {
+  let said = 'Copied';
+  try {
+    await navigator.clipboard.writeText(at('who-sid').querySelector('.sid-text').textContent);
+    at('who-sid').classList.add('copied');
+    setTimeout(() => at('who-sid').classList.remove('copied'), 1200);
+  } catch {
+    said = 'This browser does not let the page copy';
+  }
+  at('announce').textContent = said;
+});
+
+// Status
+
+function drawStatus(now) {
+  line.reasons = Array.isArray(now.reasons) ? now.reasons : [];
+  item('s-ready', now.ready ? 'Ready' : 'Not ready', now.ready ? 'good' : 'bad');
+  const health = now.connector?.status;
+  setText(at('s-connector').querySelector('dt'), words(now.connector?.name ?? 'connector'));
+  item('s-connector', health ? health : 'unknown', CONNECTOR_TONES[health] ?? 'plain');
+  item('s-backlog', showNumber(now.backlog), now.backlog > 0 ? 'some' : 'plain');
+  item('s-dead', showNumber(now.dead_letters), now.dead_letters > 0 ? 'bad' : 'plain');
+  setText(at('version'), now.version ? `v${now.version}` : '');
+  list.setTotal(now.conversations);
+  line.ready = now.ready;
+  drawBanner();
+}
+
+function item(id, text, tone) {
+  const node = at(id);
+  node.dataset.tone = tone;
+  setText(node.querySelector('.value'), text);
+}
+
+function drawBanner() {
+  const banner = at('banner');
+  const text = line.down ? 'The gateway does not answer. Reconnecting…'
+    : line.ready === false ? `Texts do not flow: ${line.reasons.join(', ') || 'the gateway is starting'}` : '';
+  banner.hidden = !text;
+  banner.classList.toggle('late', line.down);
+  at('banner-retry').hidden = !line.down;
+  setText(at('banner-text'), text);
+  document.body.classList.toggle('offline', line.down);
+}
+
+at('banner-retry').addEventListener('click', () => line.reconnect());
+
+// Start
+
+async function reread() {
+  const [now] = await Promise.all([status(), list.reread()]);
+  drawStatus(now);
+  const id = thread.openId();
+  if (id === null) return;
+  const conversation = list.find(id);
+  if (conversation) thread.describe(conversation);
+  drawTitle();
+  await thread.refresh();
+}
+
+async function start() {
+  try {
+    drawStatus(await status());
+  } catch (error) {
+    if (error instanceof SignedOut) return show('login');
+  }
+  show('app');
+  route();
+  follow({
+    reread,
+    status: drawStatus,
+    conversation: (conversation) => {
+      list.upsert(conversation);
+      if (conversation.id !== thread.openId()) return;
+      thread.describe(list.find(conversation.id));
+      thread.refresh().catch(trouble);
+    },
+    up: () => {
+      line.down = false;
+      drawBanner();
+    },
+    down: (reconnect) => {
+      line.down = true;
+      line.reconnect = reconnect;
+      drawBanner();
+    },
+    signedOut: () => show('login'),
+  });
+}
+
+start();

@@ -1,0 +1,130 @@
+// The gateway's API: reads, the sign-in, and an event stream that comes back by itself.
+
+/** The cookie is missing or no longer valid. */
+export class SignedOut extends Error {}
+
+/** The gateway answered, and it was no. */
+export class Refused extends Error {}
+
+const TIMEOUT_MS = 15_000;
+const FIRST_RETRY_MS = 400;
+const LAST_RETRY_MS = 8000;
+
+async function read(path) {
+  const response = await fetch(path, { signal: AbortSignal.timeout(TIMEOUT_MS), headers: { accept: 'application/json' } });
+  if (response.status === 401) throw new SignedOut('not signed in');
+  if (!response.ok) throw new Refused(`The gateway answered ${response.status}`);
+  return response.json();
+}
+
+function page(path, limit, before) {
+  const query = new URLSearchParams({ limit });
+  if (before) query.set('before', before);
+  return read(`${path}?${query}`);
+}
+
+export const status = () => read('/api/v1/status');
+export const conversations = (limit, before) => page('/api/v1/conversations', limit, before);
+export const messages = (id, limit, before) =>
+  page(`/api/v1/conversations/${encodeURIComponent(id)}/messages`, limit, before);
+
+/** True when the token was right; the gateway has then set its cookie. */
+export async function signIn(token) {
+  const response = await fetch('/login', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ token }),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+  if (response.ok) return true;
+  if (response.status === 401 || response.status === 403) return false;
+  throw new Refused(`The gateway answered ${response.status}`);
+}
+
+/**
+ * Follows the gateway for as long as the page lives. After every (re)connection `on.reread()` runs first, so that what
+ * happened in between is not missed; events that arrive meanwhile are applied after it. An event stream cannot tell
+ * "signed out" from "gone", so `reread` is also what notices a 401.
+ */
+export function follow(on) {
+  let source = null;
+  let timer = 0;
+  let attempt = 0;
+  let ended = false;
+
+  const connect = () => {
+    clearTimeout(timer);
+    source?.close();
+    const mine = new EventSource('/api/v1/events');
+    source = mine;
+    let early = [];
+    const deliver = (kind, event) => {
+      if (ended || mine !== source) return;
+      const data = parse(event.data);
+      if (!data) return;
+      if (early) early.push([kind, data]);
+      else on[kind](data);
+    };
+    mine.addEventListener('open', () => catchUp(mine, () => {
+      for (const [kind, data] of early) on[kind](data);
+      early = null;
+    }));
+    mine.addEventListener('conversation', (event) => deliver('conversation', event));
+    mine.addEventListener('status', (event) => deliver('status', event));
+    mine.addEventListener('error', () => {
+      if (mine === source) lost();
+    });
+  };
+
+  const catchUp = async (mine, then) => {
+    try {
+      await on.reread();
+      if (ended || mine !== source) return;
+      then();
+      attempt = 0;
+      on.up();
+    } catch (error) {
+      if (mine !== source) return;
+      if (error instanceof SignedOut) stop();
+      else lost();
+    }
+  };
+
+  const lost = async () => {
+    source?.close();
+    source = null;
+    if (ended) return;
+    const ceiling = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** attempt++);
+    clearTimeout(timer);
+    timer = setTimeout(connect, ceiling * (0.5 + Math.random() / 2));
+    on.down(connect);
+    try {
+      await status();
+    } catch (error) {
+      if (error instanceof SignedOut) stop();
+    }
+  };
+
+  const stop = () => {
+    if (ended) return;
+    ended = true;
+    clearTimeout(timer);
+    source?.close();
+    on.signedOut();
+  };
+
+  addEventListener('online', () => {
+    if (!source && !ended) connect();
+  });
+  connect();
+  return stop;
+}
+
+function parse(data) {
+  try {
+    const value = JSON.parse(data);
+    return value && typeof value === 'object' ? value : null;
+  } catch {
+    return null;
+  }
+}

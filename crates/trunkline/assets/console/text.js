@@ -1,0 +1,74 @@
+// Addresses, times and states as a person reads them. Pure functions, no DOM.
+
+const CHANNELS = { sms: 'SMS', mms: 'MMS', rcs: 'RCS', whatsapp: 'WhatsApp', messenger: 'Messenger', chat: 'Chat' };
+/** States that need no badge: nothing happens and nothing is wrong. */
+const QUIET_STATES = new Set(['', 'idle', 'active', 'inactive', 'open']);
+const STATE_TONES = { answering: 'busy', failed: 'bad', handed_over: 'warn', paused: 'warn' };
+const STATUS_TONES = { failed: 'bad', undelivered: 'bad', read: 'good', delivered: 'good' };
+
+/** `whatsapp:+15550001111` as `+1 555 000 1111`; what is no number stays as it is. */
+export function showAddress(address) {
+  const plain = String(address ?? '').replace(/^(?:whatsapp|rcs|messenger):/, '');
+  const american = /^\+1(\d{3})(\d{3})(\d{4})$/.exec(plain);
+  if (american) return `+1\u00a0${american[1]}\u00a0${american[2]}\u00a0${american[3]}`;
+  const abroad = plain.length <= 16 && COUNTRY.exec(plain);
+  if (!abroad) return plain || 'Unknown contact';
+  return `+${abroad[1]}\u00a0${abroad[2].replace(/(\d{3})(?=\d{2})/g, '$1\u00a0')}`;
+}
+
+export const showChannel = (channel) => CHANNELS[channel] ?? words(channel || 'chat');
+
+/** The badge of a conversation's state, or null where none is needed. */
+export function stateBadge(state) {
+  const name = String(state ?? '');
+  return QUIET_STATES.has(name) ? null : { text: words(name), tone: STATE_TONES[name] ?? 'plain' };
+}
+
+export const statusTone = (status) => STATUS_TONES[status] ?? 'plain';
+
+/** `handed_over` as `Handed over`. */
+export function words(name) {
+  const text = String(name ?? '').replaceAll('_', ' ');
+  return text ? text[0].toUpperCase() + text.slice(1) : '';
+}
+
+// Country codes of one and two digits; all others have three.
+const COUNTRY = /^\+(1|7|2[07]|3[0-469]|4[013-9]|5[1-8]|6[0-6]|8[1246]|9[0-58]|\d{3})(\d+)$/;
+const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const shortDate = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+const fullDate = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', year: 'numeric' });
+const longDay = new Intl.DateTimeFormat(undefined, { weekday: 'long', day: 'numeric', month: 'long' });
+const number = new Intl.NumberFormat();
+
+export const showTime = (date) => clock.format(date);
+export const showNumber = (value) => (Number.isFinite(value) ? number.format(value) : '–');
+
+const startOfDay = (date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
+const daysBefore = (date, now) => Math.round((startOfDay(now) - startOfDay(date)) / 86_400_000);
+
+export function showAge(date, now = new Date()) {
+  const minutes = Math.floor((now - date) / 60_000);
+  if (minutes < 1) return 'now';
+  if (minutes < 60) return `${minutes}m`;
+  const days = daysBefore(date, now);
+  if (days === 0) return `${Math.floor(minutes / 60)}h`;
+  if (days === 1) return 'Yesterday';
+  return (date.getFullYear() === now.getFullYear() ? shortDate : fullDate).format(date);
+}
+
+export function showDay(date, now = new Date()) {
+  const days = daysBefore(date, now);
+  if (days === 0) return 'Today';
+  return days === 1 ? 'Yesterday' : longDay.format(date);
+}
+
+export function showBytes(size) {
+  if (!Number.isFinite(size)) return '';
+  if (size < 1000) return `${size} B`;
+  return size < 1_000_000 ? `${Math.round(size / 1000)} kB` : `${(size / 1_000_000).toFixed(1)} MB`;
+}
+
+export function dateOf(value) {
+  const date = new Date(value);
+  return Number.isNaN(date.getTime()) ? new Date(0) : date;
+}
