@@ -90,7 +90,7 @@ async fn what_was_answered_is_in_the_file() {
 async fn messages_on_their_way_arrive_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("emulator.db");
-    let long = std::time::Duration::from_secs(3600);
+    let long = std::time::Duration::from_hours(1);
     let world = World::of(settings().data_file(&file).delivery_delay(long)).await;
     let conversation = world.conversation().await;
     world.bind(&conversation, PERSON).await;

@@ -103,10 +103,9 @@ impl Receiver {
     pub(crate) async fn wait(&self, count: usize) -> Vec<Received> {
         let mut watcher = self.shared.received.subscribe();
         let enough = watcher.wait_for(|received| received.len() >= count);
-        match tokio::time::timeout(DEADLINE, enough).await {
-            Ok(received) => received.unwrap().clone(),
-            Err(_) => panic!("{count} webhooks were expected, there are {:?}", self.events()),
-        }
+        let received = tokio::time::timeout(DEADLINE, enough).await;
+        let missing = || panic!("{count} webhooks were expected, there are {:?}", self.events());
+        received.unwrap_or_else(|_| missing()).unwrap().clone()
     }
 }
 
