@@ -82,7 +82,7 @@ impl Owner {
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     let now = Instant::now();
                     while let Some((_, delivery)) = on_their_way.pop_front_if(|(due, _)| *due <= now) {
-                        self.state.deliver(delivery);
+                        self.state.deliver(&delivery);
                     }
                 }
                 taken = jobs.recv_many(&mut batch, BATCH) => if taken == 0 { break },

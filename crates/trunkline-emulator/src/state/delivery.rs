@@ -2,6 +2,7 @@
 
 use trunkline_proto::sid::{ChannelMessageSid, ReceiptSid};
 
+use super::address::Address;
 use super::events::{EventType, Origin};
 use super::paging::{Cursor, Order, Slice, slice};
 use super::records::{Binding, DeliveryStatus, Direction, Message, PhoneMessage, Receipt};
@@ -9,12 +10,11 @@ use super::{Key, State};
 use crate::error::ApiError;
 use crate::webhooks::params::Builder;
 
-/// A message on its way to one phone: the position of its conversation, its index, and the receipt's key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A message on its way to one phone: the phone, and the line that waits to be `delivered`.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Delivery {
-    conversation: u64,
-    index: u64,
-    receipt: u64,
+    phone: String,
+    line: u64,
 }
 
 impl State {
@@ -52,51 +52,44 @@ impl State {
                 date_created: now,
                 date_updated: now,
             };
-            self.set_receipt(position, index, key, &receipt, &binding);
-            self.effects.deliveries.push(Delivery { conversation: position, index, receipt: key });
+            self.set_receipt(position, index, key, &receipt, &binding.address);
+            self.effects.deliveries.push(Delivery { phone: binding.address, line });
         }
     }
 
-    /// A message arrived at a phone: its receipt becomes `delivered`. Nothing happens if it is gone or was before.
-    pub(crate) fn deliver(&mut self, delivery: Delivery) {
-        let Delivery { conversation: position, index, receipt: key } = delivery;
-        let Some(conversation) = self.conversations.get(&position) else { return };
-        let receipt = conversation.messages.get(&index).and_then(|message| message.receipts.get(&key));
-        let Some(mut receipt) = receipt.filter(|receipt| receipt.status < DeliveryStatus::Delivered).cloned() else {
-            return;
-        };
-        let participant = conversation.participants.values().find(|one| one.sid == receipt.participant_sid);
-        let binding = participant.and_then(|one| one.binding.clone());
-        receipt.status = DeliveryStatus::Delivered;
-        receipt.date_updated = self.now();
-        let Some(binding) = binding else { return };
-        self.set_line_status(&binding.address, receipt.phone_entry, DeliveryStatus::Delivered);
-        self.set_receipt(position, index, key, &receipt, &binding);
+    /// A message arrived at a phone: line and receipt become `delivered`. The line does so even if message or
+    /// participant are gone by now; nothing happens if it was delivered before.
+    pub(crate) fn deliver(&mut self, delivery: &Delivery) {
+        let Delivery { phone, line } = delivery;
+        let waiting = self.phones.get(phone).and_then(|lines| lines.get(line));
+        let Some(waiting) = waiting.filter(|line| line.status < DeliveryStatus::Delivered).cloned() else { return };
+        self.set_line_status(phone, *line, DeliveryStatus::Delivered);
+        let Some(position) = self.by_sid.get(&waiting.conversation_sid).copied() else { return };
+        let message = self.conversations.get(&position).and_then(|one| one.message(waiting.message_sid));
+        let Some(message) = message else { return };
+        let receipt = message.receipts.iter().find(|(_, receipt)| receipt.phone_entry == *line);
+        let Some((key, receipt)) = receipt else { return };
+        let (index, key) = (message.index, *key);
+        let receipt = Receipt { status: DeliveryStatus::Delivered, date_updated: self.now(), ..receipt.clone() };
+        self.set_receipt(position, index, key, &receipt, phone);
     }
 
     /// What was on its way when the emulator stopped.
     pub(super) fn undelivered(&self) -> Vec<Delivery> {
-        let mut found = Vec::new();
-        for (position, conversation) in &self.conversations {
-            for (index, message) in &conversation.messages {
-                let on_its_way = message.receipts.iter().filter(|(_, one)| one.status < DeliveryStatus::Delivered);
-                found.extend(on_its_way.map(|(key, _)| Delivery {
-                    conversation: *position,
-                    index: *index,
-                    receipt: *key,
-                }));
-            }
-        }
-        found
+        let waiting = self.phones.iter().flat_map(|(phone, lines)| {
+            let waits = lines.iter().filter(|(_, line)| line.status < DeliveryStatus::Delivered);
+            waits.map(|(line, _)| Delivery { phone: phone.clone(), line: *line })
+        });
+        waiting.collect()
     }
 
-    fn set_receipt(&mut self, position: u64, index: u64, key: u64, receipt: &Receipt, binding: &Binding) {
+    fn set_receipt(&mut self, position: u64, index: u64, key: u64, receipt: &Receipt, phone: &str) {
         let Some(conversation) = self.conversations.get_mut(&position) else { return };
         let Some(message) = conversation.messages.get_mut(&index) else { return };
         message.receipts.insert(key, receipt.clone());
         let message = message.clone();
         self.effects.dirty.insert(Key::Message(position, index));
-        let origin = Origin::Channel(if binding.channel == "whatsapp" { "WHATSAPP" } else { "SMS" });
+        let origin = Origin::Channel(phone.parse::<Address>().map_or("SMS", |address| address.source()));
         self.emit(EventType::DeliveryUpdated, position, origin, None, |account, _| {
             let mut params = Builder::new(account, EventType::DeliveryUpdated, origin);
             params.delivery(account, &message, receipt, receipt.status);

@@ -23,7 +23,7 @@ mod phones;
 pub(crate) mod records;
 mod scoped_webhooks;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 mod texts;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -1,0 +1,142 @@
+//! Faults over real sockets.
+
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::{DEADLINE, PERSON, Receiver, World};
+
+/// Sends a message by hand and returns every byte that came back before the connection closed.
+async fn raw_message(world: &World, conversation: &str) -> Vec<u8> {
+    let account = world.emulator.account();
+    let credentials = STANDARD.encode(format!("{}:{}", account.account_sid, account.auth_token));
+    let body = "Body=hello";
+    let request = format!(
+        "POST {conversation}/Messages HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {credentials}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len(),
+    );
+    let mut socket = TcpStream::connect(world.emulator.address()).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A reset is as good as an end.
+    drop(tokio::time::timeout(DEADLINE, socket.read_to_end(&mut answer)).await.unwrap());
+    answer
+}
+
+async fn messages(world: &World, conversation: &str) -> usize {
+    world.get(&format!("{conversation}/Messages")).await.body["messages"].as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn a_dropped_answer_leaves_the_message_and_no_byte() {
+    let world = World::start().await;
+    let conversation = world.conversation().await;
+    let path = "/v1/Conversations/*/Messages";
+    let fault = json!({"match": {"method": "POST", "path": path}, "count": 1, "fault": {"kind": "drop_after"}});
+    world.fault(fault).await;
+    assert_eq!(raw_message(&world, &conversation).await, b"");
+    assert_eq!(messages(&world, &conversation).await, 1);
+    // The client of a library sees an error and not a status.
+    world.fault(json!({"match": {"method": "POST"}, "count": 1, "fault": {"kind": "drop_after"}})).await;
+    let lost = world.request(Method::POST, &format!("{conversation}/Messages")).form(&[("Body", "x")]).send().await;
+    assert!(lost.is_err());
+    assert_eq!(messages(&world, &conversation).await, 2);
+    let faults = world.control(Method::GET, "/faults", Value::Null).await.body;
+    assert_eq!(faults["faults"][0]["hits"], 1);
+    assert_eq!(faults["faults"][0]["match"], json!({"method": "POST", "path": path}));
+}
+
+#[tokio::test]
+async fn a_dropped_request_leaves_nothing() {
+    let world = World::start().await;
+    let conversation = world.conversation().await;
+    world.fault(json!({"match": {"method": "POST"}, "count": 1, "fault": {"kind": "drop_before"}})).await;
+    assert_eq!(raw_message(&world, &conversation).await, b"");
+    assert_eq!(messages(&world, &conversation).await, 0);
+}
+
+#[tokio::test]
+async fn a_status_does_nothing_else() {
+    let world = World::start().await;
+    let conversation = world.conversation().await;
+    let fault = json!({"kind": "status", "status": 429, "retry_after_ms": 1500});
+    let id = world.fault(json!({"match": {"method": "POST"}, "fault": fault})).await.body["id"].clone();
+    let request = world.request(Method::POST, &format!("{conversation}/Messages")).form(&[("Body", "x")]);
+    let throttled = request.send().await.unwrap();
+    assert_eq!(throttled.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(throttled.headers()["retry-after"], "2");
+    assert_eq!(throttled.json::<Value>().await.unwrap()["code"], 20429);
+    assert_eq!(messages(&world, &conversation).await, 0);
+    let removed = world.control(Method::DELETE, &format!("/faults/{id}"), Value::Null).await;
+    assert_eq!(removed.status, StatusCode::NO_CONTENT);
+    world.create(&format!("{conversation}/Messages"), &[("Body", "x")]).await;
+    world.fault(json!({"fault": {"kind": "status", "status": 503, "code": 20503}})).await;
+    assert_eq!(world.get(&conversation).await.problem(), (503, 20503));
+    assert_eq!(world.control(Method::DELETE, "/faults", Value::Null).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(world.get(&conversation).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn latency_is_waited_for() {
+    let world = World::start().await;
+    world.fault(json!({"fault": {"kind": "latency", "ms": 120}})).await;
+    let start = Instant::now();
+    assert_eq!(world.get("/v1/Services").await.status, StatusCode::OK);
+    assert!(start.elapsed() >= Duration::from_millis(120));
+}
+
+#[tokio::test]
+async fn webhooks_are_doubled_lost_and_late() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    world.tell(&receiver, &["onConversationAdded", "onParticipantAdded", "onMessageAdded"]).await;
+    let on = |event: &str, fault: Value| json!({"match": {"event": event}, "fault": fault});
+    world.fault(on("onConversationAdded", json!({"kind": "webhook_duplicate", "times": 2}))).await;
+    world.fault(on("onParticipantAdded", json!({"kind": "webhook_lose"}))).await;
+    world.fault(on("onMessageAdded", json!({"kind": "webhook_delay", "ms": 100}))).await;
+    let start = Instant::now();
+    world.text(PERSON, "hello").await;
+    let received = receiver.wait(4).await;
+    assert!(start.elapsed() >= Duration::from_millis(100));
+    let added = "onConversationAdded";
+    assert_eq!(receiver.events(), [added, added, added, "onMessageAdded"]);
+    assert!(received[..3].iter().all(|one| one.token == received[0].token));
+    assert_ne!(received[3].token, received[0].token);
+}
+
+#[tokio::test]
+async fn webhooks_overtake_each_other_when_asked_to() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    world.tell(&receiver, &["onMessageAdded"]).await;
+    world.fault(json!({"seed": 3, "fault": {"kind": "webhook_reorder", "window_ms": 200}})).await;
+    for number in 0..30 {
+        world.text(PERSON, &number.to_string()).await;
+    }
+    let received = receiver.wait(30).await;
+    let order: Vec<u32> = received.iter().map(|one| one.param("Body").parse().unwrap()).collect();
+    let mut sorted = order.clone();
+    sorted.sort_unstable();
+    assert_ne!(order, sorted);
+    assert_eq!(sorted, (0..30).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_fault_that_makes_no_sense_is_refused() {
+    let world = World::start().await;
+    for fault in [
+        json!({}),
+        json!({"fault": {"kind": "explode"}}),
+        json!({"match": {"event": "onMessageAdded"}, "fault": {"kind": "drop_after"}}),
+    ] {
+        assert_eq!(world.control(Method::POST, "/faults", fault).await.problem(), (400, 20001));
+    }
+    let missing = world.control(Method::DELETE, "/faults/7", Value::Null).await;
+    assert_eq!(missing.problem(), (404, 20404));
+}

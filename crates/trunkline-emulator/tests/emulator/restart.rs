@@ -1,0 +1,118 @@
+//! With a data file everything comes back.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::{NUMBER, PERSON, World, settings, until};
+
+/// What a caller can see of the state.
+async fn seen(world: &World) -> Value {
+    let base = world.emulator.url().to_owned();
+    let mut found = Vec::new();
+    let list = world.get("/v1/Conversations").await.body["conversations"].clone();
+    for one in list.as_array().unwrap() {
+        for part in ["", "/Participants", "/Messages", "/Webhooks"] {
+            found.push(world.get(&format!("/v1/Conversations/{}{part}", one["sid"].as_str().unwrap())).await.body);
+        }
+    }
+    for path in ["/v1/Configuration", "/v1/Configuration/Webhooks", "/v1/Configuration/Addresses"] {
+        found.push(world.get(path).await.body);
+    }
+    for phone in [PERSON, "+15550002222"] {
+        found.push(json!(world.phone(phone).await));
+    }
+    let text = serde_json::to_string(&found).unwrap().replace(&base, "");
+    serde_json::from_str(&text).unwrap()
+}
+
+async fn fill(world: &World) -> String {
+    let sent = world.text(PERSON, "hello").await.text("conversation_sid");
+    let path = format!("/v1/Conversations/{sent}");
+    world.bind(&path, "+15550002222").await;
+    world.create(&format!("{path}/Participants"), &[("Identity", "bot")]).await;
+    world.create(&format!("{path}/Messages"), &[("Body", "hi"), ("Author", "bot")]).await;
+    let gone = world.create(&format!("{path}/Messages"), &[("Body", "gone"), ("Author", "bot")]).await;
+    world.delete(&format!("{path}/Messages/{gone}")).await;
+    let webhook = [("Target", "studio"), ("Configuration.FlowSid", &format!("FW{}", "0".repeat(32)))];
+    world.create(&format!("{path}/Webhooks"), &webhook).await;
+    world.configure(&[("PostWebhookUrl", "http://127.0.0.1:9/")], &["onMessageRemoved"]).await;
+    let deleted = world.conversation().await;
+    world.delete(&deleted).await;
+    let closed = world.text("+15550003333", "bye").await.text("conversation_sid");
+    world.post(&format!("/v1/Conversations/{closed}"), &[("State", "closed")]).await;
+    // Every message has arrived: nothing changes any more.
+    until(async || world.phone("+15550002222").await.iter().all(|line| line["status"] == "delivered").then_some(()))
+        .await;
+    path
+}
+
+#[tokio::test]
+async fn everything_comes_back_after_a_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("emulator.db");
+    let world = World::of(settings().data_file(&file)).await;
+    let path = fill(&world).await;
+    let before = seen(&world).await;
+    let token = world.emulator.account().auth_token.clone();
+    world.emulator.shutdown().await;
+
+    let world = World::of(settings().data_file(&file)).await;
+    assert_eq!(world.emulator.account().auth_token, token);
+    assert_eq!(seen(&world).await, before);
+    // It goes on where it was: the same conversation, the next index, bindings in force.
+    let next = world.text(PERSON, "again").await;
+    assert!(path.ends_with(&next.text("conversation_sid")));
+    let newest = world.get(&format!("{path}/Messages?Order=desc&PageSize=1")).await.body;
+    assert_eq!(newest["messages"][0]["index"], 3);
+    let taken = [("MessagingBinding.Address", "+15550002222"), ("MessagingBinding.ProxyAddress", NUMBER)];
+    let other = world.conversation().await;
+    assert_eq!(world.post(&format!("{other}/Participants"), &taken).await.problem(), (409, 50416));
+    let fresh = world.text("+15550003333", "new").await;
+    assert_eq!(fresh.status, 201);
+}
+
+/// What a killed process leaves behind is what is in its files at that moment.
+#[tokio::test]
+async fn what_was_answered_is_in_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, copy) = (folder.path().join("emulator.db"), folder.path().join("copy.db"));
+    let world = World::of(settings().data_file(&file)).await;
+    fill(&world).await;
+    let before = seen(&world).await;
+    copy_database(&file, &copy);
+    let killed = World::of(settings().data_file(&copy)).await;
+    assert_eq!(seen(&killed).await, before);
+}
+
+#[tokio::test]
+async fn messages_on_their_way_arrive_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("emulator.db");
+    let long = std::time::Duration::from_hours(1);
+    let world = World::of(settings().data_file(&file).delivery_delay(long)).await;
+    let conversation = world.conversation().await;
+    world.bind(&conversation, PERSON).await;
+    world.create(&format!("{conversation}/Messages"), &[("Body", "hi")]).await;
+    assert_eq!(world.phone(PERSON).await[0]["status"], "sent");
+    world.emulator.shutdown().await;
+    let world = World::of(settings().data_file(&file)).await;
+    until(async || (world.phone(PERSON).await[0]["status"] == "delivered").then_some(())).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("emulator.db");
+    fs::write(&file, "this is not a database, and long enough to be looked at ".repeat(20)).unwrap();
+    let refused = settings().data_file(&file).start().await.unwrap_err();
+    assert_eq!(refused.code(), "emulator.store.open");
+}
+
+fn copy_database(from: &Path, to: &Path) {
+    for suffix in ["", "-wal"] {
+        let with = |path: &Path| format!("{}{suffix}", path.display());
+        fs::copy(with(from), with(to)).unwrap();
+    }
+}
