@@ -134,6 +134,19 @@ impl Store {
         Ok(sqlx::query_scalar("SELECT count(*) FROM conversation").fetch_one(&self.reader).await?)
     }
 
+    /// How many conversations are active, and how many people are in them.
+    ///
+    /// # Errors
+    /// `store.unavailable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn active_counts(&self) -> Result<(u64, u64), StoreError> {
+        let sql = "SELECT count(*), count(DISTINCT contact_id) FROM conversation WHERE state = 'active'";
+        let (conversations, people): (i64, i64) = sqlx::query_as(sql).fetch_one(&self.reader).await?;
+        Ok((conversations.unsigned_abs(), people.unsigned_abs()))
+    }
+
     /// Notes what a conversation can still do. Closed is final. Returns our name for it, if it is known.
     ///
     /// # Errors

@@ -133,17 +133,19 @@ impl Store {
         Ok(Recorded { conversation_id, message_id, is_new: true, answer, read_index })
     }
 
-    /// Makes an answered message wait again: an operator asked for a second treatment. Returns whether it was there.
+    /// Makes a message wait again for the `replay`-th time, once: an operator asked for another treatment. Returns
+    /// whether it waits because of this call.
     ///
     /// # Errors
     /// `store.unavailable`.
     ///
     /// # Cancel safety
-    /// It may have been done; doing it again is harmless.
-    pub async fn reopen(&self, message_id: &str) -> Result<bool, StoreError> {
-        let sql = "UPDATE message SET answer = 'waiting', answered_by = NULL, updated_at = $2
-                   WHERE id = $1 AND direction = 'in'";
-        let done = sqlx::query(sql).bind(message_id).bind(now_ms()).execute(&self.writer).await?;
+    /// It may have been done; doing it again changes nothing.
+    pub async fn reopen(&self, message_id: &str, replay: u32) -> Result<bool, StoreError> {
+        let sql = "UPDATE message SET answer = 'waiting', answered_by = NULL, replays = $2, updated_at = $3
+                   WHERE id = $1 AND direction = 'in' AND replays < $2";
+        let done =
+            sqlx::query(sql).bind(message_id).bind(i64::from(replay)).bind(now_ms()).execute(&self.writer).await?;
         Ok(done.rows_affected() > 0)
     }
 }

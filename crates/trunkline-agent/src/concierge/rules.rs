@@ -9,7 +9,7 @@ use trunkline_core::ConfigError;
 use super::template::fill;
 
 /// A pattern may compile to this much, in bytes.
-const MAX_PATTERN_BYTES: usize = 1 << 20;
+const MAX_PATTERN_BYTES: usize = 4 << 20;
 /// More of a text than this, in bytes, is not looked at.
 const MAX_TEXT_BYTES: usize = 8 << 10;
 

@@ -46,6 +46,8 @@ CREATE TABLE message (
     -- Of a message to us: waiting, answered, or history (not ours to answer).
     answer          TEXT,
     answered_by     TEXT,
+    -- How often an operator has had it treated again.
+    replays         BIGINT NOT NULL DEFAULT 0,
     outbox_id       TEXT,
     traceparent     TEXT,
     created_at      BIGINT NOT NULL,

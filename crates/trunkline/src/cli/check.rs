@@ -1,0 +1,133 @@
+//! `trunkline check`: is everything in place? Says what to mend.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use trunkline::config::{Settings, TwilioSettings};
+use trunkline_bus::{Bus as _, EmbeddedBus, EmbeddedOptions};
+use trunkline_core::HealthState;
+use trunkline_core::messaging::ConversationalBackend as _;
+use trunkline_store::Store;
+use trunkline_twilio::TwilioMessaging;
+
+use super::run::{reader, runtime};
+use super::{FAILED, MISCONFIGURED, ServeArgs, misconfigured, print, say};
+
+/// The findings so far.
+#[derive(Default)]
+struct Report {
+    wrong: usize,
+}
+
+impl Report {
+    fn good(what: &str) {
+        print(&format!("ok    {what}"));
+    }
+
+    fn wrong(&mut self, what: &str) {
+        self.wrong += 1;
+        print(&format!("wrong {what}"));
+    }
+}
+
+pub(super) fn run(args: &ServeArgs) -> ExitCode {
+    let settings = match reader(args).and_then(|reader| Settings::load(&reader)) {
+        Ok(settings) => settings,
+        Err(error) => return misconfigured(&error),
+    };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    let mut report = Report::default();
+    Report::good("settings are complete and valid");
+    let refused = runtime.block_on(async {
+        engines(&settings, &mut report).await;
+        if let Some(twilio) = &settings.twilio {
+            return provider(twilio, &mut report).await;
+        }
+        Report::good("the Twilio connector is switched off (TWILIO_ENABLED=false)");
+        false
+    });
+    match report.wrong {
+        0 => {
+            say("everything is in place");
+            ExitCode::SUCCESS
+        }
+        count => {
+            say(&format!("{count} to mend"));
+            ExitCode::from(if refused { MISCONFIGURED } else { FAILED })
+        }
+    }
+}
+
+async fn engines(settings: &Settings, report: &mut Report) {
+    let folder = &settings.data_dir;
+    if let Err(error) = std::fs::create_dir_all(folder) {
+        report.wrong(&format!("the data folder {} cannot be made: {error}", folder.display()));
+        return;
+    }
+    match EmbeddedBus::open(&EmbeddedOptions::new(folder.join("bus.db"))) {
+        Ok(bus) => {
+            match bus.probe().await {
+                Ok(()) => Report::good("the bus can write"),
+                Err(error) => report.wrong(&format!("the bus: {error}")),
+            }
+            bus.close().await;
+        }
+        Err(error) => report.wrong(&format!("the bus: {error}")),
+    }
+    match Store::open(&folder.join("store.db")).await {
+        Ok(store) => {
+            match store.probe().await {
+                Ok(()) => Report::good("the store can write"),
+                Err(error) => report.wrong(&format!("the store: {error}")),
+            }
+            store.close().await;
+        }
+        Err(error) => report.wrong(&format!("the store: {error}")),
+    }
+}
+
+/// Asks Twilio; returns whether it refuses the configuration itself.
+async fn provider(settings: &TwilioSettings, report: &mut Report) -> bool {
+    let backend = match TwilioMessaging::new(settings.backend.clone()) {
+        Ok(backend) => Arc::new(backend),
+        Err(error) => {
+            report.wrong(&error.to_string());
+            return true;
+        }
+    };
+    let rest = backend.rest();
+    if let Err(error) = rest.fetch_configuration().await {
+        report.wrong(&format!("Twilio: {error} ({}); check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN", error.code()));
+        return matches!(error, trunkline_twilio::rest::RestError::Auth { .. });
+    }
+    Report::good("Twilio accepts the credentials");
+    match backend.health_check().await {
+        Ok(status) if status.state == HealthState::Healthy => Report::good("the backend is healthy"),
+        Ok(status) => {
+            for reason in status.reasons {
+                say(&format!("note: {reason}"));
+            }
+        }
+        Err(error) => report.wrong(&error.to_string()),
+    }
+    webhook(settings, &backend, report).await;
+    false
+}
+
+async fn webhook(settings: &TwilioSettings, backend: &TwilioMessaging, report: &mut Report) {
+    let Some(wanted) = settings.backend.text("webhook_url") else {
+        report.wrong("TWILIO_WEBHOOK_URL is not set: Twilio does not know where to send what people write");
+        return;
+    };
+    match backend.rest().fetch_webhooks().await {
+        Ok(configured) if configured.post_webhook_url.as_deref() == Some(wanted) => {
+            Report::good("Twilio sends its webhooks to TWILIO_WEBHOOK_URL");
+        }
+        Ok(_) => report
+            .wrong("Twilio's webhooks go elsewhere; `trunkline serve` registers TWILIO_WEBHOOK_URL when it starts"),
+        Err(error) => report.wrong(&format!("the webhook configuration cannot be read: {error}")),
+    }
+}

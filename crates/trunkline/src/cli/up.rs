@@ -1,0 +1,114 @@
+//! `trunkline up`: everything on this machine.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use trunkline::config::{Reader, Settings};
+use trunkline::telemetry::Telemetry;
+use trunkline::{Gateway, Server};
+use trunkline_emulator::{Account, Emulator};
+
+use super::emulator::{account, start_failed as emulator_failed};
+use super::run::{prepare, reader, runtime, start_failed, stop, until_signal, with_flag};
+use super::{UpArgs, failed, misconfigured, print, say};
+
+pub(super) fn run(args: &UpArgs) -> ExitCode {
+    up_until_signal(args).unwrap_or_else(|code| code)
+}
+
+fn up_until_signal(args: &UpArgs) -> Result<ExitCode, ExitCode> {
+    let reader = reader(&args.serve).map_err(|error| misconfigured(&error))?;
+    let reader = with_flag(reader, "emulator.listen", args.emulator_listen.map(|address| address.to_string()));
+    // Which account it is, only the running emulator knows. Everything else is checked before anything starts.
+    let unknown = [
+        ("twilio.account_sid", format!("AC{:032}", 0)),
+        ("twilio.auth_token", format!("{:032}", 0)),
+        ("twilio.base_url", "http://127.0.0.1".to_owned()),
+    ];
+    let checked = with_flags(reader.clone(), unknown);
+    let (settings, telemetry) = prepare(&local(checked, "http://127.0.0.1/webhooks/twilio".to_owned()))?;
+    let runtime = runtime()?;
+    let code = runtime.block_on(up(reader, &settings, &telemetry));
+    runtime.shutdown_background();
+    telemetry.shutdown();
+    Ok(code)
+}
+
+async fn up(reader: Reader, checked: &Settings, telemetry: &Telemetry) -> ExitCode {
+    let server = match Server::bind(checked.listen).await {
+        Ok(server) => server,
+        Err(error) => return start_failed(&error.into()),
+    };
+    if let Err(error) = std::fs::create_dir_all(&checked.data_dir) {
+        return failed(&format!("{} cannot be made: {error}", checked.data_dir.display()));
+    }
+    let emulator = Emulator::builder()
+        .listen(checked.emulator_listen)
+        .account(account(&reader))
+        .data_file(checked.data_dir.join("emulator.db"))
+        .start()
+        .await;
+    let emulator = match emulator {
+        Ok(emulator) => emulator,
+        Err(error) => return emulator_failed(&error),
+    };
+    let reader = with_flags(reader, of_account(emulator.account(), emulator.url()));
+    let webhook_url = format!("http://{}/webhooks/twilio", reachable(server.address()));
+    let settings = match Settings::load(&local(reader, webhook_url)) {
+        Ok(settings) => settings,
+        Err(error) => return misconfigured(&error),
+    };
+    let gateway = match Gateway::start(settings, server, telemetry).await {
+        Ok(gateway) => gateway,
+        Err(error) => return start_failed(&error),
+    };
+    introduce(&gateway, &emulator);
+    until_signal().await;
+    let code = stop(gateway).await;
+    emulator.shutdown().await;
+    code
+}
+
+fn introduce(gateway: &Gateway, emulator: &Emulator) {
+    let url = emulator.url();
+    print(&format!("phone     {url}/phone"));
+    print(&format!("console   {}", gateway.console_url()));
+    print(&format!("gateway   http://{}", gateway.address()));
+    print(&format!("emulator  {url}   (number {})", emulator.account().phone_number));
+    let elsewhere = if url == "http://127.0.0.1:8090" { String::new() } else { format!(" --emulator {url}") };
+    say("");
+    say("Open the phone and text the agent, or from another terminal:");
+    say(&format!("  trunkline text{elsewhere} --from +15550001111 \"my name is Ada\""));
+    say(&format!("  trunkline text{elsewhere} --from +15550001111 \"what is my name?\""));
+    say("Ctrl-C stops everything; what was said is kept in the data folder.");
+}
+
+/// Everything that makes the gateway use the emulator.
+fn of_account(account: &Account, url: &str) -> [(&'static str, String); 8] {
+    [
+        ("twilio.account_sid", account.account_sid.to_string()),
+        ("twilio.auth_token", account.auth_token.clone()),
+        ("twilio.api_key", account.api_key.to_string()),
+        ("twilio.api_secret", account.api_secret.clone()),
+        ("twilio.chat_service_sid", account.chat_service_sid.to_string()),
+        ("twilio.identity", account.identity.clone()),
+        ("twilio.phone_number", account.phone_number.clone()),
+        ("twilio.base_url", url.to_owned()),
+    ]
+}
+
+fn with_flags<const N: usize>(reader: Reader, flags: [(&str, String); N]) -> Reader {
+    flags.into_iter().fold(reader, |reader, (key, value)| with_flag(reader, key, Some(value)))
+}
+
+fn local(reader: Reader, webhook_url: String) -> Reader {
+    with_flags(reader, [("twilio.enabled", "true".to_owned()), ("twilio.webhook_url", webhook_url)])
+}
+
+/// An address that this machine can call: listening everywhere includes loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        return SocketAddr::from(([127, 0, 0, 1], address.port()));
+    }
+    address
+}

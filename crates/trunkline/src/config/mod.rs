@@ -1,0 +1,18 @@
+//! The one place that reads configuration: defaults < `trunkline.toml` < environment < flags.
+//!
+//! [`Reader`] knows where a value came from, [`settings`](SETTINGS) names every setting with its default, and
+//! [`Settings::load`] turns them into plain structs, one per subsystem, reporting every problem at once. Loading
+//! binds no port and opens no connection.
+
+mod duration;
+mod reader;
+mod settings;
+mod table;
+
+pub use duration::parse_duration;
+pub use reader::Reader;
+pub use settings::{
+    AgentSettings, CatchUpSettings, ConciergeSource, Console, Edge, Pipeline, Settings, TelemetrySettings,
+    TwilioSettings, console_token, random_token,
+};
+pub use table::{SETTINGS, Setting};

@@ -1,0 +1,398 @@
+//! The validated form: one plain struct per subsystem.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use trunkline_agent::ChatModelConfig;
+use trunkline_bus::Subjects;
+use trunkline_core::messaging::Config;
+use trunkline_core::{ConfigError, Secret};
+use url::Url;
+
+use super::Reader;
+use super::table as key;
+
+/// Everything, validated.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the gateway listens.
+    pub listen: SocketAddr,
+    /// Where the emulator of `up` listens.
+    pub emulator_listen: SocketAddr,
+    /// The folder of the store and the bus.
+    pub data_dir: PathBuf,
+    /// The subjects of this instance.
+    pub subjects: Subjects,
+    /// How long a stopping gateway waits.
+    pub drain: Duration,
+    /// The Twilio connector; `None` if it is switched off.
+    pub twilio: Option<TwilioSettings>,
+    /// Conversation lanes and sending.
+    pub pipeline: Pipeline,
+    /// Reading back what was missed.
+    pub catch_up: CatchUpSettings,
+    /// Who answers.
+    pub agent: AgentSettings,
+    /// The console.
+    pub console: Console,
+    /// Logs, traces and metrics.
+    pub telemetry: TelemetrySettings,
+}
+
+/// The Twilio account and how to reach it.
+#[derive(Debug, Clone)]
+pub struct TwilioSettings {
+    /// The configuration of the backend named `twilio` in the registry.
+    pub backend: Config,
+    /// The account that webhooks must name.
+    pub account_sid: String,
+    /// The bot's identity.
+    pub identity: String,
+    /// Our number, if it is known.
+    pub phone_number: Option<String>,
+    /// What the edge needs.
+    pub edge: Edge,
+}
+
+/// The webhook edge.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    /// Scheme, host and path prefix under which the provider sees us; empty for the address that is listened on.
+    pub public_base: String,
+}
+
+/// Conversation lanes and sending.
+#[derive(Debug, Clone)]
+pub struct Pipeline {
+    /// Silence that ends a burst; zero answers each text by itself.
+    pub debounce: Duration,
+    /// Deadline of one try of an agent.
+    pub turn_timeout: Duration,
+    /// Tries before a turn is given up.
+    pub turn_attempts: u32,
+    /// Wait before the second try.
+    pub turn_backoff: Duration,
+    /// What a person hears when a turn is given up.
+    pub apology: String,
+    /// How long an unknown outcome is left alone.
+    pub settle: Duration,
+}
+
+/// Reading back what was missed.
+#[derive(Debug, Clone)]
+pub struct CatchUpSettings {
+    /// Whether it is done.
+    pub enabled: bool,
+    /// Reads per second.
+    pub rate: u32,
+    /// Conversations per pass.
+    pub conversations: usize,
+    /// Time between quiet passes; zero for none.
+    pub interval: Duration,
+    /// Older messages are not answered.
+    pub max_age: Duration,
+    /// How far before the very first start.
+    pub look_back: Duration,
+}
+
+/// Who answers.
+#[derive(Debug, Clone)]
+pub enum AgentSettings {
+    /// Rules.
+    Concierge(ConciergeSource),
+    /// A model.
+    Chat(Box<ChatModelConfig>),
+}
+
+/// Where the rules are.
+#[derive(Debug, Clone)]
+pub enum ConciergeSource {
+    /// In the program.
+    BuiltIn,
+    /// In a file, read already.
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// Its content.
+        text: String,
+    },
+}
+
+/// The console.
+#[derive(Debug, Clone)]
+pub struct Console {
+    /// The token that was configured; `None` to make one.
+    pub token: Option<Secret>,
+}
+
+/// Logs, traces and metrics.
+#[derive(Debug, Clone)]
+pub struct TelemetrySettings {
+    /// Filter directives.
+    pub log: String,
+    /// `Some(true)` for JSON, `Some(false)` for text, `None` to look at the terminal.
+    pub json: Option<bool>,
+    /// Base URL of an OTLP receiver.
+    pub otlp_endpoint: Option<String>,
+    /// Time between metric exports.
+    pub otlp_interval: Duration,
+}
+
+/// A console token shorter than this could be guessed.
+const MIN_TOKEN_LEN: usize = 16;
+
+impl Settings {
+    /// Validates everything and reports every problem at once.
+    pub fn load(reader: &Reader) -> Result<Self, ConfigError> {
+        let mut problems = ConfigError::new();
+        let listen = address(reader, &key::LISTEN, &mut problems);
+        let enabled: bool = reader.parsed(&key::TWILIO_ENABLED, "true or false", &mut problems);
+        let instance = reader.text_or_default(&key::INSTANCE);
+        let subjects = Subjects::of_instance(instance).or_else(|| {
+            problems.add(reader.name_of(&key::INSTANCE), "must be letters, digits, - and _");
+            Subjects::of_instance("main")
+        });
+        let Some(subjects) = subjects else { return Err(problems) };
+        let settings = Self {
+            listen,
+            emulator_listen: address(reader, &key::EMULATOR_LISTEN, &mut problems),
+            data_dir: PathBuf::from(reader.text_or_default(&key::DATA_DIR)),
+            subjects,
+            drain: reader.duration(&key::DRAIN, &mut problems),
+            twilio: if enabled { twilio(reader, &mut problems) } else { None },
+            pipeline: pipeline(reader, &mut problems),
+            catch_up: catch_up(reader, &mut problems),
+            agent: agent(reader, &mut problems),
+            console: console(reader, &mut problems),
+            telemetry: telemetry(reader, &mut problems),
+        };
+        problems.or(settings)
+    }
+}
+
+fn address(reader: &Reader, setting: &key::Setting, problems: &mut ConfigError) -> SocketAddr {
+    let text = reader.text_or_default(setting);
+    text.parse().unwrap_or_else(|_| {
+        problems.add(reader.name_of(setting), "must be an address and a port such as 127.0.0.1:8080");
+        SocketAddr::from(([127, 0, 0, 1], 0))
+    })
+}
+
+fn twilio(reader: &Reader, problems: &mut ConfigError) -> Option<TwilioSettings> {
+    let required = [(&key::ACCOUNT_SID, "the account's SID (AC…)"), (&key::AUTH_TOKEN, "the account's auth token")];
+    for (setting, what) in required {
+        if reader.text(setting).is_none() {
+            problems.add(
+                reader.name_of(setting),
+                format!("is missing: set it to {what}, or run `trunkline up`, which needs no account"),
+            );
+        }
+    }
+    if reader.text(&key::API_KEY).is_some() != reader.text(&key::API_SECRET).is_some() {
+        problems.add(reader.name_of(&key::API_SECRET), "API key and secret belong together: set both or neither");
+    }
+    let mut builder = Config::builder()
+        .provider("twilio")
+        .timeout(reader.duration(&key::TIMEOUT, problems))
+        .retry(
+            reader.parsed(&key::MAX_RETRIES, "a number", problems),
+            reader.duration(&key::RETRY_DELAY, problems),
+            2.0,
+        )
+        .secrets("auth_token", reader.secrets(&key::AUTH_TOKEN));
+    for (name, setting) in [
+        ("account_sid", &key::ACCOUNT_SID),
+        ("api_key", &key::API_KEY),
+        ("chat_service_sid", &key::CHAT_SERVICE_SID),
+        ("base_url", &key::BASE_URL),
+        ("webhook_url", &key::WEBHOOK_URL),
+        ("region", &key::REGION),
+        ("edge", &key::EDGE),
+        ("phone_number", &key::PHONE_NUMBER),
+    ] {
+        if let Some(value) = reader.text(setting) {
+            builder = builder.setting(name, value);
+        }
+    }
+    builder = builder
+        .setting("api_version", reader.text_or_default(&key::CONVERSATIONS_API_VERSION))
+        .setting("identity", reader.text_or_default(&key::IDENTITY));
+    if reader.text(&key::API_SECRET).is_some() {
+        builder = builder.secret("api_secret", reader.secret(&key::API_SECRET));
+    }
+    if reader.text(&key::SHARED_KEYS).is_some() {
+        builder = builder.secrets("shared_keys", reader.secrets(&key::SHARED_KEYS));
+    }
+    let public_base = public_base(reader, problems);
+    match builder.build() {
+        Ok(backend) => Some(TwilioSettings {
+            backend,
+            account_sid: reader.text(&key::ACCOUNT_SID).unwrap_or_default().to_owned(),
+            identity: reader.text_or_default(&key::IDENTITY).to_owned(),
+            phone_number: reader.text(&key::PHONE_NUMBER).map(str::to_owned),
+            edge: Edge { public_base },
+        }),
+        Err(error) => {
+            problems.extend(error);
+            None
+        }
+    }
+}
+
+/// What stands before `/webhooks/…` in the URLs that the provider calls.
+fn public_base(reader: &Reader, problems: &mut ConfigError) -> String {
+    let Some(text) = reader.text(&key::WEBHOOK_URL) else { return String::new() };
+    let usable = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if usable.is_none() {
+        problems.add(reader.name_of(&key::WEBHOOK_URL), "must be an http:// or https:// URL that Twilio can reach");
+    }
+    let bare = text.split(['?', '#']).next().unwrap_or(text);
+    if let Some(base) = bare.strip_suffix("/webhooks/twilio") {
+        return base.to_owned();
+    }
+    problems.add(reader.name_of(&key::WEBHOOK_URL), "must end in /webhooks/twilio, where this program listens");
+    String::new()
+}
+
+fn pipeline(reader: &Reader, problems: &mut ConfigError) -> Pipeline {
+    let pipeline = Pipeline {
+        debounce: reader.duration(&key::DEBOUNCE, problems),
+        turn_timeout: reader.duration(&key::TURN_TIMEOUT, problems),
+        turn_attempts: reader.parsed(&key::TURN_ATTEMPTS, "a number", problems),
+        turn_backoff: reader.duration(&key::TURN_BACKOFF, problems),
+        apology: reader.text_or_default(&key::APOLOGY).to_owned(),
+        settle: reader.duration(&key::SETTLE, problems),
+    };
+    if pipeline.turn_timeout.is_zero() {
+        problems.add(reader.name_of(&key::TURN_TIMEOUT), "must be above 0");
+    }
+    if !(1..=100).contains(&pipeline.turn_attempts) {
+        problems.add(reader.name_of(&key::TURN_ATTEMPTS), "must be between 1 and 100");
+    }
+    pipeline
+}
+
+fn catch_up(reader: &Reader, problems: &mut ConfigError) -> CatchUpSettings {
+    let settings = CatchUpSettings {
+        enabled: reader.parsed(&key::CATCH_UP, "true or false", problems),
+        rate: reader.parsed(&key::CATCH_UP_RATE, "a number", problems),
+        conversations: reader.parsed(&key::CATCH_UP_CONVERSATIONS, "a number", problems),
+        interval: reader.duration(&key::CATCH_UP_INTERVAL, problems),
+        max_age: reader.duration(&key::CATCH_UP_MAX_AGE, problems),
+        look_back: reader.duration(&key::CATCH_UP_LOOK_BACK, problems),
+    };
+    if settings.rate == 0 {
+        problems.add(reader.name_of(&key::CATCH_UP_RATE), "must be above 0");
+    }
+    settings
+}
+
+fn agent(reader: &Reader, problems: &mut ConfigError) -> AgentSettings {
+    match reader.text_or_default(&key::AGENT) {
+        "concierge" => AgentSettings::Concierge(concierge(reader, problems)),
+        "chat" => {
+            let mut config = ChatModelConfig::new(reader.text_or_default(&key::MODEL));
+            reader.text_or_default(&key::MODEL_BASE_URL).clone_into(&mut config.base_url);
+            config.api_key = reader.secret(&key::MODEL_KEY);
+            if let Some(instructions) = reader.text(&key::INSTRUCTIONS) {
+                instructions.clone_into(&mut config.instructions);
+            }
+            if config.model.is_empty() {
+                problems.add(reader.name_of(&key::MODEL), "is missing: name the model that the chat agent asks");
+            }
+            AgentSettings::Chat(Box::new(config))
+        }
+        _ => {
+            problems.add(reader.name_of(&key::AGENT), "must be concierge or chat");
+            AgentSettings::Concierge(ConciergeSource::BuiltIn)
+        }
+    }
+}
+
+fn concierge(reader: &Reader, problems: &mut ConfigError) -> ConciergeSource {
+    let Some(path) = reader.text(&key::CONCIERGE).map(PathBuf::from) else { return ConciergeSource::BuiltIn };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => {
+            if let Err(error) = trunkline_agent::Concierge::from_toml(&text) {
+                problems.extend(error);
+            }
+            ConciergeSource::File { path, text }
+        }
+        Err(error) => {
+            problems.add(reader.name_of(&key::CONCIERGE), format!("cannot read {}: {error}", path.display()));
+            ConciergeSource::BuiltIn
+        }
+    }
+}
+
+fn console(reader: &Reader, problems: &mut ConfigError) -> Console {
+    let token = reader.text(&key::CONSOLE_TOKEN).map(Secret::new);
+    if token.as_ref().is_some_and(|token| token.expose().len() < MIN_TOKEN_LEN) {
+        problems.add(reader.name_of(&key::CONSOLE_TOKEN), format!("must have at least {MIN_TOKEN_LEN} characters"));
+    }
+    Console { token }
+}
+
+fn telemetry(reader: &Reader, problems: &mut ConfigError) -> TelemetrySettings {
+    let log = reader.text_or_default(&key::LOG).to_owned();
+    if let Err(error) = log.parse::<tracing_subscriber::filter::Targets>() {
+        problems
+            .add(reader.name_of(&key::LOG), format!("is not a filter such as info or info,trunkline=debug: {error}"));
+    }
+    let json = match reader.text_or_default(&key::LOG_FORMAT) {
+        "json" => Some(true),
+        "text" => Some(false),
+        "auto" => None,
+        _ => {
+            problems.add(reader.name_of(&key::LOG_FORMAT), "must be json, text or auto");
+            None
+        }
+    };
+    let otlp_endpoint = reader.text(&key::OTLP_ENDPOINT).map(|text| text.trim_end_matches('/').to_owned());
+    if otlp_endpoint.as_ref().is_some_and(|text| Url::parse(text).is_err()) {
+        problems.add(reader.name_of(&key::OTLP_ENDPOINT), "must be a URL such as http://127.0.0.1:4318");
+    }
+    let otlp_interval = reader.duration(&key::OTLP_INTERVAL, problems);
+    TelemetrySettings { log, json, otlp_endpoint, otlp_interval }
+}
+
+/// The console's token: the configured one, else the one in the data folder, made the first time.
+///
+/// # Errors
+/// When the folder cannot be read or written.
+pub fn console_token(console: &Console, data_dir: &Path) -> io::Result<Secret> {
+    if let Some(token) = &console.token {
+        return Ok(token.clone());
+    }
+    let path = data_dir.join("console-token");
+    match std::fs::read_to_string(&path) {
+        Ok(text) if text.trim().len() >= MIN_TOKEN_LEN => Ok(Secret::new(text.trim())),
+        Ok(_) => Err(io::Error::other(format!("{} is damaged; delete it to have a new one made", path.display()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let token = random_token();
+            write_private(&path, token.expose())?;
+            Ok(token)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// 128 random bits in hexadecimal.
+pub fn random_token() -> Secret {
+    Secret::new(format!("{:032x}", rand::random::<u128>()))
+}
+
+#[cfg(unix)]
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())
+}
+
+#[cfg(not(unix))]
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    std::fs::write(path, text)
+}

@@ -1,0 +1,105 @@
+//! Ways out to a platform. The pipeline knows connectors by name and nothing of what is behind them.
+
+mod twilio;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use trunkline_core::Retry;
+use trunkline_core::event::{MessageReceived, SendMessage};
+use trunkline_store::Sent;
+
+pub use twilio::TwilioConnector;
+
+/// One way out to a platform.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// Its name, as envelopes and conversations carry it.
+    fn name(&self) -> &str;
+
+    /// Says something. The message carries `outbox_id`, so that [`find_sent`](Self::find_sent) can find it.
+    ///
+    /// # Errors
+    /// With [`Retry::After`] nothing was sent; with [`Retry::Unknown`] it may have been.
+    ///
+    /// # Cancel safety
+    /// Not cancel-safe: it may have been sent.
+    async fn send(&self, message: &SendMessage) -> Result<Sent, ConnectorError>;
+
+    /// Looks for the message that carries `outbox_id`, among the newest of the conversation.
+    ///
+    /// # Errors
+    /// See [`ConnectorError`].
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    async fn find_sent(&self, conversation: &str, outbox_id: &str) -> Result<Option<Sent>, ConnectorError>;
+
+    /// The messages of a conversation behind index `after` (-1 for all), oldest first; of more than `limit`, the newest.
+    ///
+    /// # Errors
+    /// See [`ConnectorError`].
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    async fn messages_after(&self, conversation: &str, after: i64, limit: usize) -> Result<ReadBack, ConnectorError>;
+
+    /// Conversations in which messages can flow, the latest change first, at most `limit`.
+    ///
+    /// # Errors
+    /// See [`ConnectorError`].
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    async fn open_conversations(&self, limit: usize) -> Result<Vec<String>, ConnectorError>;
+}
+
+/// What was read back from a conversation.
+#[derive(Clone, Default)]
+pub struct ReadBack {
+    /// Messages of people, oldest first.
+    pub messages: Vec<MessageReceived>,
+    /// The highest index of any message, also of ours; `None` if there is none behind `after`.
+    pub last_index: Option<u64>,
+}
+
+/// Why a connector did not do what was asked. No personal data.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message} ({code})")]
+pub struct ConnectorError {
+    /// Stable code.
+    pub code: &'static str,
+    /// The provider's error number, if it gave one.
+    pub provider_number: Option<u32>,
+    /// For people.
+    pub message: String,
+    /// Whether it may be tried again.
+    pub retry: Retry,
+    /// Whether the platform could not be reached at all.
+    pub unreachable: bool,
+}
+
+/// The connectors of a gateway, by name.
+#[derive(Clone, Default)]
+pub struct Connectors {
+    by_name: Arc<BTreeMap<String, Arc<dyn Connector>>>,
+}
+
+impl Connectors {
+    /// Gathers connectors; a later one of the same name replaces an earlier one.
+    pub fn new(connectors: impl IntoIterator<Item = Arc<dyn Connector>>) -> Self {
+        let by_name = connectors.into_iter().map(|connector| (connector.name().to_owned(), connector)).collect();
+        Self { by_name: Arc::new(by_name) }
+    }
+
+    /// The connector of that name.
+    pub fn named(&self, name: &str) -> Option<&Arc<dyn Connector>> {
+        self.by_name.get(name)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Connector>> {
+        self.by_name.values()
+    }
+}

@@ -1,0 +1,143 @@
+//! The Twilio connector: says things through the backend, reads back through the REST client underneath.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use trunkline_core::event::{MessageMetadata, MessageReceived, SendMessage};
+use trunkline_core::messaging::{ConversationId, ConversationalBackend, ErrorCode, MessagingError, OutgoingMessage};
+use trunkline_core::{Pii, Retry};
+use trunkline_proto::rest::{ConversationState, Message};
+use trunkline_store::Sent;
+use trunkline_twilio::rest::{ConversationFilter, Order, RestClient, RestError};
+
+use super::{Connector, ConnectorError, ReadBack};
+use crate::edge::from_twilio::{SOURCE, attributes, channel_of, is_person, media, outbox_id};
+
+/// Messages that are looked through for one of ours, newest first.
+const LOOK_BACK: usize = 200;
+const PAGE: u32 = 100;
+/// Credentials that are refused now may be mended soon; an answer is not thrown away for that.
+const AUTH_WAIT: Duration = Duration::from_secs(5);
+
+/// The connector named `twilio`.
+pub struct TwilioConnector {
+    backend: Arc<dyn ConversationalBackend>,
+    rest: RestClient,
+    identity: String,
+}
+
+impl TwilioConnector {
+    /// A connector that speaks as `identity`.
+    pub fn new(backend: Arc<dyn ConversationalBackend>, rest: RestClient, identity: impl Into<String>) -> Self {
+        Self { backend, rest, identity: identity.into() }
+    }
+
+    fn received(&self, conversation: &str, message: Message) -> Option<MessageReceived> {
+        let author = message.author.filter(|author| is_person(author, &self.identity))?;
+        if outbox_id(&message.attributes).is_some() {
+            return None;
+        }
+        Some(MessageReceived {
+            channel: channel_of(&author),
+            text: message.body.unwrap_or_default(),
+            media: message.media.iter().flatten().map(media).collect(),
+            metadata: MessageMetadata {
+                conversation: conversation.to_owned(),
+                message: message.sid.as_str().to_owned(),
+                participant: message.participant_sid.map(|sid| sid.as_str().to_owned()),
+                index: message.index,
+                created: message.date_created?,
+            },
+            from: author,
+        })
+    }
+}
+
+#[async_trait]
+impl Connector for TwilioConnector {
+    fn name(&self) -> &str {
+        SOURCE
+    }
+
+    async fn send(&self, message: &SendMessage) -> Result<Sent, ConnectorError> {
+        let conversation = ConversationId::new(&message.conversation);
+        let outgoing = OutgoingMessage {
+            body: Pii::new(message.text.clone()),
+            author: Some(self.identity.clone()),
+            attributes: Some(attributes(&message.outbox_id)),
+            ..OutgoingMessage::default()
+        };
+        let sent = self.backend.send_message(&conversation, outgoing).await.map_err(|error| from_backend(&error))?;
+        Ok(Sent { external_id: sent.id.as_str().to_owned(), index: sent.index })
+    }
+
+    async fn find_sent(&self, conversation: &str, wanted: &str) -> Result<Option<Sent>, ConnectorError> {
+        let newest = self
+            .rest
+            .list_messages(conversation, Order::Descending, PAGE, LOOK_BACK)
+            .await
+            .map_err(|error| from_rest(&error))?;
+        Ok(newest
+            .items
+            .into_iter()
+            .find(|message| {
+                message.author.as_ref() == Some(&self.identity)
+                    && outbox_id(&message.attributes).as_deref() == Some(wanted)
+            })
+            .map(|message| Sent { external_id: message.sid.as_str().to_owned(), index: message.index }))
+    }
+
+    async fn messages_after(&self, conversation: &str, after: i64, limit: usize) -> Result<ReadBack, ConnectorError> {
+        let after = u64::try_from(after).ok();
+        let found = self.rest.messages_after(conversation, after, limit).await.map_err(|error| from_rest(&error))?;
+        if !found.is_complete {
+            tracing::warn!(limit, "more was missed than is read back at once; the oldest of it is left out");
+        }
+        let last_index = found.items.last().map(|message| message.index);
+        let messages = found.items.into_iter().filter_map(|message| self.received(conversation, message)).collect();
+        Ok(ReadBack { messages, last_index })
+    }
+
+    async fn open_conversations(&self, limit: usize) -> Result<Vec<String>, ConnectorError> {
+        let filter = ConversationFilter::default();
+        let listing = self.rest.list_conversations(&filter, limit).await.map_err(|error| from_rest(&error))?;
+        let mut open: Vec<_> =
+            listing.items.into_iter().filter(|conversation| conversation.state != ConversationState::Closed).collect();
+        open.sort_by_key(|conversation| std::cmp::Reverse(conversation.date_updated));
+        Ok(open.into_iter().map(|conversation| conversation.sid.as_str().to_owned()).collect())
+    }
+}
+
+fn from_backend(error: &MessagingError) -> ConnectorError {
+    let rest = std::error::Error::source(error).and_then(|source| source.downcast_ref::<RestError>());
+    ConnectorError {
+        code: error.code().as_str(),
+        provider_number: error.provider_number(),
+        message: error.to_string(),
+        retry: match error.code() {
+            ErrorCode::AuthError | ErrorCode::NotRunning => Retry::After(AUTH_WAIT),
+            _ => error.retry(),
+        },
+        unreachable: rest.is_some_and(is_outage),
+    }
+}
+
+fn from_rest(error: &RestError) -> ConnectorError {
+    ConnectorError {
+        code: error.code(),
+        provider_number: error.twilio_code(),
+        message: error.to_string(),
+        retry: match error {
+            RestError::Auth { .. } => Retry::After(AUTH_WAIT),
+            // Reading has no effect: it may always be repeated.
+            _ if error.retry() == Retry::Unknown => Retry::After(Duration::ZERO),
+            _ => error.retry(),
+        },
+        unreachable: is_outage(error),
+    }
+}
+
+const fn is_outage(error: &RestError) -> bool {
+    matches!(error, RestError::Unreachable(_) | RestError::UnknownOutcome(_) | RestError::Unavailable { .. })
+}

@@ -1,0 +1,179 @@
+//! What the console reads: status, conversations, threads.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use trunkline_bus::BusError;
+use trunkline_store::{ConversationSummary, MessageRow, StoreError};
+
+use super::ConsoleState;
+use crate::pipeline::{INGRESS_CONSUMER, SENDER_CONSUMER};
+
+/// The largest page.
+const MAX_PAGE: u32 = 500;
+
+pub(super) fn routes(state: Arc<ConsoleState>) -> Router {
+    Router::new()
+        .route("/api/v1/status", get(show_status))
+        .route("/api/v1/conversations", get(conversations))
+        .route("/api/v1/conversations/{id}", get(conversation))
+        .route("/api/v1/conversations/{id}/messages", get(messages))
+        .with_state(state)
+}
+
+/// What could not be read, as an answer.
+pub(super) struct Failure(StatusCode, &'static str, String);
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self(StatusCode::SERVICE_UNAVAILABLE, error.code(), error.to_string())
+    }
+}
+
+impl From<BusError> for Failure {
+    fn from(error: BusError) -> Self {
+        Self(StatusCode::SERVICE_UNAVAILABLE, error.code(), error.to_string())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let Self(status, code, message) = self;
+        (status, Json(json!({ "code": code, "message": message, "status": status.as_u16() }))).into_response()
+    }
+}
+
+#[derive(Deserialize)]
+struct Page {
+    limit: Option<u32>,
+    before: Option<String>,
+}
+
+impl Page {
+    fn limit(&self, default: u32) -> u32 {
+        self.limit.unwrap_or(default).clamp(1, MAX_PAGE)
+    }
+}
+
+async fn show_status(State(state): State<Arc<ConsoleState>>) -> Result<Json<Value>, Failure> {
+    status(&state).await.map(Json)
+}
+
+pub(super) async fn status(state: &ConsoleState) -> Result<Value, Failure> {
+    let reasons = state.readiness.reasons();
+    let connector = if state.backend.is_none() {
+        "disabled"
+    } else if reasons.iter().any(|reason| reason.starts_with("connector")) {
+        "unhealthy"
+    } else if reasons.is_empty() {
+        "healthy"
+    } else {
+        "degraded"
+    };
+    let backlog = state.bus.backlog(INGRESS_CONSUMER).await? + state.bus.backlog(SENDER_CONSUMER).await?;
+    Ok(json!({
+        "ready": reasons.is_empty(),
+        "reasons": reasons,
+        "version": env!("CARGO_PKG_VERSION"),
+        "connector": { "name": "twilio", "status": connector },
+        "backlog": backlog,
+        "dead_letters": state.bus.dead_letter_count().await?,
+        "conversations": state.store.conversation_count().await?,
+    }))
+}
+
+async fn conversations(
+    State(state): State<Arc<ConsoleState>>,
+    Query(page): Query<Page>,
+) -> Result<Json<Value>, Failure> {
+    let limit = page.limit(50);
+    let before = match page.before.as_deref() {
+        None => None,
+        Some(cursor) => Some(read_cursor(cursor).ok_or_else(|| bad("before", "is not a cursor of this list"))?),
+    };
+    let rows = state.store.latest_conversations(limit, before).await?;
+    let more = rows.len() == limit as usize;
+    let next =
+        rows.last().filter(|_| more).map(|row| format!("{}.{}", row.updated_at.as_millisecond(), row.conversation.id));
+    Ok(Json(json!({ "conversations": rows.iter().map(summary).collect::<Vec<_>>(), "next": next })))
+}
+
+fn read_cursor(cursor: &str) -> Option<(i64, &str)> {
+    let (at, id) = cursor.split_once('.')?;
+    Some((at.parse().ok()?, id))
+}
+
+fn bad(what: &str, why: &str) -> Failure {
+    Failure(StatusCode::BAD_REQUEST, "console.bad_request", format!("{what} {why}"))
+}
+
+async fn conversation(State(state): State<Arc<ConsoleState>>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
+    let row = state.store.conversation_summary(&id).await?;
+    row.map(|row| Json(summary(&row))).ok_or_else(no_conversation)
+}
+
+fn no_conversation() -> Failure {
+    Failure(StatusCode::NOT_FOUND, "console.not_found", "there is no such conversation".to_owned())
+}
+
+async fn messages(
+    State(state): State<Arc<ConsoleState>>,
+    Path(id): Path<String>,
+    Query(page): Query<Page>,
+) -> Result<Json<Value>, Failure> {
+    if state.store.conversation_summary(&id).await?.is_none() {
+        return Err(no_conversation());
+    }
+    let limit = page.limit(200);
+    let rows = state.store.messages(&id, limit, page.before.as_deref()).await?;
+    let more = rows.len() == limit as usize;
+    let next = rows.first().filter(|_| more).map(|row| row.id.clone());
+    Ok(Json(json!({ "messages": rows.iter().map(message).collect::<Vec<_>>(), "next": next })))
+}
+
+/// A conversation as the console shows it.
+pub(super) fn summary(row: &ConversationSummary) -> Value {
+    let state = if row.conversation.state == "closed" {
+        "closed"
+    } else if row.pending > 0 {
+        "answering"
+    } else if row.failed {
+        "failed"
+    } else {
+        "idle"
+    };
+    let last = row
+        .last_message
+        .as_ref()
+        .map(|(direction, text, at)| json!({ "direction": direction, "text": text, "at": at.to_string() }));
+    json!({
+        "id": row.conversation.id,
+        "external_id": row.conversation.external_id,
+        "channel": row.conversation.channel,
+        "address": row.conversation.address,
+        "state": state,
+        "last_message": last,
+        "updated_at": row.updated_at.to_string(),
+        "pending": row.pending,
+    })
+}
+
+fn message(row: &MessageRow) -> Value {
+    json!({
+        "id": row.id,
+        "direction": row.direction.as_str(),
+        "author": row.author.expose(),
+        "text": row.body.expose(),
+        "media": row.media,
+        "status": row.status,
+        "index": row.index,
+        "at": row.created_at.to_string(),
+        "error_code": row.error_code,
+    })
+}

@@ -1,0 +1,108 @@
+//! Who gets in: whoever has the token, in a header or, after a log-in, in a cookie.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use serde::Deserialize;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use trunkline_core::Secret;
+
+const COOKIE: &str = "trunkline_console";
+/// Wrong tokens that may be tried in a second.
+const TRIES_PER_SECOND: NonZeroU32 = NonZeroU32::new(5).unwrap();
+
+/// The token of the console. Cheap to clone.
+#[derive(Clone)]
+pub struct Access(Arc<Inner>);
+
+struct Inner {
+    /// Digest of the token: equal length for any input, and what the cookie holds.
+    digest: [u8; 32],
+    tries: DefaultDirectRateLimiter,
+}
+
+impl Access {
+    /// Lets in whoever has `token`.
+    pub fn new(token: &Secret) -> Self {
+        let tries = RateLimiter::direct(Quota::per_second(TRIES_PER_SECOND));
+        Self(Arc::new(Inner { digest: Sha256::digest(token.expose()).into(), tries }))
+    }
+
+    fn fits(&self, token: &str) -> bool {
+        let digest: [u8; 32] = Sha256::digest(token).into();
+        digest.ct_eq(&self.0.digest).into()
+    }
+
+    fn cookie(&self) -> String {
+        let (high, low) = self.0.digest.split_at(16);
+        let hex = |half: &[u8]| half.iter().fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
+        format!("{:032x}{:032x}", hex(high), hex(low))
+    }
+
+    fn admits(&self, headers: &HeaderMap) -> bool {
+        let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
+        if let Some(token) = text(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")) {
+            return self.fits(token.trim());
+        }
+        let cookies = text(header::COOKIE).unwrap_or_default();
+        let mut ours = cookies.split(';').filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='));
+        ours.any(|value| value.as_bytes().ct_eq(self.cookie().as_bytes()).into())
+    }
+}
+
+#[derive(Deserialize)]
+struct LogIn {
+    token: String,
+}
+
+pub(super) fn routes(access: Access) -> Router {
+    Router::new().route("/login", get(by_link).post(by_form)).with_state(access)
+}
+
+/// The link that `trunkline up` prints: sets the cookie and shows the console.
+async fn by_link(State(access): State<Access>, Query(log_in): Query<LogIn>) -> Response {
+    match enter(&access, &log_in.token) {
+        Ok(cookie) => (cookie, Redirect::to("/")).into_response(),
+        Err(refusal) => refusal,
+    }
+}
+
+async fn by_form(State(access): State<Access>, Json(log_in): Json<LogIn>) -> Response {
+    match enter(&access, &log_in.token) {
+        Ok(cookie) => (StatusCode::NO_CONTENT, cookie).into_response(),
+        Err(refusal) => refusal,
+    }
+}
+
+#[expect(clippy::result_large_err, reason = "the refusal is the answer")]
+fn enter(access: &Access, token: &str) -> Result<[(header::HeaderName, String); 1], Response> {
+    if access.fits(token) {
+        let cookie = format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000", access.cookie());
+        return Ok([(header::SET_COOKIE, cookie)]);
+    }
+    if access.0.tries.check().is_err() {
+        return Err(refusal(StatusCode::TOO_MANY_REQUESTS, "console.too_many_tries", "wait a moment and try again"));
+    }
+    Err(refusal(StatusCode::UNAUTHORIZED, "console.wrong_token", "this is not the console's token"))
+}
+
+/// Lets a request pass if it brings the token.
+pub(super) async fn require(State(access): State<Access>, request: Request, next: Next) -> Response {
+    if access.admits(request.headers()) {
+        return next.run(request).await;
+    }
+    refusal(StatusCode::UNAUTHORIZED, "console.unauthorized", "log in with the console's token")
+}
+
+fn refusal(status: StatusCode, code: &'static str, message: &'static str) -> Response {
+    (status, Json(json!({ "code": code, "message": message, "status": status.as_u16() }))).into_response()
+}

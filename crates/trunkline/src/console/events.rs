@@ -1,0 +1,52 @@
+//! `GET /api/v1/events`: what changes, as server-sent events.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::Sse;
+use axum::response::sse::{Event, KeepAlive};
+use axum::routing::get;
+use futures_util::{Stream, StreamExt as _, stream};
+use serde_json::Value;
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
+use tokio_stream::wrappers::{BroadcastStream, IntervalStream};
+
+use super::ConsoleState;
+use super::api::{status, summary};
+
+/// How often the status is told.
+const STATUS_EVERY: Duration = Duration::from_secs(2);
+
+enum Tick {
+    Conversation(String),
+    Status,
+}
+
+pub(super) fn routes(state: Arc<ConsoleState>) -> Router {
+    Router::new().route("/api/v1/events", get(events)).with_state(state)
+}
+
+async fn events(State(state): State<Arc<ConsoleState>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let changes = BroadcastStream::new(state.live.watch()).map(|change| match change {
+        Ok(conversation) => Tick::Conversation(conversation),
+        // Behind: the page reads its lists again when the status tells that something changed.
+        Err(BroadcastStreamRecvError::Lagged(_)) => Tick::Status,
+    });
+    let statuses = IntervalStream::new(tokio::time::interval(STATUS_EVERY)).map(|_| Tick::Status);
+    let told = stream::select(changes, statuses).filter_map(move |tick| {
+        let state = Arc::clone(&state);
+        async move { tell(&state, tick).await }
+    });
+    Sse::new(told.map(Ok)).keep_alive(KeepAlive::default())
+}
+
+async fn tell(state: &ConsoleState, tick: Tick) -> Option<Event> {
+    let (name, data): (_, Value) = match tick {
+        Tick::Conversation(id) => ("conversation", summary(&state.store.conversation_summary(&id).await.ok()??)),
+        Tick::Status => ("status", status(state).await.ok()?),
+    };
+    Event::default().event(name).json_data(data).ok()
+}

@@ -1,0 +1,43 @@
+//! The console: pages from the program itself, and the API that they read. Nobody gets in without the token.
+
+mod api;
+mod assets;
+mod auth;
+mod events;
+
+use std::sync::Arc;
+
+use axum::Router;
+use trunkline_bus::Bus;
+use trunkline_core::messaging::ConversationalBackend;
+use trunkline_store::Store;
+
+use crate::edge::Readiness;
+use crate::live::Live;
+pub use auth::Access;
+
+/// What the console reads.
+pub struct ConsoleState {
+    /// The system of record.
+    pub store: Store,
+    /// The bus.
+    pub bus: Arc<dyn Bus>,
+    /// The backend, if there is one.
+    pub backend: Option<Arc<dyn ConversationalBackend>>,
+    /// Whether texts flow.
+    pub readiness: Readiness,
+    /// What changes.
+    pub live: Live,
+    /// Who gets in.
+    pub access: Access,
+}
+
+/// The pages, the log-in, and the API under `/api/v1`.
+pub fn console_routes(state: Arc<ConsoleState>) -> Router {
+    let access = state.access.clone();
+    api::routes(Arc::clone(&state))
+        .merge(events::routes(state))
+        .layer(axum::middleware::from_fn_with_state(access.clone(), auth::require))
+        .merge(auth::routes(access))
+        .merge(assets::routes())
+}

@@ -1,0 +1,110 @@
+//! `/healthz`, `/readyz`, `/metrics`.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use prometheus::Registry;
+use serde_json::json;
+
+/// What has to hold for texts to flow. Cheap to clone.
+#[derive(Clone)]
+pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, String>>>);
+
+const BACKEND: &str = "connector";
+const BUS: &str = "bus";
+const STORE: &str = "store";
+const PIPELINE: &str = "pipeline";
+const STOPPING: &str = "stopping";
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self::starting()
+    }
+}
+
+impl Readiness {
+    /// Nothing runs yet.
+    pub fn starting() -> Self {
+        let reasons = BTreeMap::from([(BACKEND, "is starting".to_owned()), (PIPELINE, "is starting".to_owned())]);
+        Self(Arc::new(Mutex::new(reasons)))
+    }
+
+    fn set(&self, what: &'static str, reason: Option<String>) {
+        let mut reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match reason {
+            Some(reason) => reasons.insert(what, reason),
+            None => reasons.remove(what),
+        };
+    }
+
+    /// The connector works.
+    pub fn connector_started(&self) {
+        self.set(BACKEND, None);
+    }
+
+    /// The connector does not work.
+    pub fn connector_failed(&self, reason: &str) {
+        self.set(BACKEND, Some(reason.to_owned()));
+    }
+
+    /// The consumers run.
+    pub fn pipeline_started(&self) {
+        self.set(PIPELINE, None);
+    }
+
+    /// The bus can write.
+    pub fn bus_works(&self) {
+        self.set(BUS, None);
+    }
+
+    /// The bus cannot write.
+    pub fn bus_failed(&self, reason: &str) {
+        self.set(BUS, Some(reason.to_owned()));
+    }
+
+    /// The store can write.
+    pub fn store_works(&self) {
+        self.set(STORE, None);
+    }
+
+    /// The store cannot write.
+    pub fn store_failed(&self, reason: &str) {
+        self.set(STORE, Some(reason.to_owned()));
+    }
+
+    /// The gateway is going away.
+    pub fn stopping(&self) {
+        self.set(STOPPING, Some("the gateway is stopping".to_owned()));
+    }
+
+    /// Why texts do not flow; empty when they do.
+    pub fn reasons(&self) -> Vec<String> {
+        let reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reasons.iter().map(|(what, reason)| format!("{what}: {reason}")).collect()
+    }
+}
+
+/// The routes of the probes and the page of metrics.
+pub fn health_routes(readiness: Readiness, registry: Registry) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { Json(json!({ "status": "ok" })) }))
+        .route("/readyz", get(ready))
+        .with_state(readiness)
+        .route("/metrics", get(metrics).with_state(registry))
+}
+
+async fn ready(State(readiness): State<Readiness>) -> Response {
+    let reasons = readiness.reasons();
+    let status = if reasons.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(json!({ "ready": reasons.is_empty(), "reasons": reasons }))).into_response()
+}
+
+async fn metrics(State(registry): State<Registry>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], crate::telemetry::page(&registry))
+        .into_response()
+}

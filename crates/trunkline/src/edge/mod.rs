@@ -1,0 +1,11 @@
+//! Where the provider comes in: webhooks, and the probes of whoever runs this.
+//!
+//! A webhook is answered with 200 only when its event is safe on the bus.
+
+pub(crate) mod from_twilio;
+mod health;
+mod public_url;
+mod webhook;
+
+pub use health::{Readiness, health_routes};
+pub use webhook::{MAX_BODY_BYTES, WebhookEdge, webhook_routes};

@@ -1,0 +1,223 @@
+//! `POST /webhooks/twilio`: verify, read, commit, and only then say 200.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde_json::json;
+use tracing::Instrument as _;
+use trunkline_bus::{Bus, Subject};
+use trunkline_core::messaging::{ConversationalBackend, ErrorCode, WebhookEvent};
+use trunkline_proto::form;
+use trunkline_proto::webhook::{ConversationsWebhook, IDEMPOTENCY_HEADER};
+use trunkline_twilio::TwilioMessaging;
+
+use super::from_twilio::{Fact, fact};
+use super::health::Readiness;
+use super::public_url::public_url;
+use crate::config::TwilioSettings;
+use crate::telemetry::{Metrics, names, traceparent};
+
+/// The largest webhook that is read.
+pub const MAX_BODY_BYTES: usize = 64 << 10;
+/// Header fields that matter to a signature or to telling a repetition.
+const KEPT_HEADERS: &[&str] = &["x-twilio-signature", "x-twilio-webhooks-signature-settings", IDEMPOTENCY_HEADER];
+
+/// What the webhook routes work with.
+pub struct WebhookEdge {
+    /// Verifies signatures, and hands messages to whoever listens in this process.
+    pub backend: Arc<dyn ConversationalBackend>,
+    /// Verifies signatures while the backend has not reached its provider yet.
+    pub verifier: Arc<TwilioMessaging>,
+    /// Where facts become safe.
+    pub bus: Arc<dyn Bus>,
+    /// Their subject.
+    pub ingress: Subject,
+    /// The account and its public URL.
+    pub settings: TwilioSettings,
+    /// Told when the bus cannot write.
+    pub readiness: Readiness,
+    /// Instruments.
+    pub metrics: Metrics,
+}
+
+/// The routes of Conversations webhooks.
+pub fn webhook_routes(edge: Arc<WebhookEdge>) -> Router {
+    Router::new()
+        .route("/webhooks/twilio", any(conversations))
+        .route("/webhooks/twilio/conversations/events", any(conversations))
+        .with_state(edge)
+}
+
+/// Why a webhook was turned away.
+struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    reason: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, code: &'static str, reason: impl Into<String>) -> Self {
+        Self { status, code, reason: reason.into() }
+    }
+}
+
+async fn conversations(State(edge): State<Arc<WebhookEdge>>, request: Request) -> Response {
+    let begun = Instant::now();
+    edge.metrics.webhook_received("conversations");
+    let span = tracing::info_span!(
+        "webhook",
+        otel.name = names::WEBHOOK_SPAN,
+        otel.kind = "server",
+        webhook.type = "conversations",
+        webhook.source = "conversations-api",
+        webhook.event_type = tracing::field::Empty,
+    );
+    let outcome = handle(&edge, request).instrument(span).await;
+    match outcome {
+        Ok(done) => {
+            edge.metrics.webhook_processed(done.event_type, begun.elapsed(), done.unknown_parameters);
+            // An empty answer lets a pre-event pass unchanged.
+            StatusCode::OK.into_response()
+        }
+        Err(refusal) => {
+            edge.metrics.webhook_error(refusal.code, begun.elapsed());
+            let body = json!({ "code": refusal.code, "message": refusal.reason, "status": refusal.status.as_u16() });
+            (refusal.status, axum::Json(body)).into_response()
+        }
+    }
+}
+
+struct Done {
+    event_type: &'static str,
+    unknown_parameters: usize,
+}
+
+async fn handle(edge: &WebhookEdge, request: Request) -> Result<Done, Refusal> {
+    let now = Timestamp::now();
+    let event = read(edge, request, now).await?;
+    let verified = match edge.backend.handle_webhook(&event).await {
+        // What is made safe now is answered when the provider can be reached.
+        Err(error) if error.code() == ErrorCode::NotRunning => edge.verifier.read_webhook(&event).map(drop),
+        verified => verified,
+    };
+    verified.map_err(|error| refused(&event, &error))?;
+    let webhook = ConversationsWebhook::parse(&event.params)
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()))?;
+    if webhook.common.account_sid.as_str() != edge.settings.account_sid {
+        let reason = "AccountSid is not the account that this gateway serves";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "edge.other_account", reason));
+    }
+    let event_type = label(webhook.event.event_type().as_str());
+    tracing::Span::current().record("webhook.event_type", event_type);
+    let token = event.header(IDEMPOTENCY_HEADER);
+    let done = Done { event_type, unknown_parameters: webhook.unknown.len() };
+    let fact = fact(&webhook, token, &edge.settings.identity, now)
+        .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string()))?;
+    let Fact::Publish(envelope) = fact else { return Ok(done) };
+    let envelope = envelope.with_traceparent(traceparent());
+    if let Err(error) = edge.bus.publish(&edge.ingress, &envelope).await {
+        edge.readiness.bus_failed(&error.to_string());
+        let reason = "the event could not be made safe; nothing was kept";
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error.code(), reason));
+    }
+    Ok(done)
+}
+
+/// Reads the request whole, within its limits.
+async fn read(edge: &WebhookEdge, request: Request, now: Timestamp) -> Result<WebhookEvent, Refusal> {
+    let (parts, body) = request.into_parts();
+    let path_and_query = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let url = public_url(&edge.settings.edge.public_base, path_and_query);
+    let (params, body) = match parts.method {
+        Method::POST => {
+            let body = read_body(body).await?;
+            (read_form(&parts.headers, &body)?, body)
+        }
+        Method::GET => (decoded(parts.uri.query().unwrap_or_default().as_bytes())?, Bytes::new()),
+        _ => {
+            let reason = "webhooks come by POST or GET";
+            return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "edge.method", reason));
+        }
+    };
+    let headers = KEPT_HEADERS
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), parts.headers.get(*name)?.to_str().ok()?.to_owned())))
+        .collect();
+    Ok(WebhookEvent { url, method: parts.method.as_str().to_owned(), headers, params, body, received_at: now })
+}
+
+async fn read_body(body: Body) -> Result<Bytes, Refusal> {
+    to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| {
+        let reason = format!("the body is longer than {MAX_BODY_BYTES} bytes, or was cut short");
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "edge.body_too_large", reason)
+    })
+}
+
+fn read_form(headers: &HeaderMap, body: &[u8]) -> Result<Vec<(String, String)>, Refusal> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        let reason = "webhooks of Conversations are application/x-www-form-urlencoded";
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "edge.content_type", reason));
+    }
+    decoded(body)
+}
+
+fn decoded(form: &[u8]) -> Result<Vec<(String, String)>, Refusal> {
+    form::decode(form).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()))
+}
+
+fn refused(event: &WebhookEvent, error: &trunkline_core::messaging::MessagingError) -> Refusal {
+    let code = error.provider_code().unwrap_or_else(|| error.code().as_str());
+    match error.code() {
+        ErrorCode::InvalidSignature => {
+            // Without the query: it may carry what a person wrote.
+            let tried = event.url.split('?').next().unwrap_or_default();
+            tracing::warn!(error.code = error.code().as_str(), url = tried, "a webhook is not signed for this URL");
+            Refusal::new(StatusCode::FORBIDDEN, error.code().as_str(), "the signature does not fit")
+        }
+        ErrorCode::InvalidWebhook => Refusal::new(StatusCode::BAD_REQUEST, code, error.to_string()),
+        _ => {
+            tracing::warn!(error.code = code, %error, "a webhook could not be dealt with");
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, "the gateway is not taking webhooks now")
+        }
+    }
+}
+
+/// The event types that metrics tell apart; a stranger cannot make up more.
+fn label(event_type: &str) -> &'static str {
+    const KNOWN: &[&str] = &[
+        "onConversationAdd",
+        "onConversationAdded",
+        "onConversationRemove",
+        "onConversationRemoved",
+        "onConversationUpdate",
+        "onConversationUpdated",
+        "onConversationStateUpdated",
+        "onMessageAdd",
+        "onMessageAdded",
+        "onMessageRemove",
+        "onMessageRemoved",
+        "onMessageUpdate",
+        "onMessageUpdated",
+        "onParticipantAdd",
+        "onParticipantAdded",
+        "onParticipantRemove",
+        "onParticipantRemoved",
+        "onParticipantUpdate",
+        "onParticipantUpdated",
+        "onDeliveryUpdated",
+        "onUserAdded",
+        "onUserUpdate",
+        "onUserUpdated",
+    ];
+    KNOWN.iter().find(|known| **known == event_type).copied().unwrap_or("other")
+}

@@ -1,0 +1,411 @@
+//! The composition root: builds every part from its settings, runs them, and takes them down in stages.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use opentelemetry::metrics::Meter;
+use prometheus::Registry;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::timeout::TimeoutLayer;
+use tracing::Instrument as _;
+use trunkline_agent::{Agent, ChatModel, Concierge};
+use trunkline_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions};
+use trunkline_core::messaging::{ConversationalBackend, ErrorCode, MessagingError};
+use trunkline_core::{ConfigError, HealthState};
+use trunkline_store::{Store, StoreError};
+use trunkline_twilio::TwilioMessaging;
+
+use crate::config::{AgentSettings, ConciergeSource, Settings, TwilioSettings, console_token};
+use crate::connectors::{Connector, Connectors, TwilioConnector};
+use crate::console::{Access, ConsoleState, console_routes};
+use crate::edge::{Readiness, WebhookEdge, health_routes, webhook_routes};
+use crate::live::Live;
+use crate::pipeline::{
+    CatchUp, CatchUpTrigger, Context, Horizon, INGRESS_CONSUMER, Ingress, Relay, SENDER_CONSUMER, Sender,
+};
+use crate::server::{Server, ServerError};
+use crate::telemetry::{Metrics, Observed, Telemetry};
+
+/// How long a request may take, whatever it waits for.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often the engines are probed and the gauges set.
+const PROBE_EVERY: Duration = Duration::from_secs(2);
+/// How often the provider is asked whether all is well.
+const HEALTH_EVERY: Duration = Duration::from_secs(30);
+/// The waits before the provider is tried again at a start.
+const START_WAIT: Duration = Duration::from_millis(500);
+const MAX_START_WAIT: Duration = Duration::from_secs(10);
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GatewayError {
+    /// The data folder cannot be used.
+    #[error("{path} cannot be used as the data folder (TRUNKLINE_DATA_DIR): {source}")]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// Another process uses the data folder.
+    #[error("another gateway is using the data folder {path}; stop it, or name another one with --data-dir")]
+    DataDirInUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The store cannot be opened.
+    #[error("the store cannot be opened: {0}")]
+    Store(#[from] StoreError),
+    /// The bus cannot be opened.
+    #[error("the bus cannot be opened: {0}")]
+    Bus(#[from] BusError),
+    /// The configuration is wrong.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// The provider refuses the configuration or the credentials.
+    #[error("{0}")]
+    Refused(MessagingError),
+    /// The address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ServerError),
+}
+
+/// A running gateway.
+pub struct Gateway {
+    address: SocketAddr,
+    console_url: String,
+    readiness: Readiness,
+    stages: Stages,
+    tasks: TaskTracker,
+    bus: Arc<dyn Bus>,
+    store: Store,
+    backend: Option<Arc<dyn ConversationalBackend>>,
+    drain: Duration,
+    /// Held for as long as the gateway lives.
+    _lock: File,
+}
+
+/// One token for each stage of stopping.
+#[derive(Clone, Default)]
+struct Stages {
+    /// No more requests.
+    serving: CancellationToken,
+    /// No more texts; lanes finish what they hold.
+    taking: CancellationToken,
+    /// The outbox is published.
+    relaying: CancellationToken,
+    /// No more sends; those under way finish.
+    sending: CancellationToken,
+    /// Sends that are not done come again after the next start.
+    hurry: CancellationToken,
+}
+
+impl Gateway {
+    /// Builds and starts everything. It listens when this returns; [`is_ready`](Self::is_ready) tells when texts flow.
+    ///
+    /// # Errors
+    /// [`GatewayError`]. A provider that cannot be reached is not one: it is tried until it answers.
+    ///
+    /// # Cancel safety
+    /// Not cancel-safe: parts of it may be left running.
+    pub async fn start(settings: Settings, server: Server, telemetry: &Telemetry) -> Result<Self, GatewayError> {
+        let address = server.address();
+        let lock = claim_folder(&settings.data_dir)?;
+        let token = console_token(&settings.console, &settings.data_dir)
+            .map_err(|source| GatewayError::DataDir { path: settings.data_dir.clone(), source })?;
+        let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::open(&EmbeddedOptions::new(settings.data_dir.join("bus.db")))?);
+        let store = Store::open(&settings.data_dir.join("store.db")).await?;
+        let readiness = Readiness::starting();
+        let meter = telemetry.meter();
+        let twilio = match &settings.twilio {
+            Some(twilio) => Some(Twilio::build(twilio.clone(), address, &meter)?),
+            None => None,
+        };
+        let connectors = Connectors::new(twilio.iter().map(Twilio::connector));
+        let context = Context {
+            bus: Arc::clone(&bus),
+            subjects: settings.subjects.clone(),
+            horizon: Horizon::open(&store, settings.catch_up.look_back, settings.catch_up.max_age).await?,
+            store: store.clone(),
+            connectors,
+            agent: agent(&settings.agent)?,
+            settings: settings.pipeline.clone(),
+            catch_up: settings.catch_up.clone(),
+            metrics: telemetry.metrics(),
+            live: Live::default(),
+            missed: CatchUpTrigger::default(),
+        };
+        let gateway = Self {
+            address,
+            console_url: format!("http://{address}/login?token={}", token.expose()),
+            readiness: readiness.clone(),
+            stages: Stages::default(),
+            tasks: TaskTracker::new(),
+            bus,
+            store,
+            backend: twilio.as_ref().map(|twilio| Arc::clone(&twilio.observed)),
+            drain: settings.drain,
+            _lock: lock,
+        };
+        let console = Arc::new(ConsoleState {
+            store: gateway.store.clone(),
+            bus: Arc::clone(&gateway.bus),
+            backend: gateway.backend.clone(),
+            readiness: readiness.clone(),
+            live: context.live.clone(),
+            access: Access::new(&token),
+        });
+        let router = routes(console, twilio.as_ref(), &context, &readiness, telemetry.registry());
+        gateway.serve(server, router);
+        gateway.work(&context);
+        match &twilio {
+            Some(twilio) => gateway.connect(&twilio.observed, &context).await?,
+            None => readiness.connector_started(),
+        }
+        Ok(gateway)
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A link that opens the console: it carries the token.
+    pub fn console_url(&self) -> &str {
+        &self.console_url
+    }
+
+    /// Whether texts flow.
+    pub fn is_ready(&self) -> bool {
+        self.readiness.reasons().is_empty()
+    }
+
+    fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(work.instrument(tracing::debug_span!("task", task.name = name)));
+    }
+
+    fn serve(&self, server: Server, router: Router) {
+        let (stop, grace) = (self.stages.serving.clone(), self.drain);
+        self.spawn("serve", server.serve(router, stop, grace));
+    }
+
+    fn work(&self, context: &Context) {
+        let (relay, handle) = Relay::new(context.clone());
+        let ingress = Ingress::new(context.clone(), handle).run(self.stages.taking.clone());
+        let sender = Sender::new(context.clone()).run(self.stages.sending.clone(), self.stages.hurry.clone());
+        self.spawn("relay", relay.run(self.stages.relaying.clone()));
+        self.spawn("ingress", report("ingress", self.readiness.clone(), ingress));
+        self.spawn("sender", report("sender", self.readiness.clone(), sender));
+        let probes = probe(context.clone(), self.readiness.clone());
+        let stop = self.stages.taking.clone();
+        self.spawn("probe", async move {
+            tokio::select! {
+                () = probes => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        self.readiness.pipeline_started();
+    }
+
+    /// Starts the backend. Refused credentials end the start; an unreachable provider is tried until it answers.
+    async fn connect(&self, backend: &Arc<dyn ConversationalBackend>, context: &Context) -> Result<(), GatewayError> {
+        let first = backend.start().await;
+        match &first {
+            Ok(()) => self.readiness.connector_started(),
+            Err(error) if matches!(error.code(), ErrorCode::InvalidConfig | ErrorCode::AuthError) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the provider cannot be reached yet; trying again");
+                self.readiness.connector_failed(&error.to_string());
+            }
+        }
+        let started = match first {
+            Ok(()) => true,
+            Err(error) if matches!(error.code(), ErrorCode::InvalidConfig | ErrorCode::AuthError) => {
+                self.stages.serving.cancel();
+                return Err(GatewayError::Refused(error));
+            }
+            Err(_) => false,
+        };
+        let (backend, readiness) = (Arc::clone(backend), self.readiness.clone());
+        let (context, stop) = (context.clone(), self.stages.taking.clone());
+        self.spawn("connector", async move {
+            let work = async {
+                if !started {
+                    start_until_it_works(&backend, &readiness).await;
+                }
+                tokio::join!(CatchUp::new(context).run(CancellationToken::new()), watch_health(&backend, &readiness));
+            };
+            tokio::select! {
+                () = work => {}
+                () = stop.cancelled() => {}
+            }
+        });
+        Ok(())
+    }
+
+    /// Stops in stages: not ready, no more requests, lanes finish, the outbox is published, sends finish, the backend
+    /// stops, bus and store are closed.
+    ///
+    /// # Cancel safety
+    /// Not cancel-safe, but harmless: what is not done is done after the next start.
+    pub async fn stop(self) {
+        self.readiness.stopping();
+        self.stages.serving.cancel();
+        self.stages.taking.cancel();
+        self.stages.relaying.cancel();
+        self.stages.sending.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(self.drain, self.tasks.wait()).await.is_err() {
+            tracing::warn!("not everything was finished in time; the rest is done after the next start");
+        }
+        self.stages.hurry.cancel();
+        if let Some(backend) = &self.backend
+            && let Err(error) = backend.stop().await
+        {
+            tracing::warn!(%error, "the backend did not stop cleanly");
+        }
+        self.bus.close().await;
+        self.store.close().await;
+    }
+}
+
+/// The Twilio side of a gateway.
+struct Twilio {
+    settings: TwilioSettings,
+    backend: Arc<TwilioMessaging>,
+    observed: Arc<dyn ConversationalBackend>,
+}
+
+impl Twilio {
+    fn build(mut settings: TwilioSettings, address: SocketAddr, meter: &Meter) -> Result<Self, GatewayError> {
+        if settings.edge.public_base.is_empty() {
+            settings.edge.public_base = format!("http://{address}");
+        }
+        let backend = Arc::new(TwilioMessaging::new(settings.backend.clone()).map_err(GatewayError::Refused)?);
+        let inner: Arc<dyn ConversationalBackend> = Arc::clone(&backend) as _;
+        let observed = Arc::new(Observed::new(inner, &settings.account_sid, meter));
+        Ok(Self { settings, backend, observed })
+    }
+
+    fn connector(&self) -> Arc<dyn Connector> {
+        let rest = self.backend.rest().clone();
+        Arc::new(TwilioConnector::new(Arc::clone(&self.observed), rest, &self.settings.identity))
+    }
+}
+
+fn routes(
+    console: Arc<ConsoleState>,
+    twilio: Option<&Twilio>,
+    context: &Context,
+    readiness: &Readiness,
+    registry: Registry,
+) -> Router {
+    let mut timed = health_routes(readiness.clone(), registry);
+    if let Some(twilio) = twilio {
+        timed = timed.merge(webhook_routes(Arc::new(WebhookEdge {
+            backend: Arc::clone(&twilio.observed),
+            verifier: Arc::clone(&twilio.backend),
+            bus: Arc::clone(&context.bus),
+            ingress: context.subjects.ingress.clone(),
+            settings: twilio.settings.clone(),
+            readiness: readiness.clone(),
+            metrics: context.metrics.clone(),
+        })));
+    }
+    timed
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .merge(console_routes(console))
+        .layer(CatchPanicLayer::new())
+}
+
+fn claim_folder(path: &Path) -> Result<File, GatewayError> {
+    let unusable = |source| GatewayError::DataDir { path: path.to_owned(), source };
+    fs::create_dir_all(path).map_err(unusable)?;
+    let lock = File::create(path.join("lock")).map_err(unusable)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(GatewayError::DataDirInUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(unusable(source)),
+    }
+}
+
+fn agent(settings: &AgentSettings) -> Result<Arc<dyn Agent>, ConfigError> {
+    Ok(match settings {
+        AgentSettings::Concierge(ConciergeSource::BuiltIn) => Arc::new(Concierge::built_in()?),
+        AgentSettings::Concierge(ConciergeSource::File { text, .. }) => Arc::new(Concierge::from_toml(text)?),
+        AgentSettings::Chat(config) => Arc::new(ChatModel::new((**config).clone())?),
+    })
+}
+
+async fn report(name: &'static str, readiness: Readiness, work: impl Future<Output = Result<(), BusError>>) {
+    if let Err(error) = work.await {
+        readiness.bus_failed(&error.to_string());
+        tracing::error!(stage = name, error.code = error.code(), %error, "a stage of the pipeline could not start");
+    }
+}
+
+async fn start_until_it_works(backend: &Arc<dyn ConversationalBackend>, readiness: &Readiness) {
+    let mut wait = START_WAIT;
+    loop {
+        tokio::time::sleep(wait).await;
+        match backend.start().await {
+            Ok(()) => {
+                tracing::info!("the provider answers");
+                readiness.connector_started();
+                return;
+            }
+            Err(error) => readiness.connector_failed(&error.to_string()),
+        }
+        wait = (wait * 2).min(MAX_START_WAIT);
+    }
+}
+
+async fn watch_health(backend: &Arc<dyn ConversationalBackend>, readiness: &Readiness) {
+    loop {
+        tokio::time::sleep(HEALTH_EVERY).await;
+        match backend.health_check().await {
+            Ok(status) if status.state == HealthState::Unhealthy => {
+                readiness.connector_failed(&status.reasons.join("; "));
+            }
+            Ok(_) => readiness.connector_started(),
+            Err(error) => readiness.connector_failed(&error.to_string()),
+        }
+    }
+}
+
+/// Proves now and then that the engines can write, and sets the gauges.
+async fn probe(context: Context, readiness: Readiness) {
+    loop {
+        match context.bus.probe().await {
+            Ok(()) => readiness.bus_works(),
+            Err(error) => readiness.bus_failed(&error.to_string()),
+        }
+        match context.store.probe().await {
+            Ok(()) => readiness.store_works(),
+            Err(error) => readiness.store_failed(&error.to_string()),
+        }
+        gauges(&context, &context.metrics).await;
+        tokio::time::sleep(PROBE_EVERY).await;
+    }
+}
+
+async fn gauges(context: &Context, metrics: &Metrics) {
+    for consumer in [INGRESS_CONSUMER, SENDER_CONSUMER] {
+        if let Ok(backlog) = context.bus.backlog(consumer).await {
+            metrics.backlog(consumer, backlog);
+        }
+    }
+    if let Ok((conversations, people)) = context.store.active_counts().await {
+        metrics.live(conversations, people);
+    }
+}

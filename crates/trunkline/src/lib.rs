@@ -1,0 +1,38 @@
+//! The program as a library: gateway, console, configuration and telemetry.
+//!
+//! [`Gateway`] is the whole of it. [`registry`] knows the messaging backends that this version was built with:
+//!
+//! ```
+//! use trunkline_core::messaging::Config;
+//!
+//! let config = Config::builder()
+//!     .provider("twilio")
+//!     .setting("account_sid", "AC00000000000000000000000000000001")
+//!     .secret("auth_token", "the account's token")
+//!     .build()?;
+//! let backend = trunkline::registry().create("twilio", config)?;
+//! assert_eq!(backend.config().provider(), "twilio");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod config;
+pub mod connectors;
+pub mod console;
+pub mod edge;
+mod gateway;
+pub mod live;
+pub mod pipeline;
+mod server;
+pub mod telemetry;
+
+pub use gateway::{Gateway, GatewayError};
+pub use server::{Server, ServerError};
+
+use trunkline_core::messaging::Registry;
+
+/// The messaging backends of this version, by name: `twilio`.
+pub fn registry() -> Registry {
+    let mut registry = Registry::new();
+    trunkline_twilio::register(&mut registry);
+    registry
+}

@@ -1,0 +1,184 @@
+//! Reading back what was missed: the provider's webhooks come at most once.
+//!
+//! A pass looks at the open conversations, newest change first, and publishes every message behind what is recorded,
+//! under the same dedupe key as its webhook would have. It runs at a start, at the end of an outage, when a gap could
+//! not be filled, and quietly now and then. It is bounded by count and by rate.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use trunkline_bus::{BusError, Published};
+use trunkline_core::Envelope;
+use trunkline_core::event::{MESSAGE_RECEIVED, MessageReceived};
+use trunkline_store::StoreError;
+
+use super::Context;
+use super::wait::backoff;
+use crate::connectors::{Connector, ConnectorError};
+
+/// Messages that one pass reads from one conversation.
+const MAX_MESSAGES: usize = 500;
+/// The waits after a pass that failed.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const MAX_WAIT: Duration = Duration::from_secs(15);
+
+/// Asks for a pass, and knows which connectors are out of reach. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct CatchUpTrigger {
+    wanted: Arc<Notify>,
+    lost: Arc<Mutex<BTreeSet<String>>>,
+}
+
+impl CatchUpTrigger {
+    /// A pass is wanted; several wishes are one pass.
+    pub fn request(&self) {
+        self.wanted.notify_one();
+    }
+
+    /// A connector is out of reach.
+    pub fn lost(&self, connector: &str) {
+        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if !lost.contains(connector) {
+            lost.insert(connector.to_owned());
+            tracing::warn!(connector, "the provider cannot be reached; what is to be sent waits");
+        }
+    }
+
+    /// A connector answers. If it did not before, a pass is wanted.
+    pub fn reached(&self, connector: &str) {
+        let was_lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner).remove(connector);
+        if was_lost {
+            tracing::info!(connector, "the provider answers again");
+            self.request();
+        }
+    }
+}
+
+/// The task that reads back.
+pub struct CatchUp {
+    context: Context,
+    rate: DefaultDirectRateLimiter,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum PassError {
+    #[error(transparent)]
+    Connector(#[from] ConnectorError),
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl CatchUp {
+    /// A task over `context`.
+    pub fn new(context: Context) -> Self {
+        let per_second = NonZeroU32::new(context.catch_up.rate).unwrap_or(NonZeroU32::MIN);
+        Self { context, rate: RateLimiter::direct(Quota::per_second(per_second)) }
+    }
+
+    /// Passes at the start, on request and now and then, until `stop`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: the next start makes a pass.
+    pub async fn run(self, stop: CancellationToken) {
+        if !self.context.catch_up.enabled {
+            return;
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.passes() => {}
+        }
+    }
+
+    async fn passes(&self) {
+        let mut failures = 0;
+        loop {
+            match self.pass().await {
+                Ok(found) => {
+                    failures = 0;
+                    if found > 0 {
+                        self.context.metrics.caught_up("pass", found);
+                        tracing::info!(messages = found, "read back what was missed");
+                    }
+                    self.until_wanted().await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "what was missed could not be read back; trying again");
+                    failures += 1;
+                    tokio::time::sleep(FIRST_WAIT.min(MAX_WAIT) + backoff(FIRST_WAIT, failures, MAX_WAIT)).await;
+                }
+            }
+        }
+    }
+
+    async fn until_wanted(&self) {
+        let wanted = self.context.missed.wanted.notified();
+        let interval = self.context.catch_up.interval;
+        if interval.is_zero() {
+            return wanted.await;
+        }
+        // Either way a pass follows.
+        let _by_time = tokio::time::timeout(interval, wanted).await.is_err();
+    }
+
+    /// One pass over all connectors; returns how many messages had been missed.
+    async fn pass(&self) -> Result<usize, PassError> {
+        let mut found = 0;
+        for connector in self.context.connectors.iter() {
+            match self.pass_over(connector.as_ref()).await {
+                Ok(count) => found += count,
+                Err(PassError::Connector(error)) => {
+                    if error.unreachable {
+                        self.context.missed.lost(connector.name());
+                    }
+                    return Err(error.into());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(found)
+    }
+
+    async fn pass_over(&self, connector: &dyn Connector) -> Result<usize, PassError> {
+        self.rate.until_ready().await;
+        let open = connector.open_conversations(self.context.catch_up.conversations).await?;
+        self.context.missed.reached(connector.name());
+        let mut found = 0;
+        for conversation in open {
+            let known = self.context.store.conversation_by_external(connector.name(), &conversation).await?;
+            let after = known.map_or(-1, |row| row.read_index);
+            self.rate.until_ready().await;
+            let read = match connector.messages_after(&conversation, after, MAX_MESSAGES).await {
+                Ok(read) => read,
+                // It went away between the two reads.
+                Err(error) if error.retry == trunkline_core::Retry::No => continue,
+                Err(error) => return Err(error.into()),
+            };
+            for received in read.messages {
+                found += usize::from(self.publish(connector.name(), received).await?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Publishes a message that was read back; false if it is known or not ours to answer.
+    async fn publish(&self, connector: &str, received: MessageReceived) -> Result<bool, PassError> {
+        let created = received.metadata.created;
+        if !self.context.horizon.includes(created, Timestamp::now()) {
+            return Ok(false);
+        }
+        let conversation = received.metadata.conversation.clone();
+        let id = format!("{}:onMessageAdded", received.metadata.message);
+        let envelope =
+            Envelope::new(id, connector, MESSAGE_RECEIVED, conversation, created, &received).map_err(BusError::from)?;
+        let published = self.context.bus.publish(&self.context.subjects.ingress, &envelope).await?;
+        Ok(published == Published::New)
+    }
+}

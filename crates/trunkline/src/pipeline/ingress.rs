@@ -1,0 +1,209 @@
+//! Takes facts from the bus, records them, and hands texts to the lane of their conversation.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+use trunkline_bus::{BusError, Consumer, ConsumerOptions, Delivery};
+use trunkline_core::event::{
+    CONVERSATION_CHANGED, ConversationChanged, DELIVERY_UPDATED, DeliveryUpdated, MESSAGE_RECEIVED, MessageReceived,
+};
+use trunkline_core::{ContactAddress, Pii};
+use trunkline_store::{Answer, NewInbound, StoreError};
+
+use super::Context;
+use super::lane::{self, Heard};
+use super::lanes::Lanes;
+use super::relay::RelayHandle;
+
+/// The durable name of this consumer.
+pub(crate) const CONSUMER: &str = "lanes";
+/// Texts that may be in hand at once, over all lanes.
+const MAX_IN_FLIGHT: usize = 2048;
+/// The wait before something that the store could not take is tried again.
+const STORE_WAIT: Duration = Duration::from_secs(1);
+/// A receipt may be faster than our note of the message that it is for: how often and how long to wait for that.
+const RECEIPT_TRIES: u32 = 6;
+const RECEIPT_WAIT: Duration = Duration::from_millis(500);
+
+/// The first stage of the pipeline.
+pub struct Ingress {
+    context: Context,
+    relay: RelayHandle,
+}
+
+impl Ingress {
+    /// A stage that tells `relay` of each reply.
+    pub fn new(context: Context, relay: RelayHandle) -> Self {
+        Self { context, relay }
+    }
+
+    /// Works until `stop`, then lets every lane finish what it holds.
+    ///
+    /// # Errors
+    /// When the consumer cannot be started.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: what was not settled comes again.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), BusError> {
+        let options = ConsumerOptions {
+            max_in_flight: MAX_IN_FLIGHT,
+            max_deliveries: u32::MAX,
+            ..ConsumerOptions::new(CONSUMER, self.context.subjects.ingress.clone())
+        };
+        let mut consumer = self.context.bus.consume(options).await?;
+        let (context, relay) = (self.context.clone(), self.relay.clone());
+        let mut lanes = Lanes::new("conversation", self.context.metrics.clone(), move |key, inbox| {
+            lane::run(context.clone(), relay.clone(), key, inbox)
+        });
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                next = next(&mut consumer) => match next {
+                    Some(delivery) => {
+                        lanes.reap_ready();
+                        self.take(delivery, &mut lanes).await;
+                    }
+                    None => break,
+                },
+                () = lanes.reap() => {}
+            }
+        }
+        drop(consumer);
+        lanes.finish().await;
+        Ok(())
+    }
+
+    async fn take(&self, delivery: Delivery, lanes: &mut Lanes<Heard>) {
+        let settled = match delivery.envelope.kind.as_str() {
+            MESSAGE_RECEIVED => self.message(delivery, lanes).await,
+            DELIVERY_UPDATED => self.receipt(delivery).await,
+            CONVERSATION_CHANGED => self.conversation(delivery).await,
+            _ => bury(&self.context, delivery, "ingress.unknown_type", "no one here knows this type of envelope").await,
+        };
+        if let Err(error) = settled {
+            tracing::warn!(error.code = error.code(), "a delivery could not be settled; it comes again");
+        }
+    }
+
+    async fn message(&self, delivery: Delivery, lanes: &mut Lanes<Heard>) -> Result<(), BusError> {
+        let received: MessageReceived = match delivery.envelope.data() {
+            Ok(received) => received,
+            Err(error) => {
+                return bury(&self.context, delivery, error.code(), "the data is not a received message").await;
+            }
+        };
+        let inbound =
+            match inbound(&self.context, &delivery.envelope.source, received, delivery.envelope.traceparent.clone()) {
+                Ok(inbound) => inbound,
+                Err(error) => return bury(&self.context, delivery, error.code(), &error.to_string()).await,
+            };
+        let mut recorded = match self.context.store.record_inbound(&inbound).await {
+            Ok(recorded) => recorded,
+            Err(error) => return later(delivery, &error).await,
+        };
+        if delivery.envelope.replay > 0 {
+            match self.context.store.reopen(&recorded.message_id, delivery.envelope.replay).await {
+                Ok(true) => recorded.answer = Answer::Waiting,
+                Ok(false) => {}
+                Err(error) => return later(delivery, &error).await,
+            }
+        }
+        self.context.live.changed(&recorded.conversation_id);
+        if recorded.answer != Answer::Waiting {
+            return delivery.ack().await;
+        }
+        let has_gap = i64::try_from(inbound.index).is_ok_and(|index| index > recorded.read_index);
+        let heard = Heard {
+            delivery,
+            connector: inbound.connector,
+            conversation: inbound.conversation,
+            read_from: has_gap.then_some(recorded.read_index),
+        };
+        lanes.hand(&recorded.conversation_id, heard).await;
+        Ok(())
+    }
+
+    async fn receipt(&self, delivery: Delivery) -> Result<(), BusError> {
+        let receipt: DeliveryUpdated = match delivery.envelope.data() {
+            Ok(receipt) => receipt,
+            Err(error) => return bury(&self.context, delivery, error.code(), "the data is not a receipt").await,
+        };
+        match self.context.store.advance_status(&receipt.message, receipt.status, receipt.error).await {
+            Ok(Some(conversation_id)) => {
+                self.context.live.changed(&conversation_id);
+                delivery.ack().await
+            }
+            Ok(None) if delivery.attempt < RECEIPT_TRIES => delivery.nak(RECEIPT_WAIT).await,
+            // Not a message of ours: someone else writes in that conversation too.
+            Ok(None) => delivery.ack().await,
+            Err(error) => later(delivery, &error).await,
+        }
+    }
+
+    async fn conversation(&self, delivery: Delivery) -> Result<(), BusError> {
+        let changed: ConversationChanged = match delivery.envelope.data() {
+            Ok(changed) => changed,
+            Err(error) => return bury(&self.context, delivery, error.code(), "the data is not a change").await,
+        };
+        let connector = &delivery.envelope.source;
+        match self.context.store.set_conversation_state(connector, &changed.conversation, changed.state).await {
+            Ok(known) => {
+                if let Some(conversation_id) = known {
+                    self.context.live.changed(&conversation_id);
+                }
+                delivery.ack().await
+            }
+            Err(error) => later(delivery, &error).await,
+        }
+    }
+}
+
+/// The next delivery; waits through what the bus cannot do now. `None` at the end.
+pub(super) async fn next(consumer: &mut Box<dyn Consumer>) -> Option<Delivery> {
+    loop {
+        match consumer.next().await {
+            Ok(delivery) => return Some(delivery),
+            Err(BusError::Closed) => return None,
+            Err(error) => {
+                tracing::error!(error.code = error.code(), %error, "the bus cannot be read; trying again");
+                tokio::time::sleep(STORE_WAIT).await;
+            }
+        }
+    }
+}
+
+/// A received message as the store takes it.
+pub(super) fn inbound(
+    context: &Context,
+    connector: &str,
+    received: MessageReceived,
+    traceparent: Option<String>,
+) -> Result<NewInbound, trunkline_core::AddressError> {
+    let metadata = received.metadata;
+    Ok(NewInbound {
+        connector: connector.to_owned(),
+        conversation: metadata.conversation,
+        message: metadata.message,
+        index: metadata.index,
+        from: ContactAddress::parse(&received.from)?,
+        channel: received.channel,
+        body: Pii::new(received.text),
+        media: received.media,
+        created_at: metadata.created,
+        to_be_answered: context.horizon.includes(metadata.created, Timestamp::now()),
+        traceparent,
+    })
+}
+
+async fn bury(context: &Context, delivery: Delivery, code: &'static str, reason: &str) -> Result<(), BusError> {
+    tracing::error!(error.code = code, reason, "an envelope cannot be dealt with; it is now a dead letter");
+    context.metrics.dead_letter(code);
+    delivery.bury(code, reason).await
+}
+
+async fn later(delivery: Delivery, error: &StoreError) -> Result<(), BusError> {
+    tracing::error!(error.code = error.code(), %error, "the store cannot be used; trying again");
+    delivery.nak(STORE_WAIT).await
+}

@@ -1,0 +1,185 @@
+//! One conversation at a time: gathers a burst of texts, has it answered, commits the answer.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+use trunkline_bus::Delivery;
+use trunkline_store::{MessageRow, StoreError};
+
+use super::Context;
+use super::lanes::Inbox;
+use super::relay::RelayHandle;
+use super::turn::{self, Turned};
+use super::wait::{backoff, holding};
+
+/// A text that was recorded and waits for its answer.
+pub(super) struct Heard {
+    pub(super) delivery: Delivery,
+    pub(super) connector: String,
+    pub(super) conversation: String,
+    /// There may be unrecorded messages behind this index and before the text.
+    pub(super) read_from: Option<i64>,
+}
+
+/// A burst may last this many times the debounce before it is answered all the same.
+const MAX_BURST: u32 = 10;
+/// A turn is redone for a newer text this many times; then the person gets what there is.
+const MAX_REDONE: u32 = 5;
+/// Texts that one answer may cover.
+const MAX_TEXTS: u32 = 50;
+/// Messages that are read back to fill a gap.
+const MAX_GAP: usize = 500;
+const GAP_TRIES: u32 = 5;
+const GAP_WAIT: Duration = Duration::from_millis(250);
+const MAX_GAP_WAIT: Duration = Duration::from_secs(4);
+/// The wait before something that the store could not take is tried again.
+const STORE_WAIT: Duration = Duration::from_secs(1);
+
+/// The task of a lane.
+pub(super) async fn run(context: Context, relay: RelayHandle, conversation_id: String, mut inbox: Inbox<Heard>) {
+    let mut lane = Lane { context, relay, conversation_id, held: Vec::new() };
+    while let Some(first) = inbox.next().await {
+        lane.hear(first).await;
+        lane.gather(&mut inbox).await;
+        let answered = lane.answer(&mut inbox).await;
+        lane.settle(answered).await;
+    }
+}
+
+struct Lane {
+    context: Context,
+    relay: RelayHandle,
+    conversation_id: String,
+    held: Vec<Delivery>,
+}
+
+impl Lane {
+    fn merges(&self) -> bool {
+        !self.context.settings.debounce.is_zero()
+    }
+
+    async fn hear(&mut self, heard: Heard) {
+        let Heard { delivery, connector, conversation, read_from } = heard;
+        self.held.push(delivery);
+        if let Some(after) = read_from {
+            holding(&self.held, fill_gap(&self.context, &self.conversation_id, &connector, &conversation, after)).await;
+        }
+    }
+
+    /// Takes what follows within the debounce; without one, what is there already.
+    async fn gather(&mut self, inbox: &mut Inbox<Heard>) {
+        let debounce = self.context.settings.debounce;
+        let latest = Instant::now() + debounce * MAX_BURST;
+        loop {
+            let heard = if self.merges() {
+                let quiet = (Instant::now() + debounce).min(latest);
+                timeout_at(quiet, inbox.more()).await.ok().flatten()
+            } else {
+                inbox.waiting()
+            };
+            let Some(heard) = heard else { return };
+            self.hear(heard).await;
+        }
+    }
+
+    /// Answers what waits, until nothing does.
+    async fn answer(&mut self, inbox: &mut Inbox<Heard>) -> Result<(), StoreError> {
+        let mut redone = 0;
+        loop {
+            if self.merges() {
+                let taken_back = self.context.store.supersede(&self.conversation_id).await?;
+                if taken_back > 0 {
+                    self.context.metrics.superseded(taken_back);
+                }
+            }
+            let mut waiting = self.context.store.waiting(&self.conversation_id, MAX_TEXTS).await?;
+            if !self.merges() {
+                waiting.truncate(1);
+            }
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            let may_redo = self.merges() && redone < MAX_REDONE;
+            match self.turn(&waiting, if may_redo { Some(&mut *inbox) } else { None }).await? {
+                Turned::Committed(Some(command)) => {
+                    self.relay.notify(command);
+                    self.context.live.changed(&self.conversation_id);
+                }
+                Turned::Committed(None) | Turned::AnsweredElsewhere => {}
+                Turned::Interrupted(heard) => {
+                    redone += 1;
+                    self.hear(*heard).await;
+                    self.gather(inbox).await;
+                }
+            }
+            if self.merges() && redone == 0 {
+                // What came in the meantime is a burst of its own, and may supersede this answer.
+                return Ok(());
+            }
+        }
+    }
+
+    async fn turn(&self, waiting: &[MessageRow], interrupt: Option<&mut Inbox<Heard>>) -> Result<Turned, StoreError> {
+        let work = turn::run(&self.context, &self.conversation_id, waiting, interrupt);
+        holding(&self.held, work).await
+    }
+
+    /// Acknowledges what is answered; what the store could not take comes again.
+    async fn settle(&mut self, answered: Result<(), StoreError>) {
+        let failed = answered.err();
+        if let Some(error) = &failed {
+            tracing::error!(error.code = error.code(), %error, "the store cannot be used; the turn comes again");
+        }
+        for delivery in self.held.drain(..) {
+            let settled = match failed {
+                None => delivery.ack().await,
+                Some(_) => delivery.nak(STORE_WAIT).await,
+            };
+            if let Err(error) = settled {
+                tracing::warn!(error.code = error.code(), "a delivery could not be settled; it comes again");
+            }
+        }
+    }
+}
+
+/// Reads back and records what is missing. Gives up after a while: the text at hand is answered all the same, and the
+/// next pass finds what is missing.
+async fn fill_gap(context: &Context, conversation_id: &str, connector: &str, conversation: &str, after: i64) {
+    let Some(connector) = context.connectors.named(connector) else { return };
+    for tries in 0..GAP_TRIES {
+        match connector.messages_after(conversation, after, MAX_GAP).await {
+            Ok(read) => {
+                match record(context, conversation_id, connector.name(), read).await {
+                    Ok(0) => {}
+                    Ok(found) => context.metrics.caught_up("gap", found),
+                    Err(error) => tracing::error!(error.code = error.code(), %error, "a gap could not be recorded"),
+                }
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(error.code = error.code, %error, "a gap could not be read back");
+                tokio::time::sleep(backoff(GAP_WAIT, tries, MAX_GAP_WAIT)).await;
+            }
+        }
+    }
+    context.missed.request();
+}
+
+async fn record(
+    context: &Context,
+    conversation_id: &str,
+    connector: &str,
+    read: crate::connectors::ReadBack,
+) -> Result<usize, StoreError> {
+    let mut found = 0;
+    for received in read.messages {
+        let Ok(inbound) = super::ingress::inbound(context, connector, received, None) else { continue };
+        if context.store.record_inbound(&inbound).await?.is_new {
+            found += 1;
+        }
+    }
+    if let Some(last) = read.last_index.and_then(|index| i64::try_from(index).ok()) {
+        context.store.set_read_index(conversation_id, last).await?;
+    }
+    Ok(found)
+}

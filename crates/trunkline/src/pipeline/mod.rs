@@ -1,0 +1,66 @@
+//! From an envelope on the bus to an answer at the provider.
+//!
+//! ```text
+//! ingress ─▶ Ingress (records) ─▶ lane per conversation (debounce, turn, commit) ─▶ outbox
+//!                                                                                     │ Relay
+//! provider ◀─ Connector ◀─ send lane per conversation (claim, send, look up) ◀─ egress ┘
+//! ```
+//!
+//! Invariants: a delivery is acknowledged only when what it asks for is committed; a lane deals with one thing at a
+//! time; no transaction is open while an agent or a provider works.
+
+mod catch_up;
+mod horizon;
+mod ingress;
+mod lane;
+mod lanes;
+mod relay;
+mod sender;
+mod turn;
+mod wait;
+
+use std::sync::Arc;
+
+use trunkline_agent::Agent;
+use trunkline_bus::{Bus, Subjects};
+use trunkline_store::Store;
+
+use crate::config::{CatchUpSettings, Pipeline};
+use crate::connectors::Connectors;
+use crate::live::Live;
+use crate::telemetry::Metrics;
+
+pub use catch_up::{CatchUp, CatchUpTrigger};
+pub use horizon::Horizon;
+pub(crate) use ingress::CONSUMER as INGRESS_CONSUMER;
+pub use ingress::Ingress;
+pub use relay::Relay;
+pub(crate) use sender::CONSUMER as SENDER_CONSUMER;
+pub use sender::Sender;
+
+/// What every part of the pipeline works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// The durable log.
+    pub bus: Arc<dyn Bus>,
+    /// Its subjects.
+    pub subjects: Subjects,
+    /// The system of record.
+    pub store: Store,
+    /// The ways out.
+    pub connectors: Connectors,
+    /// Who answers.
+    pub agent: Arc<dyn Agent>,
+    /// Settings of lanes and sending.
+    pub settings: Pipeline,
+    /// Settings of reading back.
+    pub catch_up: CatchUpSettings,
+    /// Which messages are ours to answer.
+    pub horizon: Horizon,
+    /// Instruments.
+    pub metrics: Metrics,
+    /// Who watches.
+    pub live: Live,
+    /// Asks for a pass that reads back what was missed.
+    pub missed: CatchUpTrigger,
+}

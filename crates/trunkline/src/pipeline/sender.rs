@@ -1,0 +1,254 @@
+//! Takes commands from the bus and has their connector send them, in order within a conversation, once.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
+use trunkline_bus::{BusError, ConsumerOptions, Delivery};
+use trunkline_core::Retry;
+use trunkline_core::event::{SEND_MESSAGE, SendMessage};
+use trunkline_store::{Claim, OutboxRow, StoreError};
+
+use super::Context;
+use super::ingress::next;
+use super::lanes::{Inbox, Lanes};
+use super::wait::{backoff, holding};
+use crate::connectors::{Connector, ConnectorError};
+use crate::telemetry::set_parent;
+
+/// The durable name of this consumer.
+pub(crate) const CONSUMER: &str = "connectors";
+/// Sends that may be in hand at once, over all conversations.
+const MAX_IN_FLIGHT: usize = 4096;
+/// The wait after the first failure, and the longest one.
+const FIRST_WAIT: Duration = Duration::from_millis(250);
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
+/// The last stage of the pipeline.
+pub struct Sender {
+    context: Context,
+}
+
+impl Sender {
+    /// A stage over `context`.
+    pub fn new(context: Context) -> Self {
+        Self { context }
+    }
+
+    /// Works until `stop`; then lets the sends that are under way finish until `hurry`.
+    ///
+    /// # Errors
+    /// When the consumer cannot be started.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: what was not settled comes again, and what may have been sent is looked up first.
+    pub async fn run(self, stop: CancellationToken, hurry: CancellationToken) -> Result<(), BusError> {
+        let options = ConsumerOptions {
+            max_in_flight: MAX_IN_FLIGHT,
+            max_deliveries: u32::MAX,
+            ..ConsumerOptions::new(CONSUMER, self.context.subjects.egress.clone())
+        };
+        let mut consumer = self.context.bus.consume(options).await?;
+        let context = self.context.clone();
+        let stopping = stop.clone();
+        let mut lanes = Lanes::new("send", self.context.metrics.clone(), move |_, inbox| {
+            run_lane(context.clone(), inbox, stopping.clone(), hurry.clone())
+        });
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                next = next(&mut consumer) => match next {
+                    Some(delivery) => {
+                        lanes.reap_ready();
+                        let key = format!("{}/{}", delivery.envelope.source, delivery.envelope.subject);
+                        lanes.hand(&key, delivery).await;
+                    }
+                    None => break,
+                },
+                () = lanes.reap() => {}
+            }
+        }
+        drop(consumer);
+        lanes.finish().await;
+        Ok(())
+    }
+}
+
+async fn run_lane(context: Context, mut inbox: Inbox<Delivery>, stop: CancellationToken, hurry: CancellationToken) {
+    while let Some(delivery) = inbox.next().await {
+        let span = tracing::info_span!("text.send", messaging.message.id = delivery.envelope.id.as_str());
+        set_parent(&span, delivery.envelope.traceparent.as_deref());
+        let held = [delivery];
+        let work = holding(&held, settle(&context, &held, &stop)).instrument(span);
+        let settled = tokio::select! {
+            settled = work => settled,
+            () = hurry.cancelled() => Settled::Later,
+        };
+        let [delivery] = held;
+        let outcome = match settled {
+            Settled::Done => delivery.ack().await,
+            Settled::Hopeless(code) => {
+                context.metrics.dead_letter(code);
+                delivery.bury(code, "the command cannot be carried out").await
+            }
+            // A stopping gateway: it comes again to the next one, which looks before it sends.
+            Settled::Later => return,
+        };
+        if let Err(error) = outcome {
+            tracing::warn!(error.code = error.code(), "a delivery could not be settled; it comes again");
+        }
+    }
+}
+
+enum Settled {
+    Done,
+    Later,
+    Hopeless(&'static str),
+}
+
+/// What to do next with a row.
+enum Step {
+    Wait(Duration),
+    Done,
+}
+
+async fn settle(context: &Context, held: &[Delivery; 1], stop: &CancellationToken) -> Settled {
+    let [delivery] = held;
+    if delivery.envelope.kind != SEND_MESSAGE {
+        return Settled::Hopeless("egress.unknown_type");
+    }
+    let Ok(command) = delivery.envelope.data::<SendMessage>() else { return Settled::Hopeless("core.envelope.data") };
+    let Some(connector) = context.connectors.named(&command.connector) else {
+        return Settled::Hopeless("egress.unknown_connector");
+    };
+    let job = Job { context, connector: connector.as_ref(), command: &command, committed: delivery.envelope.time };
+    let mut tries = 0;
+    loop {
+        match job.step(tries).await {
+            Ok(Step::Done) => return Settled::Done,
+            Ok(Step::Wait(wait)) => {
+                tries += 1;
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = stop.cancelled() => return Settled::Later,
+                }
+            }
+            Err(StoreError::NotFound { .. }) => return Settled::Hopeless("egress.unknown_outbox_row"),
+            Err(error) => {
+                tries += 1;
+                tracing::error!(error.code = error.code(), %error, "the store cannot be used; a send waits");
+                tokio::time::sleep(backoff(FIRST_WAIT, tries, MAX_WAIT)).await;
+            }
+        }
+    }
+}
+
+struct Job<'a> {
+    context: &'a Context,
+    connector: &'a dyn Connector,
+    command: &'a SendMessage,
+    /// When the reply was committed.
+    committed: Timestamp,
+}
+
+impl Job<'_> {
+    /// Claims the row and does what it needs.
+    async fn step(&self, tries: u32) -> Result<Step, StoreError> {
+        match self.context.store.claim(&self.command.outbox_id).await? {
+            Claim::Settled => Ok(Step::Done),
+            Claim::Yours(row) => self.send(&row, tries).await,
+            Claim::Unknown(row) => self.look_up(&row, tries).await,
+        }
+    }
+
+    async fn send(&self, row: &OutboxRow, tries: u32) -> Result<Step, StoreError> {
+        let error = match self.connector.send(self.command).await {
+            Ok(sent) => {
+                self.reached();
+                return self.sent(row, &sent, "sent").await;
+            }
+            Err(error) => error,
+        };
+        match error.retry {
+            Retry::No => {
+                self.context.metrics.send("refused");
+                tracing::error!(
+                    error.code = error.code,
+                    provider.error = error.provider_number,
+                    "a message was refused for good"
+                );
+                self.context.store.mark_failed(row, error.code).await?;
+                self.context.live.changed(&row.conversation_id);
+                Ok(Step::Done)
+            }
+            Retry::After(wait) => {
+                self.context.metrics.send("later");
+                self.note(&error);
+                self.context.store.release(&row.id).await?;
+                Ok(Step::Wait(wait.max(backoff(FIRST_WAIT, tries, MAX_WAIT))))
+            }
+            Retry::Unknown => {
+                self.context.metrics.send("unknown");
+                self.note(&error);
+                Ok(Step::Wait(Duration::ZERO))
+            }
+        }
+    }
+
+    /// The outcome of an earlier try is not known: find the message, or make sure that there is none.
+    async fn look_up(&self, row: &OutboxRow, tries: u32) -> Result<Step, StoreError> {
+        let settle = SignedDuration::try_from(self.context.settings.settle).unwrap_or(SignedDuration::ZERO);
+        let quiet = row.claimed_at.map_or(settle, |claimed| Timestamp::now().duration_since(claimed));
+        if let Ok(wait) = Duration::try_from(settle - quiet)
+            && !wait.is_zero()
+        {
+            return Ok(Step::Wait(wait));
+        }
+        match self.connector.find_sent(&self.command.conversation, &self.command.outbox_id).await {
+            Ok(Some(sent)) => {
+                self.reached();
+                self.sent(row, &sent, "found").await
+            }
+            Ok(None) => {
+                self.reached();
+                self.context.store.release(&row.id).await?;
+                Ok(Step::Wait(Duration::ZERO))
+            }
+            Err(error) => {
+                self.note(&error);
+                Ok(Step::Wait(backoff(FIRST_WAIT, tries, MAX_WAIT)))
+            }
+        }
+    }
+
+    async fn sent(
+        &self,
+        row: &OutboxRow,
+        sent: &trunkline_store::Sent,
+        outcome: &'static str,
+    ) -> Result<Step, StoreError> {
+        self.context.store.mark_sent(row, sent).await?;
+        self.context.metrics.send(outcome);
+        let latency = Timestamp::now().duration_since(self.committed);
+        self.context.metrics.sent_after(Duration::try_from(latency).unwrap_or_default());
+        self.context.live.changed(&row.conversation_id);
+        Ok(Step::Done)
+    }
+
+    fn note(&self, error: &ConnectorError) {
+        tracing::warn!(
+            error.code = error.code,
+            provider.error = error.provider_number,
+            "a message could not be sent yet"
+        );
+        if error.unreachable {
+            self.context.missed.lost(self.connector.name());
+        }
+    }
+
+    fn reached(&self) {
+        self.context.missed.reached(self.connector.name());
+    }
+}

@@ -1,0 +1,262 @@
+//! One turn: what waits goes to the agent, what it says is committed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tracing::Instrument as _;
+use trunkline_agent::{AgentError, Reply as AgentReply, Role, Turn, Utterance, collect};
+use trunkline_core::event::{DeadLetter, MESSAGE_RECEIVED, MessageMetadata, MessageReceived, SendMessage};
+use trunkline_core::{Channel, Envelope, Pii, Retry};
+use trunkline_store::{ConversationRow, Direction, MessageRow, Reply, ReplyKind, StoreError};
+
+use super::Context;
+use super::lane::Heard;
+use super::lanes::Inbox;
+use super::relay::EgressCommand;
+use super::wait::backoff;
+use crate::telemetry::{set_parent, traceparent};
+
+/// What a turn came to.
+pub(super) enum Turned {
+    /// The messages are answered; this is to be said, if anything.
+    Committed(Option<EgressCommand>),
+    /// The person wrote more before the answer was there.
+    Interrupted(Box<Heard>),
+    /// A message was answered by someone else meanwhile: look again.
+    AnsweredElsewhere,
+}
+
+/// What an agent sees of the conversation so far.
+const MAX_HISTORY: u32 = 60;
+/// The longest answer: what SMS and WhatsApp take in one message (Conversations limits page: 1600 characters).
+const MAX_REPLY_CHARS: usize = 1600;
+/// An agent that says more than this, in bytes, has lost itself.
+const MAX_SPOKEN_BYTES: usize = 64 << 10;
+const MAX_BACKOFF: Duration = Duration::from_secs(10);
+
+/// Runs a turn over `waiting`, which is not empty. A text that arrives in `interrupt` ends it.
+pub(super) async fn run(
+    context: &Context,
+    conversation_id: &str,
+    waiting: &[MessageRow],
+    interrupt: Option<&mut Inbox<Heard>>,
+) -> Result<Turned, StoreError> {
+    let span = tracing::info_span!(
+        "text.turn",
+        conversation.id = conversation_id,
+        turn.texts = waiting.len(),
+        error.code = tracing::field::Empty
+    );
+    set_parent(&span, waiting.last().and_then(|message| message.traceparent.as_deref()));
+    turn(context, conversation_id, waiting, interrupt).instrument(span).await
+}
+
+async fn turn(
+    context: &Context,
+    conversation_id: &str,
+    waiting: &[MessageRow],
+    interrupt: Option<&mut Inbox<Heard>>,
+) -> Result<Turned, StoreError> {
+    let begun = Instant::now();
+    let summary = context.store.conversation_summary(conversation_id).await?;
+    let conversation = summary.ok_or(StoreError::NotFound { what: "conversation" })?.conversation;
+    let work = tried(context, &conversation, waiting);
+    let outcome = match interrupt {
+        None => work.await?,
+        Some(inbox) => tokio::select! {
+            outcome = work => outcome?,
+            Some(heard) = inbox.more() => {
+                context.metrics.turn("superseded", begun.elapsed());
+                return Ok(Turned::Interrupted(Box::new(heard)));
+            }
+        },
+    };
+    let (reply, kind, label) = match outcome {
+        Ok(reply) => (reply, ReplyKind::Answer, "answered"),
+        Err(error) => {
+            give_up(context, &conversation, waiting, &error).await?;
+            let text = Pii::new(context.settings.apology.clone());
+            (AgentReply { text, ..AgentReply::default() }, ReplyKind::Apology, "given_up")
+        }
+    };
+    let turned = commit(context, &conversation, waiting, reply, kind).await?;
+    context.metrics.turn(label, begun.elapsed());
+    Ok(turned)
+}
+
+/// Asks the agent, as often as the settings allow.
+async fn tried(
+    context: &Context,
+    conversation: &ConversationRow,
+    waiting: &[MessageRow],
+) -> Result<Result<AgentReply, AgentError>, StoreError> {
+    let question = question(context, conversation, waiting).await?;
+    let settings = &context.settings;
+    let mut tries = 0;
+    loop {
+        let begun = Instant::now();
+        let asked = async { collect(context.agent.respond(question.clone()).await?, MAX_SPOKEN_BYTES).await };
+        let error = match tokio::time::timeout(settings.turn_timeout, asked).await {
+            Ok(Ok(reply)) => return Ok(Ok(reply)),
+            Ok(Err(error)) => error,
+            Err(_) => AgentError::Timeout(settings.turn_timeout),
+        };
+        tries += 1;
+        tracing::Span::current().record("error.code", error.code());
+        tracing::warn!(error.code = error.code(), tries, "the agent has no answer");
+        if tries >= settings.turn_attempts || error.retry() == Retry::No {
+            return Ok(Err(error));
+        }
+        context.metrics.turn("retried", begun.elapsed());
+        tokio::time::sleep(backoff(settings.turn_backoff, tries - 1, MAX_BACKOFF)).await;
+    }
+}
+
+async fn question(
+    context: &Context,
+    conversation: &ConversationRow,
+    waiting: &[MessageRow],
+) -> Result<Turn, StoreError> {
+    let asked: BTreeSet<_> = waiting.iter().map(|message| message.id.as_str()).collect();
+    let last = waiting.last().and_then(|message| message.index);
+    let thread = context.store.messages(&conversation.id, MAX_HISTORY, None).await?;
+    let history = thread
+        .into_iter()
+        // What waits behind these is for a later turn.
+        .filter(|message| !asked.contains(message.id.as_str()) && (message.index.is_none() || message.index < last))
+        .filter(|message| message.status != "failed")
+        .map(|message| Utterance {
+            role: if message.direction == Direction::In { Role::Person } else { Role::Agent },
+            text: message.body,
+        })
+        .collect();
+    Ok(Turn {
+        conversation: conversation.id.clone(),
+        contact: conversation.contact_id.clone(),
+        channel: conversation.channel.parse().unwrap_or(Channel::Sms),
+        input: waiting.iter().map(|message| message.body.clone()).collect(),
+        history,
+        memories: context.store.memories(&conversation.id).await?,
+    })
+}
+
+async fn commit(
+    context: &Context,
+    conversation: &ConversationRow,
+    waiting: &[MessageRow],
+    reply: AgentReply,
+    kind: ReplyKind,
+) -> Result<Turned, StoreError> {
+    let text = fit(reply.text.into_inner());
+    let mut memories = reply.memories;
+    if reply.hand_over {
+        memories.insert("handed over".to_owned(), Timestamp::now().to_string());
+    }
+    let reply = Reply {
+        conversation_id: conversation.id.clone(),
+        answers: waiting.iter().map(|message| message.id.clone()).collect(),
+        body: Pii::new(text.clone()),
+        author: context.agent.name().to_owned(),
+        kind,
+        memories,
+        traceparent: traceparent(),
+    };
+    let outbox_id = match context.store.commit_reply(&reply).await {
+        Ok(outbox_id) => outbox_id,
+        Err(StoreError::AlreadyAnswered) => return Ok(Turned::AnsweredElsewhere),
+        Err(error) => return Err(error),
+    };
+    Ok(Turned::Committed(outbox_id.map(|outbox_id| EgressCommand {
+        traceparent: reply.traceparent,
+        send: SendMessage {
+            connector: conversation.connector.clone(),
+            conversation: conversation.external_id.clone(),
+            text,
+            outbox_id,
+        },
+    })))
+}
+
+/// Keeps each text for an operator. Before the apology is committed, so that a crash in between loses neither.
+async fn give_up(
+    context: &Context,
+    conversation: &ConversationRow,
+    waiting: &[MessageRow],
+    error: &AgentError,
+) -> Result<(), StoreError> {
+    tracing::error!(error.code = error.code(), "the turn is given up; its texts are now dead letters");
+    for message in waiting {
+        let Some(envelope) = envelope(conversation, message) else { continue };
+        let letter = DeadLetter {
+            code: error.code().to_owned(),
+            reason: error.to_string(),
+            attempts: context.settings.turn_attempts,
+            origin: context.subjects.ingress.as_str().to_owned(),
+            envelope,
+            context: BTreeMap::new(),
+        };
+        if let Err(bus) = context.bus.bury(&letter).await {
+            tracing::error!(error.code = bus.code(), "a dead letter could not be kept");
+            return Err(StoreError::NotFound { what: "way to keep a dead letter" });
+        }
+        context.metrics.dead_letter(error.code());
+    }
+    Ok(())
+}
+
+/// The envelope by which a recorded message came.
+fn envelope(conversation: &ConversationRow, message: &MessageRow) -> Option<Envelope> {
+    let external_id = message.external_id.clone()?;
+    let received = MessageReceived {
+        from: message.author.expose().clone(),
+        text: message.body.expose().clone(),
+        media: message.media.clone(),
+        channel: conversation.channel.parse().ok()?,
+        metadata: MessageMetadata {
+            conversation: conversation.external_id.clone(),
+            message: external_id.clone(),
+            participant: None,
+            index: message.index?.unsigned_abs(),
+            created: message.created_at,
+        },
+    };
+    let id = format!("{external_id}:onMessageAdded");
+    let envelope = Envelope::new(
+        id,
+        &conversation.connector,
+        MESSAGE_RECEIVED,
+        &conversation.external_id,
+        message.created_at,
+        &received,
+    );
+    envelope.ok().map(|envelope| envelope.with_traceparent(message.traceparent.clone()))
+}
+
+/// Cuts a text to what one message takes, at the end of a sentence or a word if there is one near.
+fn fit(text: String) -> String {
+    let Some((end, _)) = text.char_indices().nth(MAX_REPLY_CHARS - 1) else { return text };
+    if text.chars().count() <= MAX_REPLY_CHARS {
+        return text;
+    }
+    let head = text.get(..end).unwrap_or_default();
+    let cut = head.rfind(['.', '!', '?', '\n']).map(|at| at + 1).filter(|at| *at > end / 2);
+    let cut = cut.or_else(|| head.rfind(' ').filter(|at| *at > end / 2)).unwrap_or(end);
+    format!("{}…", text.get(..cut).unwrap_or(head).trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_answers_are_cut_where_it_reads_well() {
+        assert_eq!(fit("short".into()), "short");
+        let exact = "é".repeat(MAX_REPLY_CHARS);
+        assert_eq!(fit(exact.clone()), exact);
+        let sentences = "This is a sentence. ".repeat(200);
+        let cut = fit(sentences);
+        assert!(cut.ends_with("sentence.…") && cut.chars().count() <= MAX_REPLY_CHARS, "{cut}");
+        assert_eq!(fit("é".repeat(MAX_REPLY_CHARS + 1)).chars().count(), MAX_REPLY_CHARS);
+    }
+}

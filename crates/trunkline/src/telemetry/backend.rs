@@ -1,0 +1,258 @@
+//! The decorator that gives every operation of a backend its span, its counters and its histogram.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Histogram, Meter};
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
+use trunkline_core::HealthStatus;
+use trunkline_core::messaging::{
+    Config, Conversation, ConversationConfig, ConversationId, ConversationalBackend, MessageStream, MessagingError,
+    NewParticipant, Operation, OutgoingMessage, Participant, ParticipantId, SentMessage, WebhookEvent,
+};
+
+use super::metrics::seconds;
+use super::names::{self, OPERATIONS};
+
+struct OperationInstruments {
+    span: &'static str,
+    total: Counter<u64>,
+    duration: Histogram<f64>,
+}
+
+/// A backend that is watched. Everything that the wrapped one does goes through here.
+pub struct Observed {
+    inner: Arc<dyn ConversationalBackend>,
+    account: String,
+    operations: HashMap<Operation, OperationInstruments>,
+    backend_operations: Counter<u64>,
+    backend_duration: Histogram<f64>,
+    backend_errors: Counter<u64>,
+    operations_total: Counter<u64>,
+    operation_duration: Histogram<f64>,
+    errors_total: Counter<u64>,
+    conversations_total: Counter<u64>,
+    messages_total: Counter<u64>,
+}
+
+impl Observed {
+    /// Wraps `inner`, recording with `meter`. `account` becomes the attribute `twilio.account_sid`.
+    pub fn new(inner: Arc<dyn ConversationalBackend>, account: impl Into<String>, meter: &Meter) -> Self {
+        let operations = OPERATIONS.iter().map(|names| {
+            let instruments = OperationInstruments {
+                span: names.span,
+                total: meter.u64_counter(names.total).build(),
+                duration: seconds(meter, names.duration),
+            };
+            (names.operation, instruments)
+        });
+        Self {
+            account: account.into(),
+            operations: operations.collect(),
+            backend_operations: meter.u64_counter(names::BACKEND_OPERATIONS).build(),
+            backend_duration: seconds(meter, names::BACKEND_DURATION),
+            backend_errors: meter.u64_counter(names::BACKEND_ERRORS).build(),
+            operations_total: meter.u64_counter(names::OPERATIONS_TOTAL).build(),
+            operation_duration: seconds(meter, names::OPERATION_DURATION),
+            errors_total: meter.u64_counter(names::ERRORS_TOTAL).build(),
+            conversations_total: meter.u64_counter(names::CONVERSATIONS_TOTAL).build(),
+            messages_total: meter.u64_counter(names::MESSAGES_TOTAL).build(),
+            inner,
+        }
+    }
+
+    fn span(&self, operation: Operation) -> Span {
+        let Some(instruments) = self.operations.get(&operation) else { return Span::none() };
+        if !self.inner.config().enable_tracing() {
+            return Span::none();
+        }
+        tracing::info_span!(
+            "backend",
+            otel.name = instruments.span,
+            otel.kind = "client",
+            otel.status_code = Empty,
+            operation = operation.as_str(),
+            provider = "twilio",
+            conversation_sid = Empty,
+            message_sid = Empty,
+            twilio.account_sid = self.account.as_str(),
+            twilio.operation = operation.as_str(),
+            twilio.conversation_sid = Empty,
+            twilio.message_sid = Empty,
+            conversation.friendly_name = Empty,
+            conversation.state = Empty,
+            message.channel = Empty,
+            message.has_media = Empty,
+            webhook.event_type = Empty,
+            webhook.conversation_sid = Empty,
+            error.code = Empty,
+        )
+    }
+
+    async fn observe<T>(
+        &self,
+        operation: Operation,
+        span: Span,
+        work: impl Future<Output = Result<T, MessagingError>> + Send,
+    ) -> Result<T, MessagingError> {
+        let begun = Instant::now();
+        let outcome = work.instrument(span.clone()).await;
+        let config = self.inner.config();
+        if let Err(error) = &outcome {
+            span.record("error.code", error.code().as_str());
+            span.record("otel.status_code", "ERROR");
+            if config.enable_structured_logging() {
+                let code = error.code().as_str();
+                span.in_scope(|| tracing::debug!(error.code = code, %error, "the backend refused"));
+            }
+        } else if config.enable_structured_logging() {
+            span.in_scope(|| tracing::trace!(operation = operation.as_str(), "the backend is done"));
+        }
+        if config.enable_metrics() {
+            self.count(operation, begun, outcome.as_ref().err());
+        }
+        outcome
+    }
+
+    fn count(&self, operation: Operation, begun: Instant, error: Option<&MessagingError>) {
+        let took = begun.elapsed().as_secs_f64();
+        let result = KeyValue::new("outcome", if error.is_some() { "error" } else { "ok" });
+        let name = KeyValue::new("operation", operation.as_str());
+        let provider = KeyValue::new("provider", "twilio");
+        if let Some(instruments) = self.operations.get(&operation) {
+            instruments.total.add(1, std::slice::from_ref(&result));
+            instruments.duration.record(took, &[]);
+        }
+        let by_operation = std::slice::from_ref(&name);
+        self.backend_operations.add(1, &[name.clone(), result.clone()]);
+        self.backend_duration.record(took, by_operation);
+        self.operations_total.add(1, &[name.clone(), provider.clone(), result]);
+        self.operation_duration.record(took, by_operation);
+        let Some(error) = error else {
+            match operation {
+                Operation::CreateConversation => self.conversations_total.add(1, &[provider]),
+                Operation::SendMessage => self.messages_total.add(1, &[provider]),
+                _ => {}
+            }
+            return;
+        };
+        let code = KeyValue::new("error_code", error.provider_code().unwrap_or_else(|| error.code().as_str()));
+        self.backend_errors.add(1, &[name.clone(), code.clone()]);
+        self.errors_total.add(1, &[name, provider, code]);
+    }
+
+    fn about(&self, operation: Operation, conversation: &ConversationId) -> Span {
+        let span = self.span(operation);
+        record_conversation(&span, conversation);
+        span
+    }
+}
+
+fn record_conversation(span: &Span, conversation: &ConversationId) {
+    span.record("conversation_sid", conversation.as_str());
+    span.record("twilio.conversation_sid", conversation.as_str());
+}
+
+#[async_trait]
+impl ConversationalBackend for Observed {
+    async fn start(&self) -> Result<(), MessagingError> {
+        self.observe(Operation::Start, self.span(Operation::Start), self.inner.start()).await
+    }
+
+    async fn stop(&self) -> Result<(), MessagingError> {
+        self.observe(Operation::Stop, self.span(Operation::Stop), self.inner.stop()).await
+    }
+
+    async fn create_conversation(&self, config: ConversationConfig) -> Result<Conversation, MessagingError> {
+        let span = self.span(Operation::CreateConversation);
+        if let Some(name) = &config.friendly_name {
+            span.record("conversation.friendly_name", name.as_str());
+        }
+        span.record("conversation.state", config.state.map_or("active", |state| state.as_str()));
+        let work = async {
+            let created = self.inner.create_conversation(config).await?;
+            record_conversation(&Span::current(), &created.id);
+            Ok(created)
+        };
+        self.observe(Operation::CreateConversation, span, work).await
+    }
+
+    async fn get_conversation(&self, id: &ConversationId) -> Result<Conversation, MessagingError> {
+        let span = self.about(Operation::GetConversation, id);
+        self.observe(Operation::GetConversation, span, self.inner.get_conversation(id)).await
+    }
+
+    async fn list_conversations(&self) -> Result<Vec<Conversation>, MessagingError> {
+        let span = self.span(Operation::ListConversations);
+        self.observe(Operation::ListConversations, span, self.inner.list_conversations()).await
+    }
+
+    async fn close_conversation(&self, id: &ConversationId) -> Result<(), MessagingError> {
+        let span = self.about(Operation::CloseConversation, id);
+        self.observe(Operation::CloseConversation, span, self.inner.close_conversation(id)).await
+    }
+
+    async fn send_message(&self, id: &ConversationId, message: OutgoingMessage) -> Result<SentMessage, MessagingError> {
+        let span = self.about(Operation::SendMessage, id);
+        if let Some(channel) = message.channel {
+            span.record("message.channel", channel.as_str());
+        }
+        span.record("message.has_media", !message.media.is_empty());
+        let work = async {
+            let sent = self.inner.send_message(id, message).await?;
+            Span::current().record("message_sid", sent.id.as_str());
+            Span::current().record("twilio.message_sid", sent.id.as_str());
+            Ok(sent)
+        };
+        self.observe(Operation::SendMessage, span, work).await
+    }
+
+    async fn receive_messages(&self, id: &ConversationId) -> Result<MessageStream, MessagingError> {
+        let span = self.about(Operation::ReceiveMessages, id);
+        self.observe(Operation::ReceiveMessages, span, self.inner.receive_messages(id)).await
+    }
+
+    async fn add_participant(
+        &self,
+        id: &ConversationId,
+        participant: NewParticipant,
+    ) -> Result<Participant, MessagingError> {
+        let span = self.about(Operation::AddParticipant, id);
+        self.observe(Operation::AddParticipant, span, self.inner.add_participant(id, participant)).await
+    }
+
+    async fn remove_participant(&self, id: &ConversationId, participant: &ParticipantId) -> Result<(), MessagingError> {
+        let span = self.about(Operation::RemoveParticipant, id);
+        self.observe(Operation::RemoveParticipant, span, self.inner.remove_participant(id, participant)).await
+    }
+
+    async fn handle_webhook(&self, event: &WebhookEvent) -> Result<(), MessagingError> {
+        let span = self.span(Operation::HandleWebhook);
+        if let Some(event_type) = event.param("EventType") {
+            span.record("webhook.event_type", event_type);
+        }
+        if let Some(conversation) = event.param("ConversationSid") {
+            span.record("webhook.conversation_sid", conversation);
+            span.record("conversation_sid", conversation);
+            span.record("twilio.conversation_sid", conversation);
+        }
+        if let Some(message) = event.param("MessageSid") {
+            span.record("message_sid", message);
+            span.record("twilio.message_sid", message);
+        }
+        self.observe(Operation::HandleWebhook, span, self.inner.handle_webhook(event)).await
+    }
+
+    async fn health_check(&self) -> Result<HealthStatus, MessagingError> {
+        self.observe(Operation::HealthCheck, self.span(Operation::HealthCheck), self.inner.health_check()).await
+    }
+
+    fn config(&self) -> Arc<Config> {
+        self.inner.config()
+    }
+}

@@ -1,0 +1,134 @@
+//! The gateway's own instruments.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
+
+use super::names;
+
+/// Upper bounds of the buckets of a duration, in seconds.
+pub(super) const BUCKETS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+
+/// Instruments of the edge and the pipeline. Cheap to clone.
+#[derive(Clone)]
+pub struct Metrics(Arc<Instruments>);
+
+struct Instruments {
+    webhook_received: Counter<u64>,
+    webhook_processed: Counter<u64>,
+    webhook_errors: Counter<u64>,
+    webhook_duration: Histogram<f64>,
+    unknown_parameters: Counter<u64>,
+    turns: Counter<u64>,
+    turn_duration: Histogram<f64>,
+    send_latency: Histogram<f64>,
+    superseded: Counter<u64>,
+    sends: Counter<u64>,
+    caught_up: Counter<u64>,
+    dead_letters: Counter<u64>,
+    backlog: Gauge<u64>,
+    conversation_active: Gauge<u64>,
+    participant_active: Gauge<u64>,
+    active_conversations: Gauge<u64>,
+    panics: Counter<u64>,
+}
+
+pub(super) fn seconds(meter: &Meter, name: &'static str) -> Histogram<f64> {
+    meter.f64_histogram(name).with_boundaries(BUCKETS.to_vec()).build()
+}
+
+impl Metrics {
+    /// Instruments of `meter`.
+    pub fn new(meter: &Meter) -> Self {
+        Self(Arc::new(Instruments {
+            webhook_received: meter.u64_counter(names::WEBHOOK_RECEIVED).build(),
+            webhook_processed: meter.u64_counter(names::WEBHOOK_PROCESSED).build(),
+            webhook_errors: meter.u64_counter(names::WEBHOOK_ERRORS).build(),
+            webhook_duration: seconds(meter, names::WEBHOOK_DURATION),
+            unknown_parameters: meter.u64_counter(names::WEBHOOK_UNKNOWN_PARAMETERS).build(),
+            turns: meter.u64_counter(names::TURNS).build(),
+            turn_duration: seconds(meter, names::TURN_DURATION),
+            send_latency: seconds(meter, names::SEND_LATENCY),
+            superseded: meter.u64_counter(names::SUPERSEDED).build(),
+            sends: meter.u64_counter(names::SENDS).build(),
+            caught_up: meter.u64_counter(names::CAUGHT_UP).build(),
+            dead_letters: meter.u64_counter(names::DEAD_LETTERS).build(),
+            backlog: meter.u64_gauge(names::BACKLOG).build(),
+            conversation_active: meter.u64_gauge(names::CONVERSATION_ACTIVE).build(),
+            participant_active: meter.u64_gauge(names::PARTICIPANT_ACTIVE).build(),
+            active_conversations: meter.u64_gauge(names::ACTIVE_CONVERSATIONS).build(),
+            panics: meter.u64_counter(names::PANICS).build(),
+        }))
+    }
+
+    /// A webhook of a kind (`conversations`) came in.
+    pub fn webhook_received(&self, kind: &'static str) {
+        self.0.webhook_received.add(1, &[KeyValue::new("webhook_type", kind)]);
+    }
+
+    /// A webhook is done with.
+    pub fn webhook_processed(&self, event_type: &'static str, took: Duration, unknown_parameters: usize) {
+        self.0.webhook_processed.add(1, &[KeyValue::new("event_type", event_type)]);
+        self.0.webhook_duration.record(took.as_secs_f64(), &[]);
+        if unknown_parameters > 0 {
+            self.0.unknown_parameters.add(unknown_parameters as u64, &[]);
+        }
+    }
+
+    /// A webhook was turned away.
+    pub fn webhook_error(&self, code: &'static str, took: Duration) {
+        self.0.webhook_errors.add(1, &[KeyValue::new("error_code", code)]);
+        self.0.webhook_duration.record(took.as_secs_f64(), &[]);
+    }
+
+    /// A turn ended: `answered`, `retried`, `superseded`, `given_up`.
+    pub fn turn(&self, outcome: &'static str, took: Duration) {
+        self.0.turns.add(1, &[KeyValue::new("outcome", outcome)]);
+        self.0.turn_duration.record(took.as_secs_f64(), &[KeyValue::new("outcome", outcome)]);
+    }
+
+    /// The provider has accepted a reply, this long after it was committed.
+    pub fn sent_after(&self, latency: Duration) {
+        self.0.send_latency.record(latency.as_secs_f64(), &[]);
+    }
+
+    /// Replies were taken back.
+    pub fn superseded(&self, count: usize) {
+        self.0.superseded.add(count as u64, &[]);
+    }
+
+    /// A send came to an outcome.
+    pub fn send(&self, outcome: &'static str) {
+        self.0.sends.add(1, &[KeyValue::new("outcome", outcome)]);
+    }
+
+    /// Messages were read back: because of a `gap`, or by a `pass`.
+    pub fn caught_up(&self, cause: &'static str, count: usize) {
+        self.0.caught_up.add(count as u64, &[KeyValue::new("cause", cause)]);
+    }
+
+    /// Something was given up.
+    pub fn dead_letter(&self, code: &'static str) {
+        self.0.dead_letters.add(1, &[KeyValue::new("code", code)]);
+    }
+
+    /// What waits on the bus.
+    pub fn backlog(&self, consumer: &'static str, count: u64) {
+        self.0.backlog.record(count, &[KeyValue::new("consumer", consumer)]);
+    }
+
+    /// What is live.
+    pub fn live(&self, conversations: u64, participants: u64) {
+        self.0.conversation_active.record(conversations, &[]);
+        self.0.active_conversations.record(conversations, &[]);
+        self.0.participant_active.record(participants, &[]);
+    }
+
+    /// A task ended by a panic.
+    pub fn panic(&self, task: &'static str) {
+        self.0.panics.add(1, &[KeyValue::new("task", task)]);
+    }
+}

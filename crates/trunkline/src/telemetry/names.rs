@@ -1,0 +1,122 @@
+//! The names of spans and metrics: those of the contract *Conversational Backend API* 1.0.0 and of the package, and
+//! ours where neither has one.
+
+use trunkline_core::messaging::Operation;
+
+/// The names of one operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperationNames {
+    /// The operation.
+    pub operation: Operation,
+    /// Its span.
+    pub span: &'static str,
+    /// Its counter.
+    pub total: &'static str,
+    /// Its histogram, in seconds.
+    pub duration: &'static str,
+}
+
+macro_rules! operations {
+    ($($operation:ident: $span:literal, $metric:literal;)+) => {
+        /// Every operation that has a span, in the order of the contract.
+        pub const OPERATIONS: &[OperationNames] = &[$(OperationNames {
+            operation: Operation::$operation,
+            span: $span,
+            total: concat!($metric, "_total"),
+            duration: concat!($metric, "_duration_seconds"),
+        }),+];
+    };
+}
+
+operations! {
+    Start: "twilio.messaging.backend.start", "twilio_messaging_backend_start";
+    Stop: "twilio.messaging.backend.stop", "twilio_messaging_backend_stop";
+    CreateConversation: "twilio.conversation.create", "twilio_conversation_create";
+    GetConversation: "twilio.conversation.get", "twilio_conversation_get";
+    ListConversations: "twilio.conversations.list", "twilio_conversations_list";
+    CloseConversation: "twilio.conversation.close", "twilio_conversation_close";
+    SendMessage: "twilio.message.send", "twilio_message_send";
+    ReceiveMessages: "twilio.messages.receive", "twilio_messages_receive";
+    AddParticipant: "twilio.participant.add", "twilio_participant_add";
+    RemoveParticipant: "twilio.participant.remove", "twilio_participant_remove";
+    HandleWebhook: "twilio.messaging.webhook.handle", "twilio_messaging_webhook";
+    HealthCheck: "twilio.messaging.backend.health_check", "twilio_messaging_backend_health_check";
+}
+
+/// All operations of the backend, by `operation` and `outcome`.
+pub const BACKEND_OPERATIONS: &str = "twilio_messaging_backend_operations_total";
+/// Their duration.
+pub const BACKEND_DURATION: &str = "twilio_messaging_backend_operation_duration_seconds";
+/// Those that failed, by `operation` and `error_code`.
+pub const BACKEND_ERRORS: &str = "twilio_messaging_backend_errors_total";
+/// Conversations that are active now.
+pub const CONVERSATION_ACTIVE: &str = "twilio_conversation_active";
+/// People in them.
+pub const PARTICIPANT_ACTIVE: &str = "twilio_participant_active";
+
+/// The package's own: all operations, by `operation`, `provider` and `outcome`.
+pub const OPERATIONS_TOTAL: &str = "messaging_operations_total";
+/// Their duration.
+pub const OPERATION_DURATION: &str = "messaging_operation_duration_seconds";
+/// Those that failed.
+pub const ERRORS_TOTAL: &str = "messaging_errors_total";
+/// Conversations created.
+pub const CONVERSATIONS_TOTAL: &str = "messaging_conversations_total";
+/// Messages sent.
+pub const MESSAGES_TOTAL: &str = "messaging_messages_total";
+/// Conversations that are active now.
+pub const ACTIVE_CONVERSATIONS: &str = "messaging_active_conversations";
+
+/// Webhooks that came in, by `webhook_type`.
+pub const WEBHOOK_RECEIVED: &str = "twilio_webhook_received_total";
+/// Webhooks that were committed or deliberately passed over, by `event_type`.
+pub const WEBHOOK_PROCESSED: &str = "twilio_webhook_processed_total";
+/// Webhooks that were refused or could not be committed, by `error_code`.
+pub const WEBHOOK_ERRORS: &str = "twilio_webhook_errors_total";
+/// From the last byte in to the first byte out.
+pub const WEBHOOK_DURATION: &str = "twilio_webhook_duration_seconds";
+/// Parameters that this version does not know.
+pub const WEBHOOK_UNKNOWN_PARAMETERS: &str = "twilio_webhook_unknown_parameters_total";
+/// The span around a webhook.
+pub const WEBHOOK_SPAN: &str = "twilio.webhook.handle";
+
+/// Turns of agents, by `outcome`.
+pub const TURNS: &str = "trunkline_turns_total";
+/// From the last text of a burst to the committed reply.
+pub const TURN_DURATION: &str = "trunkline_turn_duration_seconds";
+/// From the committed reply to its acceptance by the provider.
+pub const SEND_LATENCY: &str = "trunkline_send_latency_seconds";
+/// Replies taken back before they were sent.
+pub const SUPERSEDED: &str = "trunkline_replies_superseded_total";
+/// Sends, by `outcome`: sent, refused, later, unknown, found.
+pub const SENDS: &str = "trunkline_sends_total";
+/// Messages that were read back because their webhook never came, by `cause`.
+pub const CAUGHT_UP: &str = "trunkline_caught_up_messages_total";
+/// What was given up, by `code`.
+pub const DEAD_LETTERS: &str = "trunkline_dead_letters_total";
+/// Envelopes that wait on the bus, by `consumer`.
+pub const BACKLOG: &str = "trunkline_bus_backlog";
+/// Tasks that ended by a panic.
+pub const PANICS: &str = "trunkline_panics_total";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table of the contract, written out: span, counter, histogram of each method.
+    #[test]
+    fn operations_are_named_as_in_the_contract() {
+        let table: Vec<_> = OPERATIONS.iter().map(|names| (names.span, names.total, names.duration)).collect();
+        assert_eq!(table.len(), 12, "all but GetConfig, which has neither");
+        assert!(table.contains(&(
+            "twilio.messaging.webhook.handle",
+            "twilio_messaging_webhook_total",
+            "twilio_messaging_webhook_duration_seconds"
+        )));
+        assert!(table.contains(&(
+            "twilio.message.send",
+            "twilio_message_send_total",
+            "twilio_message_send_duration_seconds"
+        )));
+    }
+}
