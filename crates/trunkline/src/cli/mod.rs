@@ -1,6 +1,7 @@
 //! The command line. Standard output is data, standard error is talk. Exit codes: 0 done, 1 it did not work out,
 //! 2 the command line is wrong, 64 the configuration is wrong.
 
+mod bench;
 mod check;
 mod dlq;
 mod emulator;
@@ -37,6 +38,9 @@ enum Command {
     /// What could not be dealt with and waits for you
     #[command(subcommand)]
     Dlq(DlqCommand),
+    /// Measures this machine: what a webhook costs, how fast a text is answered
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
 }
 
 /// Settings of the gateway that have a flag; every other one has a variable and a place in the file.
@@ -135,6 +139,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Text(args) => text::run(&args),
         Command::Dlq(command) => dlq::run(command),
+        Command::Bench(command) => bench::run(command),
     }
 }
 

@@ -1,0 +1,102 @@
+//! `trunkline bench`: a load generator in a process of its own, with a report.
+//!
+//! The server under load is a child process, so that its processor time can be read from `/proc` and is its own.
+//! Loads are bounded in count and go to 127.0.0.1 only.
+
+mod child;
+mod null_bus;
+mod report;
+mod target;
+mod texts;
+mod webhooks;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::failed;
+use super::run::runtime;
+
+#[derive(Subcommand)]
+pub(super) enum BenchCommand {
+    /// Verified webhooks: stored by group commit, against stored one by one, against not stored
+    Webhooks(WebhookArgs),
+    /// From a person's text to the answer on their phone, through gateway and emulator
+    Texts(TextArgs),
+    /// The server that `webhooks` puts under load
+    #[command(hide = true)]
+    Target(TargetArgs),
+}
+
+#[derive(Args)]
+pub(super) struct WebhookArgs {
+    /// Webhooks of each measurement; a tenth of it where each is stored by itself
+    #[arg(long, default_value_t = 60_000)]
+    requests: usize,
+    /// Connections that are kept open
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct TextArgs {
+    /// Texts a second, over all phones
+    #[arg(long, default_value_t = 50)]
+    rate: u32,
+    /// Seconds of load
+    #[arg(long, default_value_t = 20)]
+    seconds: u32,
+    /// Phones that text in turn
+    #[arg(long, default_value_t = 50)]
+    phones: usize,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct TargetArgs {
+    /// What becomes of a verified webhook
+    #[arg(long)]
+    mode: Mode,
+    /// Folder of the bus
+    #[arg(long)]
+    data_dir: std::path::PathBuf,
+    /// Base URL of the emulator that stands for Twilio
+    #[arg(long)]
+    emulator: String,
+}
+
+/// What becomes of a verified webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// Nothing is stored.
+    Nothing,
+    /// Stored before the answer, concurrent ones in one commit.
+    Shared,
+    /// Stored before the answer, each in a commit of its own.
+    Single,
+}
+
+pub(super) fn run(command: BenchCommand) -> ExitCode {
+    match command {
+        BenchCommand::Target(args) => target::run(&args),
+        BenchCommand::Webhooks(args) => report(|| async move { webhooks::run(&args).await }),
+        BenchCommand::Texts(args) => report(|| async move { texts::run(&args).await }),
+    }
+}
+
+fn report<W: Future<Output = Result<(), String>>>(work: impl FnOnce() -> W) -> ExitCode {
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(code) => return code,
+    };
+    match runtime.block_on(work()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => failed(&reason),
+    }
+}
