@@ -11,10 +11,10 @@ use trunkline_core::event::{
 use trunkline_core::{ContactAddress, Pii};
 use trunkline_store::{Answer, NewInbound, StoreError};
 
-use super::Context;
 use super::lane::{self, Heard};
 use super::lanes::Lanes;
 use super::relay::RelayHandle;
+use super::{Context, codes};
 
 /// The durable name of this consumer.
 pub(crate) const CONSUMER: &str = "lanes";
@@ -83,7 +83,7 @@ impl Ingress {
             MESSAGE_RECEIVED => self.message(delivery, lanes).await,
             DELIVERY_UPDATED => self.receipt(delivery).await,
             CONVERSATION_CHANGED => self.conversation(delivery).await,
-            _ => bury(&self.context, delivery, "ingress.unknown_type", "no one here knows this type of envelope").await,
+            _ => bury(&self.context, delivery, codes::UNKNOWN_FACT, "no one here knows this type of envelope").await,
         };
         if let Err(error) = settled {
             tracing::warn!(error.code = error.code(), "a delivery could not be settled; it comes again");

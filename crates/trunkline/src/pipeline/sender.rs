@@ -10,10 +10,10 @@ use trunkline_core::Retry;
 use trunkline_core::event::{SEND_MESSAGE, SendMessage};
 use trunkline_store::{Claim, OutboxRow, StoreError};
 
-use super::Context;
 use super::ingress::next;
 use super::lanes::{Inbox, Lanes};
 use super::wait::{backoff, holding};
+use super::{Context, codes};
 use crate::connectors::{Connector, ConnectorError};
 use crate::telemetry::set_parent;
 
@@ -126,11 +126,14 @@ enum Step {
 async fn settle(context: &Context, held: &[Delivery; 1], stop: &CancellationToken) -> Settled {
     let [delivery] = held;
     if delivery.envelope.kind != SEND_MESSAGE {
-        return Settled::Hopeless("egress.unknown_type");
+        return Settled::Hopeless(codes::UNKNOWN_COMMAND);
     }
-    let Ok(command) = delivery.envelope.data::<SendMessage>() else { return Settled::Hopeless("core.envelope.data") };
+    let command = match delivery.envelope.data::<SendMessage>() {
+        Ok(command) => command,
+        Err(error) => return Settled::Hopeless(error.code()),
+    };
     let Some(connector) = context.connectors.named(&command.connector) else {
-        return Settled::Hopeless("egress.unknown_connector");
+        return Settled::Hopeless(codes::UNKNOWN_CONNECTOR);
     };
     let job = Job { context, connector: connector.as_ref(), command: &command, committed: delivery.envelope.time };
     let mut tries = 0;
@@ -145,7 +148,7 @@ async fn settle(context: &Context, held: &[Delivery; 1], stop: &CancellationToke
                     () = stop.cancelled() => return Settled::Later,
                 }
             }
-            Err(StoreError::NotFound { .. }) => return Settled::Hopeless("egress.unknown_outbox_row"),
+            Err(StoreError::NotFound { .. }) => return Settled::Hopeless(codes::UNKNOWN_OUTBOX_ROW),
             Err(error) => {
                 tries += 1;
                 tracing::error!(error.code = error.code(), %error, "the store cannot be used; a send waits");
