@@ -184,7 +184,11 @@ fn refused(event: &WebhookEvent, error: &trunkline_core::messaging::MessagingErr
             tracing::warn!(error.code = error.code().as_str(), url = tried, "a webhook is not signed for this URL");
             Refusal::new(StatusCode::FORBIDDEN, error.code().as_str(), "the signature does not fit")
         }
-        ErrorCode::InvalidWebhook => Refusal::new(StatusCode::BAD_REQUEST, code, error.to_string()),
+        ErrorCode::InvalidWebhook => {
+            // The cause names the parameter, and never its value.
+            let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+            Refusal::new(StatusCode::BAD_REQUEST, code, reason)
+        }
         _ => {
             tracing::warn!(error.code = code, %error, "a webhook could not be dealt with");
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, "the gateway is not taking webhooks now")
