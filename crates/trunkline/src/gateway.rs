@@ -387,7 +387,9 @@ async fn watch_health(backend: &Arc<dyn ConversationalBackend>, readiness: &Read
 async fn probe(context: Context, readiness: Readiness) {
     loop {
         match context.bus.probe().await {
-            Ok(()) => readiness.bus_works(),
+            // Webhooks were refused meanwhile, and the provider does not repeat them.
+            Ok(()) if readiness.bus_works() => context.missed.request(),
+            Ok(()) => {}
             Err(error) => readiness.bus_failed(&error.to_string()),
         }
         match context.store.probe().await {
