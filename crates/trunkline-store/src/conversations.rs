@@ -62,7 +62,7 @@ SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.s
        + (SELECT count(*) FROM outbox o WHERE o.conversation_id = c.id AND o.state IN ('pending', 'sending')) AS pending
 FROM conversation c
 LEFT JOIN message m ON m.id = (
-    SELECT id FROM message WHERE conversation_id = c.id ORDER BY created_at DESC, id DESC LIMIT 1)";
+    SELECT id FROM message WHERE conversation_id = c.id ORDER BY place DESC, id DESC LIMIT 1)";
 
 impl Store {
     /// The conversation that `connector` calls `external_id`.
@@ -132,6 +132,20 @@ impl Store {
     /// Cancel-safe.
     pub async fn conversation_count(&self) -> Result<i64, StoreError> {
         Ok(sqlx::query_scalar("SELECT count(*) FROM conversation").fetch_one(&self.reader).await?)
+    }
+
+    /// Conversations in which messages wait for an answer, the longest wait first: at most `limit`.
+    ///
+    /// # Errors
+    /// `store.unavailable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn conversations_waiting(&self, limit: u32) -> Result<Vec<ConversationRow>, StoreError> {
+        let sql = "SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.state, c.read_index
+                   FROM conversation c JOIN message m ON m.conversation_id = c.id AND m.answer = 'waiting'
+                   GROUP BY c.id ORDER BY min(m.created_at) LIMIT $1";
+        Ok(sqlx::query_as(sql).bind(i64::from(limit)).fetch_all(&self.reader).await?)
     }
 
     /// How many conversations are active, and how many people are in them.

@@ -8,6 +8,9 @@ use crate::conversations::{advance_read_index, conversation_of};
 use crate::store::{new_id, now_ms};
 use crate::{Store, StoreError};
 
+/// The highest place in a conversation that is kept apart from the others; a provider counts from 0.
+const MAX_POSITION: i64 = i64::MAX / 4;
+
 /// A message from a person, as a connector saw it.
 #[derive(Debug, Clone)]
 pub struct NewInbound {
@@ -105,11 +108,11 @@ impl Store {
         let message_id = new_id();
         let answer = if inbound.to_be_answered { Answer::Waiting } else { Answer::History };
         let media = serde_json::to_string(&inbound.media).unwrap_or_else(|_| "[]".to_owned());
-        let position = i64::try_from(inbound.index).unwrap_or(i64::MAX);
+        let position = i64::try_from(inbound.index).unwrap_or(MAX_POSITION).min(MAX_POSITION);
         sqlx::query(
-            "INSERT INTO message (id, conversation_id, direction, external_id, position, author, body, media,
+            "INSERT INTO message (id, conversation_id, direction, external_id, position, place, author, body, media,
                                   status, status_rank, answer, traceparent, created_at, updated_at)
-             VALUES ($1, $2, 'in', $3, $4, $5, $6, $7, 'received', 0, $8, $9, $10, $11)",
+             VALUES ($1, $2, 'in', $3, $4, $4 * 2, $5, $6, $7, 'received', 0, $8, $9, $10, $11)",
         )
         .bind(&message_id)
         .bind(&conversation_id)

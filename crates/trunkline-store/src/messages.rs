@@ -108,8 +108,8 @@ impl Store {
         let sql = format!(
             "SELECT {COLUMNS} FROM message
              WHERE conversation_id = $1
-               AND ($2 IS NULL OR (created_at, id) < (SELECT created_at, id FROM message WHERE id = $2))
-             ORDER BY created_at DESC, id DESC LIMIT $3"
+               AND ($2 IS NULL OR (place, id) < (SELECT place, id FROM message WHERE id = $2))
+             ORDER BY place DESC, id DESC LIMIT $3"
         );
         let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(conversation_id)

@@ -40,6 +40,8 @@ pub enum Claim {
     Yours(OutboxRow),
     /// It was begun and its outcome is not known. Look at the provider before trying again.
     Unknown(OutboxRow),
+    /// Not yet: something that was committed before it in the same conversation is not settled.
+    Behind,
     /// Nobody: it was sent, it failed for good, or it was superseded.
     Settled,
 }
@@ -143,6 +145,17 @@ impl Store {
             "sending" => return Ok(Claim::Unknown(row)),
             _ => return Ok(Claim::Settled),
         }
+        let earlier: Option<i64> = sqlx::query_scalar(
+            "SELECT o.seq FROM outbox o JOIN outbox this ON this.id = $1
+             WHERE o.conversation_id = this.conversation_id AND o.seq < this.seq AND o.state IN ('pending', 'sending')
+             LIMIT 1",
+        )
+        .bind(id)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        if earlier.is_some() {
+            return Ok(Claim::Behind);
+        }
         let now = now_ms();
         sqlx::query("UPDATE outbox SET state = 'sending', attempts = attempts + 1, claimed_at = $2, updated_at = $2 WHERE id = $1")
             .bind(id)
@@ -189,7 +202,7 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         sqlx::query(
-            "UPDATE message SET external_id = $2, position = $3, updated_at = $6,
+            "UPDATE message SET external_id = $2, position = $3, place = $3 * 2, updated_at = $6,
                     status = CASE WHEN status_rank < $5 THEN $4 ELSE status END,
                     status_rank = CASE WHEN status_rank < $5 THEN $5 ELSE status_rank END
              WHERE outbox_id = $1",

@@ -141,8 +141,9 @@ async fn say(
     .await?;
     sqlx::query(
         "INSERT INTO message (id, conversation_id, direction, author, body, media, status, status_rank, outbox_id,
-                              traceparent, created_at, updated_at)
-         VALUES ($1, $2, 'out', $3, $4, '[]', 'queued', 0, $5, $6, $7, $7)",
+                              traceparent, created_at, updated_at, place)
+         VALUES ($1, $2, 'out', $3, $4, '[]', 'queued', 0, $5, $6, $7, $7,
+                 (SELECT COALESCE(max(place), -1) + 1 FROM message WHERE conversation_id = $2))",
     )
     .bind(new_id())
     .bind(&reply.conversation_id)

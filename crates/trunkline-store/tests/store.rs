@@ -150,6 +150,50 @@ async fn a_row_is_sent_by_one_and_looked_up_by_the_next() {
 }
 
 #[tokio::test]
+async fn answers_are_claimed_in_the_order_of_their_commit() {
+    let Fixture { store, _folder } = fixture().await;
+    let mut ids = Vec::new();
+    for index in 0..2 {
+        let recorded = store.record_inbound(&inbound(&format!("IM{index}"), index, ADA)).await.expect("recorded");
+        ids.push(store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").expect("said"));
+    }
+    assert_eq!(store.claim(&ids[1]).await.expect("claim"), Claim::Behind);
+    let Claim::Yours(first) = store.claim(&ids[0]).await.expect("claim") else { unreachable!("the first in line") };
+    assert_eq!(store.claim(&ids[1]).await.expect("claim"), Claim::Behind, "the first is on its way");
+    store.mark_sent(&first, &Sent { external_id: "IM2".into(), index: 2 }).await.expect("sent");
+    assert!(matches!(store.claim(&ids[1]).await.expect("claim"), Claim::Yours(_)));
+}
+
+#[tokio::test]
+async fn a_thread_is_in_the_order_of_the_provider_whatever_the_clocks_say() {
+    let Fixture { store, _folder } = fixture().await;
+    let first = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
+    let id = store.commit_reply(&reply(&[&first], "answer")).await.expect("committed").expect("said");
+    let thread =
+        |rows: Vec<trunkline_store::MessageRow>| rows.iter().map(|m| m.body.expose().clone()).collect::<Vec<_>>();
+    let queued = store.messages(&first.conversation_id, 10, None).await.expect("thread");
+    assert_eq!(thread(queued), ["text IM0", "answer"]);
+    // Another text takes the next place before the answer is accepted; its clock is far behind ours.
+    store.record_inbound(&inbound("IM1", 1, ADA)).await.expect("recorded");
+    let Claim::Yours(row) = store.claim(&id).await.expect("claim") else { unreachable!("nobody else is here") };
+    store.mark_sent(&row, &Sent { external_id: "IM2".into(), index: 2 }).await.expect("sent");
+    let sent = store.messages(&first.conversation_id, 10, None).await.expect("thread");
+    assert_eq!(thread(sent.clone()), ["text IM0", "text IM1", "answer"]);
+    let before = store.messages(&first.conversation_id, 10, Some(&sent[2].id)).await.expect("thread");
+    assert_eq!(thread(before), ["text IM0", "text IM1"]);
+}
+
+#[tokio::test]
+async fn conversations_that_wait_are_found() {
+    let Fixture { store, _folder } = fixture().await;
+    let waits = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
+    let answered = store.record_inbound(&inbound("IM1", 0, "+15550002222")).await.expect("recorded");
+    store.commit_reply(&reply(&[&answered], "hello")).await.expect("committed");
+    let found = store.conversations_waiting(10).await.expect("found");
+    assert_eq!(found.iter().map(|row| &row.id).collect::<Vec<_>>(), [&waits.conversation_id]);
+}
+
+#[tokio::test]
 async fn a_failed_message_shows_its_code() {
     let Fixture { store, _folder } = fixture().await;
     let recorded = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");

@@ -26,7 +26,7 @@ use trunkline_twilio::TwilioMessaging;
 use crate::config::{AgentSettings, ConciergeSource, Settings, TwilioSettings, console_token};
 use crate::connectors::{Connector, Connectors, TwilioConnector};
 use crate::console::{Access, ConsoleState, console_routes};
-use crate::edge::{Readiness, WebhookEdge, health_routes, webhook_routes};
+use crate::edge::{Readiness, Warnings, WebhookEdge, health_routes, webhook_routes};
 use crate::live::Live;
 use crate::pipeline::{
     CatchUp, CatchUpTrigger, Context, Horizon, INGRESS_CONSUMER, Ingress, Relay, SENDER_CONSUMER, Sender,
@@ -320,6 +320,7 @@ fn routes(
             settings: twilio.settings.clone(),
             readiness: readiness.clone(),
             metrics: context.metrics.clone(),
+            warnings: Warnings::default(),
         })));
     }
     timed

@@ -36,6 +36,8 @@ CREATE TABLE message (
     external_id     TEXT,
     -- Place in the conversation as the provider counts; unknown until a message of ours is sent.
     position        BIGINT,
+    -- Where it stands in a thread: twice its position, or, until it has one, just behind what was there before it.
+    place           BIGINT NOT NULL,
     author          TEXT   NOT NULL,
     body            TEXT   NOT NULL,
     media           TEXT   NOT NULL,
@@ -54,9 +56,10 @@ CREATE TABLE message (
     updated_at      BIGINT NOT NULL,
     UNIQUE (conversation_id, external_id)
 );
-CREATE INDEX message_by_conversation ON message (conversation_id, created_at, id);
+CREATE INDEX message_by_conversation ON message (conversation_id, place, id);
 CREATE INDEX message_by_external_id ON message (external_id);
 CREATE INDEX message_waiting ON message (conversation_id, position) WHERE answer = 'waiting';
+CREATE INDEX message_position ON message (conversation_id, position) WHERE position IS NOT NULL;
 CREATE INDEX message_answered_by ON message (answered_by) WHERE answered_by IS NOT NULL;
 
 CREATE TABLE outbox (
@@ -76,7 +79,7 @@ CREATE TABLE outbox (
     updated_at      BIGINT NOT NULL
 );
 CREATE INDEX outbox_open ON outbox (seq) WHERE state IN ('pending', 'sending');
-CREATE INDEX outbox_by_conversation ON outbox (conversation_id, seq);
+CREATE INDEX outbox_by_conversation ON outbox (conversation_id, seq) WHERE state IN ('pending', 'sending');
 
 CREATE TABLE memory (
     conversation_id TEXT   NOT NULL REFERENCES conversation (id),

@@ -8,4 +8,4 @@ mod public_url;
 mod webhook;
 
 pub use health::{Readiness, health_routes};
-pub use webhook::{MAX_BODY_BYTES, WebhookEdge, webhook_routes};
+pub use webhook::{MAX_BODY_BYTES, Warnings, WebhookEdge, webhook_routes};

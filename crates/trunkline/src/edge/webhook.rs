@@ -1,5 +1,6 @@
 //! `POST /webhooks/twilio`: verify, read, commit, and only then say 200.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,11 +11,12 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use bytes::Bytes;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use jiff::Timestamp;
 use serde_json::json;
 use tracing::Instrument as _;
 use trunkline_bus::{Bus, Subject};
-use trunkline_core::messaging::{ConversationalBackend, ErrorCode, WebhookEvent};
+use trunkline_core::messaging::{ConversationalBackend, ErrorCode, MessagingError, WebhookEvent};
 use trunkline_proto::form;
 use trunkline_proto::webhook::{ConversationsWebhook, IDEMPOTENCY_HEADER};
 use trunkline_twilio::TwilioMessaging;
@@ -46,6 +48,22 @@ pub struct WebhookEdge {
     pub readiness: Readiness,
     /// Instruments.
     pub metrics: Metrics,
+    /// Keeps a stranger who sends forged webhooks from filling the log.
+    pub warnings: Warnings,
+}
+
+/// At most [`Warnings::PER_SECOND`] lines a second about webhooks that are turned away; all are counted.
+pub struct Warnings(DefaultDirectRateLimiter);
+
+impl Warnings {
+    /// Lines a second.
+    pub const PER_SECOND: NonZeroU32 = NonZeroU32::new(5).unwrap();
+}
+
+impl Default for Warnings {
+    fn default() -> Self {
+        Self(RateLimiter::direct(Quota::per_second(Self::PER_SECOND)))
+    }
 }
 
 /// The routes of Conversations webhooks.
@@ -108,7 +126,7 @@ async fn handle(edge: &WebhookEdge, request: Request) -> Result<Done, Refusal> {
         Err(error) if error.code() == ErrorCode::NotRunning => edge.verifier.read_webhook(&event).map(drop),
         verified => verified,
     };
-    verified.map_err(|error| refused(&event, &error))?;
+    verified.map_err(|error| refused(edge, &event, &error))?;
     let webhook = ConversationsWebhook::parse(&event.params)
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()))?;
     if webhook.common.account_sid.as_str() != edge.settings.account_sid {
@@ -175,13 +193,15 @@ fn decoded(form: &[u8]) -> Result<Vec<(String, String)>, Refusal> {
     form::decode(form).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()))
 }
 
-fn refused(event: &WebhookEvent, error: &trunkline_core::messaging::MessagingError) -> Refusal {
+fn refused(edge: &WebhookEdge, event: &WebhookEvent, error: &MessagingError) -> Refusal {
     let code = error.provider_code().unwrap_or_else(|| error.code().as_str());
     match error.code() {
         ErrorCode::InvalidSignature => {
             // Without the query: it may carry what a person wrote.
             let tried = event.url.split('?').next().unwrap_or_default();
-            tracing::warn!(error.code = error.code().as_str(), url = tried, "a webhook is not signed for this URL");
+            if edge.warnings.0.check().is_ok() {
+                tracing::warn!(error.code = error.code().as_str(), url = tried, "a webhook is not signed for this URL");
+            }
             Refusal::new(StatusCode::FORBIDDEN, error.code().as_str(), "the signature does not fit")
         }
         ErrorCode::InvalidWebhook => {

@@ -20,6 +20,8 @@ use super::relay::RelayHandle;
 pub(crate) const CONSUMER: &str = "lanes";
 /// Texts that may be in hand at once, over all lanes.
 const MAX_IN_FLIGHT: usize = 2048;
+/// Conversations that are resumed at a start; more come by the bus, which has not seen their texts acknowledged.
+const MAX_RESUMED: u32 = 10_000;
 /// The wait before something that the store could not take is tried again.
 const STORE_WAIT: Duration = Duration::from_secs(1);
 /// A receipt may be faster than our note of the message that it is for: how often and how long to wait for that.
@@ -56,6 +58,7 @@ impl Ingress {
         let mut lanes = Lanes::new("conversation", self.context.metrics.clone(), move |key, inbox| {
             lane::run(context.clone(), relay.clone(), key, inbox)
         });
+        self.resume(&mut lanes).await;
         loop {
             tokio::select! {
                 biased;
@@ -116,13 +119,33 @@ impl Ingress {
         }
         let has_gap = i64::try_from(inbound.index).is_ok_and(|index| index > recorded.read_index);
         let heard = Heard {
-            delivery,
+            delivery: Some(delivery),
             connector: inbound.connector,
             conversation: inbound.conversation,
             read_from: has_gap.then_some(recorded.read_index),
         };
-        lanes.hand(&recorded.conversation_id, heard).await;
-        Ok(())
+        match lanes.hand(&recorded.conversation_id, heard) {
+            Ok(()) | Err(Heard { delivery: None, .. }) => Ok(()),
+            // The lane has a queue of texts and will find this one, which is recorded, when it comes to its end.
+            Err(Heard { delivery: Some(delivery), .. }) => delivery.ack().await,
+        }
+    }
+
+    /// Starts the lanes of what an earlier process has recorded and not answered.
+    async fn resume(&self, lanes: &mut Lanes<Heard>) {
+        let waiting = match self.context.store.conversations_waiting(MAX_RESUMED).await {
+            Ok(waiting) => waiting,
+            Err(error) => {
+                tracing::error!(error.code = error.code(), %error, "unanswered conversations could not be resumed");
+                return;
+            }
+        };
+        for row in waiting {
+            let heard =
+                Heard { delivery: None, connector: row.connector, conversation: row.external_id, read_from: None };
+            // A lane that is full already has more than this to do.
+            let _busy = lanes.hand(&row.id, heard).is_err();
+        }
     }
 
     async fn receipt(&self, delivery: Delivery) -> Result<(), BusError> {

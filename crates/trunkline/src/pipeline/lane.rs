@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
-use trunkline_bus::Delivery;
+use trunkline_bus::{BusError, Delivery};
 use trunkline_store::{MessageRow, StoreError};
 
 use super::Context;
@@ -12,13 +12,31 @@ use super::relay::RelayHandle;
 use super::turn::{self, Turned};
 use super::wait::{backoff, holding};
 
-/// A text that was recorded and waits for its answer.
+/// A text that was recorded and waits for its answer, or, without a delivery, one that an earlier process has left.
 pub(super) struct Heard {
-    pub(super) delivery: Delivery,
+    pub(super) delivery: Option<Delivery>,
     pub(super) connector: String,
     pub(super) conversation: String,
     /// There may be unrecorded messages behind this index and before the text.
     pub(super) read_from: Option<i64>,
+}
+
+/// Why a lane could not commit.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LaneError {
+    #[error("the store: {0}")]
+    Store(#[from] StoreError),
+    #[error("the bus: {0}")]
+    Bus(#[from] BusError),
+}
+
+impl LaneError {
+    pub(super) const fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Bus(error) => error.code(),
+        }
+    }
 }
 
 /// A burst may last this many times the debounce before it is answered all the same.
@@ -32,8 +50,8 @@ const MAX_GAP: usize = 500;
 const GAP_TRIES: u32 = 5;
 const GAP_WAIT: Duration = Duration::from_millis(250);
 const MAX_GAP_WAIT: Duration = Duration::from_secs(4);
-/// The wait before something that the store could not take is tried again.
-const STORE_WAIT: Duration = Duration::from_secs(1);
+/// The wait before something that could not be committed is tried again.
+const COMMIT_WAIT: Duration = Duration::from_secs(1);
 
 /// The task of a lane.
 pub(super) async fn run(context: Context, relay: RelayHandle, conversation_id: String, mut inbox: Inbox<Heard>) {
@@ -60,7 +78,7 @@ impl Lane {
 
     async fn hear(&mut self, heard: Heard) {
         let Heard { delivery, connector, conversation, read_from } = heard;
-        self.held.push(delivery);
+        self.held.extend(delivery);
         if let Some(after) = read_from {
             holding(&self.held, fill_gap(&self.context, &self.conversation_id, &connector, &conversation, after)).await;
         }
@@ -82,16 +100,16 @@ impl Lane {
         }
     }
 
-    /// Answers what waits, until nothing does.
-    async fn answer(&mut self, inbox: &mut Inbox<Heard>) -> Result<(), StoreError> {
+    /// Answers what waits, until nothing does or a new burst has begun.
+    async fn answer(&mut self, inbox: &mut Inbox<Heard>) -> Result<(), LaneError> {
+        if self.merges() {
+            let taken_back = self.context.store.supersede(&self.conversation_id).await?;
+            if taken_back > 0 {
+                self.context.metrics.superseded(taken_back);
+            }
+        }
         let mut redone = 0;
         loop {
-            if self.merges() {
-                let taken_back = self.context.store.supersede(&self.conversation_id).await?;
-                if taken_back > 0 {
-                    self.context.metrics.superseded(taken_back);
-                }
-            }
             let mut waiting = self.context.store.waiting(&self.conversation_id, MAX_TEXTS).await?;
             if !self.merges() {
                 waiting.truncate(1);
@@ -101,39 +119,40 @@ impl Lane {
             }
             let may_redo = self.merges() && redone < MAX_REDONE;
             match self.turn(&waiting, if may_redo { Some(&mut *inbox) } else { None }).await? {
-                Turned::Committed(Some(command)) => {
-                    self.relay.notify(command);
+                Turned::Committed(command) => {
+                    if let Some(command) = command {
+                        self.relay.notify(command);
+                    }
                     self.context.live.changed(&self.conversation_id);
+                    if self.merges() && inbox.has_more() {
+                        return Ok(());
+                    }
                 }
-                Turned::Committed(None) | Turned::AnsweredElsewhere => {}
+                Turned::AnsweredElsewhere => {}
                 Turned::Interrupted(heard) => {
                     redone += 1;
                     self.hear(*heard).await;
                     self.gather(inbox).await;
                 }
             }
-            if self.merges() && redone == 0 {
-                // What came in the meantime is a burst of its own, and may supersede this answer.
-                return Ok(());
-            }
         }
     }
 
-    async fn turn(&self, waiting: &[MessageRow], interrupt: Option<&mut Inbox<Heard>>) -> Result<Turned, StoreError> {
+    async fn turn(&self, waiting: &[MessageRow], interrupt: Option<&mut Inbox<Heard>>) -> Result<Turned, LaneError> {
         let work = turn::run(&self.context, &self.conversation_id, waiting, interrupt);
         holding(&self.held, work).await
     }
 
-    /// Acknowledges what is answered; what the store could not take comes again.
-    async fn settle(&mut self, answered: Result<(), StoreError>) {
+    /// Acknowledges what is answered; what could not be committed comes again.
+    async fn settle(&mut self, answered: Result<(), LaneError>) {
         let failed = answered.err();
         if let Some(error) = &failed {
-            tracing::error!(error.code = error.code(), %error, "the store cannot be used; the turn comes again");
+            tracing::error!(error.code = error.code(), %error, "a turn could not be committed; it comes again");
         }
         for delivery in self.held.drain(..) {
             let settled = match failed {
                 None => delivery.ack().await,
-                Some(_) => delivery.nak(STORE_WAIT).await,
+                Some(_) => delivery.nak(COMMIT_WAIT).await,
             };
             if let Err(error) = settled {
                 tracing::warn!(error.code = error.code(), "a delivery could not be settled; it comes again");

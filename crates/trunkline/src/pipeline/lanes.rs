@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::telemetry::Metrics;
 
-/// Items that may wait in one lane; whoever hands over more waits.
+/// Items that may wait in one lane.
 const LANE_CAPACITY: usize = 256;
 /// Lanes that may report their idleness at once; a lane that finds it full waits.
 const IDLE_CAPACITY: usize = 256;
@@ -61,6 +62,11 @@ impl<T> Inbox<T> {
         let item = self.items.recv().await?;
         self.taken += 1;
         Some(item)
+    }
+
+    /// Whether an item is there already.
+    pub(super) fn has_more(&self) -> bool {
+        !self.items.is_empty()
     }
 
     /// An item that is there already.
@@ -109,23 +115,26 @@ impl<T: Send + 'static> Lanes<T> {
         }
     }
 
-    /// Hands an item to the lane of its key, starting it if need be. Waits while the lane is full.
-    pub(super) async fn hand(&mut self, key: &str, mut item: T) {
+    /// Hands an item to the lane of its key, starting it if need be. A full lane gives the item back: whoever is slow
+    /// in one lane must not hold up the others.
+    pub(super) fn hand(&mut self, key: &str, mut item: T) -> Result<(), T> {
         loop {
             let lane = match self.by_key.get_mut(key) {
                 Some(lane) => lane,
                 None => self.start(key),
             };
-            let refused = match lane.items.send(item).await {
+            match lane.items.try_send(item) {
                 Ok(()) => {
                     lane.handed += 1;
-                    return;
+                    return Ok(());
                 }
-                Err(refused) => refused.0,
-            };
-            // The task is gone without having asked: it panicked. What it held comes again from the bus.
-            self.by_key.remove(key);
-            item = refused;
+                Err(TrySendError::Full(refused)) => return Err(refused),
+                // The task is gone without having asked: it panicked. What it held comes again from the bus.
+                Err(TrySendError::Closed(refused)) => {
+                    self.by_key.remove(key);
+                    item = refused;
+                }
+            }
         }
     }
 

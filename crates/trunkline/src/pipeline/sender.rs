@@ -21,6 +21,8 @@ use crate::telemetry::set_parent;
 pub(crate) const CONSUMER: &str = "connectors";
 /// Sends that may be in hand at once, over all conversations.
 const MAX_IN_FLIGHT: usize = 4096;
+/// The wait of a command that is not the first of its conversation, when the first is not in the same lane.
+const BEHIND_WAIT: Duration = Duration::from_millis(100);
 /// The wait after the first failure, and the longest one.
 const FIRST_WAIT: Duration = Duration::from_millis(250);
 const MAX_WAIT: Duration = Duration::from_secs(5);
@@ -63,7 +65,11 @@ impl Sender {
                     Some(delivery) => {
                         lanes.reap_ready();
                         let key = format!("{}/{}", delivery.envelope.source, delivery.envelope.subject);
-                        lanes.hand(&key, delivery).await;
+                        if let Err(refused) = lanes.hand(&key, delivery)
+                            && let Err(error) = refused.nak(BEHIND_WAIT).await
+                        {
+                            tracing::warn!(error.code = error.code(), "a delivery could not be settled; it comes again");
+                        }
                     }
                     None => break,
                 },
@@ -93,6 +99,7 @@ async fn run_lane(context: Context, mut inbox: Inbox<Delivery>, stop: Cancellati
                 context.metrics.dead_letter(code);
                 delivery.bury(code, "the command cannot be carried out").await
             }
+            Settled::Behind => delivery.nak(BEHIND_WAIT).await,
             // A stopping gateway: it comes again to the next one, which looks before it sends.
             Settled::Later => return,
         };
@@ -104,6 +111,7 @@ async fn run_lane(context: Context, mut inbox: Inbox<Delivery>, stop: Cancellati
 
 enum Settled {
     Done,
+    Behind,
     Later,
     Hopeless(&'static str),
 }
@@ -111,6 +119,7 @@ enum Settled {
 /// What to do next with a row.
 enum Step {
     Wait(Duration),
+    Behind,
     Done,
 }
 
@@ -128,6 +137,7 @@ async fn settle(context: &Context, held: &[Delivery; 1], stop: &CancellationToke
     loop {
         match job.step(tries).await {
             Ok(Step::Done) => return Settled::Done,
+            Ok(Step::Behind) => return Settled::Behind,
             Ok(Step::Wait(wait)) => {
                 tries += 1;
                 tokio::select! {
@@ -158,6 +168,7 @@ impl Job<'_> {
     async fn step(&self, tries: u32) -> Result<Step, StoreError> {
         match self.context.store.claim(&self.command.outbox_id).await? {
             Claim::Settled => Ok(Step::Done),
+            Claim::Behind => Ok(Step::Behind),
             Claim::Yours(row) => self.send(&row, tries).await,
             Claim::Unknown(row) => self.look_up(&row, tries).await,
         }

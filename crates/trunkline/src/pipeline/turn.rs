@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tracing::Instrument as _;
 use trunkline_agent::{AgentError, Reply as AgentReply, Role, Turn, Utterance, collect};
+use trunkline_bus::BusError;
 use trunkline_core::event::{DeadLetter, MESSAGE_RECEIVED, MessageMetadata, MessageReceived, SendMessage};
 use trunkline_core::{Channel, Envelope, Pii, Retry};
 use trunkline_store::{ConversationRow, Direction, MessageRow, Reply, ReplyKind, StoreError};
 
 use super::Context;
-use super::lane::Heard;
+use super::lane::{Heard, LaneError};
 use super::lanes::Inbox;
 use super::relay::EgressCommand;
 use super::wait::backoff;
@@ -41,7 +42,7 @@ pub(super) async fn run(
     conversation_id: &str,
     waiting: &[MessageRow],
     interrupt: Option<&mut Inbox<Heard>>,
-) -> Result<Turned, StoreError> {
+) -> Result<Turned, LaneError> {
     let span = tracing::info_span!(
         "text.turn",
         conversation.id = conversation_id,
@@ -57,7 +58,7 @@ async fn turn(
     conversation_id: &str,
     waiting: &[MessageRow],
     interrupt: Option<&mut Inbox<Heard>>,
-) -> Result<Turned, StoreError> {
+) -> Result<Turned, LaneError> {
     let begun = Instant::now();
     let summary = context.store.conversation_summary(conversation_id).await?;
     let conversation = summary.ok_or(StoreError::NotFound { what: "conversation" })?.conversation;
@@ -147,7 +148,7 @@ async fn commit(
     waiting: &[MessageRow],
     reply: AgentReply,
     kind: ReplyKind,
-) -> Result<Turned, StoreError> {
+) -> Result<Turned, LaneError> {
     let text = fit(reply.text.into_inner());
     let mut memories = reply.memories;
     if reply.hand_over {
@@ -165,7 +166,7 @@ async fn commit(
     let outbox_id = match context.store.commit_reply(&reply).await {
         Ok(outbox_id) => outbox_id,
         Err(StoreError::AlreadyAnswered) => return Ok(Turned::AnsweredElsewhere),
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     };
     Ok(Turned::Committed(outbox_id.map(|outbox_id| EgressCommand {
         traceparent: reply.traceparent,
@@ -185,7 +186,7 @@ async fn give_up(
     conversation: &ConversationRow,
     waiting: &[MessageRow],
     error: &AgentError,
-) -> Result<(), StoreError> {
+) -> Result<(), BusError> {
     tracing::error!(error.code = error.code(), "the turn is given up; its texts are now dead letters");
     for message in waiting {
         let Some(envelope) = envelope(conversation, message) else { continue };
@@ -197,10 +198,7 @@ async fn give_up(
             envelope,
             context: BTreeMap::new(),
         };
-        if let Err(bus) = context.bus.bury(&letter).await {
-            tracing::error!(error.code = bus.code(), "a dead letter could not be kept");
-            return Err(StoreError::NotFound { what: "way to keep a dead letter" });
-        }
+        context.bus.bury(&letter).await?;
         context.metrics.dead_letter(error.code());
     }
     Ok(())

@@ -73,6 +73,10 @@ impl Folder {
     pub(super) fn path(&self) -> String {
         self.0.display().to_string()
     }
+
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
 }
 
 impl Drop for Folder {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use trunkline::Server;
 use trunkline::config::{Reader, Settings};
-use trunkline::edge::{Readiness, WebhookEdge, health_routes, webhook_routes};
+use trunkline::edge::{Readiness, Warnings, WebhookEdge, health_routes, webhook_routes};
 use trunkline::telemetry::{Observed, Telemetry};
 use trunkline_bus::{Bus, EmbeddedBus, EmbeddedOptions};
 use trunkline_core::messaging::ConversationalBackend;
@@ -61,6 +61,7 @@ async fn serve(args: &TargetArgs, settings: Settings, telemetry: &Telemetry) -> 
         settings: twilio,
         readiness: readiness.clone(),
         metrics: telemetry.metrics(),
+        warnings: Warnings::default(),
     };
     let router = health_routes(readiness, telemetry.registry()).merge(webhook_routes(Arc::new(edge)));
     let stop = CancellationToken::new();

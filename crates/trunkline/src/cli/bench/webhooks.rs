@@ -1,5 +1,6 @@
 //! What a verified webhook costs, with and without being made safe.
 
+use std::io::{Seek as _, Write as _};
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
@@ -79,6 +80,10 @@ pub(super) async fn run(args: &WebhookArgs) -> Result<(), String> {
         ratio(shared.per_second, single.per_second)
     ));
     print(&format!("stored webhooks per CPU-second: {:>7.0}  (aim: at least 16,000)", shared.per_cpu_second()));
+    let (overwrite, append) = disk(&Folder::new()?)?;
+    print(&format!(
+        "this disk alone, 4 KiB at a time: {overwrite:.0} fdatasync a second over old blocks, {append:.0} over new ones"
+    ));
     print("CPU is user and system time of the server process from /proc; all three run in turn on this machine.");
     Ok(())
 }
@@ -141,6 +146,27 @@ async fn measure(emulator: &Emulator, mode: Mode, requests: usize, connections: 
         p99_ms: latencies.percentile_ms(0.99),
         cpu_us: cpu.as_secs_f64() * 1e6 / figure(latencies.count()),
     })
+}
+
+/// How often this disk can be made to write: over blocks that a file has, as a write-ahead log mostly does, and over
+/// new ones.
+fn disk(folder: &Folder) -> Result<(f64, f64), String> {
+    const BLOCKS: usize = 500;
+    let failed = |error: std::io::Error| format!("the disk cannot be measured: {error}");
+    let mut file = std::fs::File::create(folder.file("disk")).map_err(failed)?;
+    let mut pass = || {
+        let begun = Instant::now();
+        for _ in 0..BLOCKS {
+            file.write_all(&[b'x'; 4096]).map_err(failed)?;
+            file.sync_data().map_err(failed)?;
+        }
+        let rate = figure(BLOCKS) / begun.elapsed().as_secs_f64();
+        file.rewind().map_err(failed)?;
+        Ok::<_, String>(rate)
+    };
+    let append = pass()?;
+    let overwrite = pass()?;
+    Ok((overwrite, append))
 }
 
 async fn until_it_listens(host: &str) -> Result<(), String> {
