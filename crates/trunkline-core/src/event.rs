@@ -158,6 +158,9 @@ pub struct SendMessage {
     pub conversation: String,
     /// What to say.
     pub text: String,
+    /// How the person writes, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
     /// The outbox row; the message carries it, so that an unknown outcome can be looked up.
     pub outbox_id: String,
 }

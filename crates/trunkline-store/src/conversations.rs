@@ -82,6 +82,19 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(connector).bind(external_id).fetch_optional(&self.reader).await?)
     }
 
+    /// The conversation with our name `id`.
+    ///
+    /// # Errors
+    /// `store.unavailable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn conversation(&self, id: &str) -> Result<Option<ConversationRow>, StoreError> {
+        let sql = "SELECT id, connector, external_id, channel, address, contact_id, state, read_index
+                   FROM conversation WHERE id = $1";
+        Ok(sqlx::query_as(sql).bind(id).fetch_optional(&self.reader).await?)
+    }
+
     /// The latest conversations, newest change first: at most `limit`, before the cursor `(updated_at ms, id)`.
     ///
     /// # Errors

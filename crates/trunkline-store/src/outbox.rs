@@ -21,6 +21,8 @@ pub struct OutboxRow {
     pub connector: String,
     /// The connector's name for the conversation.
     pub conversation: String,
+    /// The channel of the conversation.
+    pub channel: String,
     /// What to say.
     pub body: Pii<String>,
     /// How often sending it was begun.
@@ -59,6 +61,7 @@ struct Row {
     conversation_id: String,
     connector: String,
     external_id: String,
+    channel: String,
     body: String,
     state: String,
     attempts: i64,
@@ -67,7 +70,8 @@ struct Row {
 }
 
 const SELECT: &str = "
-SELECT o.id, o.conversation_id, c.connector, c.external_id, o.body, o.state, o.attempts, o.claimed_at, o.traceparent
+SELECT o.id, o.conversation_id, c.connector, c.external_id, c.channel, o.body, o.state, o.attempts, o.claimed_at,
+       o.traceparent
 FROM outbox o JOIN conversation c ON c.id = o.conversation_id";
 
 impl Store {
@@ -263,6 +267,7 @@ fn outbox_row(row: Row) -> Result<OutboxRow, StoreError> {
         conversation_id: row.conversation_id,
         connector: row.connector,
         conversation: row.external_id,
+        channel: row.channel,
         body: Pii::new(row.body),
         attempts: row.attempts,
         claimed_at: row.claimed_at.map(|ms| timestamp(ms, "outbox.claimed_at")).transpose()?,

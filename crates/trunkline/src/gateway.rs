@@ -166,8 +166,8 @@ impl Gateway {
             access: Access::new(&token),
         });
         let router = routes(console, twilio.as_ref(), &context, &readiness, telemetry.registry());
+        gateway.work(&context).await?;
         gateway.serve(server, router);
-        gateway.work(&context);
         match &twilio {
             Some(twilio) => gateway.connect(&twilio.observed, &context).await?,
             None => readiness.connector_started(),
@@ -199,13 +199,13 @@ impl Gateway {
         self.spawn("serve", server.serve(router, stop, grace));
     }
 
-    fn work(&self, context: &Context) {
+    async fn work(&self, context: &Context) -> Result<(), BusError> {
         let (relay, handle) = Relay::new(context.clone());
-        let ingress = Ingress::new(context.clone(), handle).run(self.stages.taking.clone());
-        let sender = Sender::new(context.clone()).run(self.stages.sending.clone(), self.stages.hurry.clone());
+        let ingress = Ingress::open(context.clone(), handle).await?.run(self.stages.taking.clone());
+        let sender = Sender::open(context.clone()).await?.run(self.stages.sending.clone(), self.stages.hurry.clone());
         self.spawn("relay", relay.run(self.stages.relaying.clone()));
-        self.spawn("ingress", report("ingress", self.readiness.clone(), ingress));
-        self.spawn("sender", report("sender", self.readiness.clone(), sender));
+        self.spawn("ingress", ingress);
+        self.spawn("sender", sender);
         let probes = probe(context.clone(), self.readiness.clone());
         let stop = self.stages.taking.clone();
         self.spawn("probe", async move {
@@ -215,6 +215,7 @@ impl Gateway {
             }
         });
         self.readiness.pipeline_started();
+        Ok(())
     }
 
     /// Starts the backend. Refused credentials end the start; an unreachable provider is tried until it answers.
@@ -348,13 +349,6 @@ fn agent(settings: &AgentSettings) -> Result<Arc<dyn Agent>, ConfigError> {
     })
 }
 
-async fn report(name: &'static str, readiness: Readiness, work: impl Future<Output = Result<(), BusError>>) {
-    if let Err(error) = work.await {
-        readiness.bus_failed(&error.to_string());
-        tracing::error!(stage = name, error.code = error.code(), %error, "a stage of the pipeline could not start");
-    }
-}
-
 async fn start_until_it_works(backend: &Arc<dyn ConversationalBackend>, readiness: &Readiness) {
     let mut wait = START_WAIT;
     loop {
@@ -388,7 +382,9 @@ async fn watch_health(backend: &Arc<dyn ConversationalBackend>, readiness: &Read
 async fn probe(context: Context, readiness: Readiness) {
     loop {
         match context.bus.probe().await {
-            Ok(()) => readiness.bus_works(),
+            // Webhooks were refused meanwhile, and the provider does not repeat them.
+            Ok(()) if readiness.bus_works() => context.missed.request(),
+            Ok(()) => {}
             Err(error) => readiness.bus_failed(&error.to_string()),
         }
         match context.store.probe().await {

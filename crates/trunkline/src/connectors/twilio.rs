@@ -66,6 +66,7 @@ impl Connector for TwilioConnector {
             body: Pii::new(message.text.clone()),
             author: Some(self.identity.clone()),
             attributes: Some(attributes(&message.outbox_id)),
+            channel: message.channel,
             ..OutgoingMessage::default()
         };
         let sent = self.backend.send_message(&conversation, outgoing).await.map_err(|error| from_backend(&error))?;

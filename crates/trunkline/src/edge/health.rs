@@ -34,12 +34,14 @@ impl Readiness {
         Self(Arc::new(Mutex::new(reasons)))
     }
 
-    fn set(&self, what: &'static str, reason: Option<String>) {
+    /// Returns whether it did not hold before.
+    fn set(&self, what: &'static str, reason: Option<String>) -> bool {
         let mut reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match reason {
+        let before = match reason {
             Some(reason) => reasons.insert(what, reason),
             None => reasons.remove(what),
         };
+        before.is_some()
     }
 
     /// The connector works.
@@ -57,9 +59,9 @@ impl Readiness {
         self.set(PIPELINE, None);
     }
 
-    /// The bus can write.
-    pub fn bus_works(&self) {
-        self.set(BUS, None);
+    /// The bus can write. Returns whether it could not before.
+    pub fn bus_works(&self) -> bool {
+        self.set(BUS, None)
     }
 
     /// The bus cannot write.

@@ -205,7 +205,11 @@ fn refused(edge: &WebhookEdge, event: &WebhookEvent, error: &MessagingError) -> 
             }
             Refusal::new(StatusCode::FORBIDDEN, error.code().as_str(), "the signature does not fit")
         }
-        ErrorCode::InvalidWebhook => Refusal::new(StatusCode::BAD_REQUEST, code, error.to_string()),
+        ErrorCode::InvalidWebhook => {
+            // The cause names the parameter, and never its value.
+            let reason = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+            Refusal::new(StatusCode::BAD_REQUEST, code, reason)
+        }
         _ => {
             tracing::warn!(error.code = code, %error, "a webhook could not be dealt with");
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, code, "the gateway is not taking webhooks now")

@@ -30,35 +30,45 @@ const RECEIPT_WAIT: Duration = Duration::from_millis(500);
 
 /// The first stage of the pipeline.
 pub struct Ingress {
-    context: Context,
+    recorder: Recorder,
     relay: RelayHandle,
+    consumer: Box<dyn Consumer>,
+}
+
+/// Records what comes.
+struct Recorder {
+    context: Context,
 }
 
 impl Ingress {
     /// A stage that tells `relay` of each reply.
-    pub fn new(context: Context, relay: RelayHandle) -> Self {
-        Self { context, relay }
-    }
-
-    /// Works until `stop`, then lets every lane finish what it holds.
     ///
     /// # Errors
     /// When the consumer cannot be started.
     ///
     /// # Cancel safety
-    /// Cancel-safe: what was not settled comes again.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), BusError> {
+    /// Cancel-safe.
+    pub async fn open(context: Context, relay: RelayHandle) -> Result<Self, BusError> {
         let options = ConsumerOptions {
             max_in_flight: MAX_IN_FLIGHT,
             max_deliveries: u32::MAX,
-            ..ConsumerOptions::new(CONSUMER, self.context.subjects.ingress.clone())
+            ..ConsumerOptions::new(CONSUMER, context.subjects.ingress.clone())
         };
-        let mut consumer = self.context.bus.consume(options).await?;
-        let (context, relay) = (self.context.clone(), self.relay.clone());
-        let mut lanes = Lanes::new("conversation", self.context.metrics.clone(), move |key, inbox| {
+        let consumer = context.bus.consume(options).await?;
+        Ok(Self { recorder: Recorder { context }, relay, consumer })
+    }
+
+    /// Works until `stop`, then lets every lane finish what it holds.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: what was not settled comes again.
+    pub async fn run(self, stop: CancellationToken) {
+        let Self { recorder, relay, mut consumer } = self;
+        let context = recorder.context.clone();
+        let mut lanes = Lanes::new("conversation", context.metrics.clone(), move |key, inbox| {
             lane::run(context.clone(), relay.clone(), key, inbox)
         });
-        self.resume(&mut lanes).await;
+        recorder.resume(&mut lanes).await;
         loop {
             tokio::select! {
                 biased;
@@ -66,7 +76,7 @@ impl Ingress {
                 next = next(&mut consumer) => match next {
                     Some(delivery) => {
                         lanes.reap_ready();
-                        self.take(delivery, &mut lanes).await;
+                        recorder.take(delivery, &mut lanes).await;
                     }
                     None => break,
                 },
@@ -75,9 +85,10 @@ impl Ingress {
         }
         drop(consumer);
         lanes.finish().await;
-        Ok(())
     }
+}
 
+impl Recorder {
     async fn take(&self, delivery: Delivery, lanes: &mut Lanes<Heard>) {
         let settled = match delivery.envelope.kind.as_str() {
             MESSAGE_RECEIVED => self.message(delivery, lanes).await,
@@ -117,17 +128,10 @@ impl Ingress {
         if recorded.answer != Answer::Waiting {
             return delivery.ack().await;
         }
-        let has_gap = i64::try_from(inbound.index).is_ok_and(|index| index > recorded.read_index);
-        let heard = Heard {
-            delivery: Some(delivery),
-            connector: inbound.connector,
-            conversation: inbound.conversation,
-            read_from: has_gap.then_some(recorded.read_index),
-        };
-        match lanes.hand(&recorded.conversation_id, heard) {
-            Ok(()) | Err(Heard { delivery: None, .. }) => Ok(()),
+        match lanes.hand(&recorded.conversation_id, Heard { delivery: Some(delivery) }) {
+            Ok(()) | Err(Heard { delivery: None }) => Ok(()),
             // The lane has a queue of texts and will find this one, which is recorded, when it comes to its end.
-            Err(Heard { delivery: Some(delivery), .. }) => delivery.ack().await,
+            Err(Heard { delivery: Some(delivery) }) => delivery.ack().await,
         }
     }
 
@@ -141,10 +145,8 @@ impl Ingress {
             }
         };
         for row in waiting {
-            let heard =
-                Heard { delivery: None, connector: row.connector, conversation: row.external_id, read_from: None };
             // A lane that is full already has more than this to do.
-            let _busy = lanes.hand(&row.id, heard).is_err();
+            let _busy = lanes.hand(&row.id, Heard { delivery: None }).is_err();
         }
     }
 

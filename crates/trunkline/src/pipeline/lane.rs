@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 use trunkline_bus::{BusError, Delivery};
-use trunkline_store::{MessageRow, StoreError};
+use trunkline_store::{ConversationRow, MessageRow, StoreError};
 
 use super::Context;
 use super::lanes::Inbox;
@@ -15,10 +15,6 @@ use super::wait::{backoff, holding};
 /// A text that was recorded and waits for its answer, or, without a delivery, one that an earlier process has left.
 pub(super) struct Heard {
     pub(super) delivery: Option<Delivery>,
-    pub(super) connector: String,
-    pub(super) conversation: String,
-    /// There may be unrecorded messages behind this index and before the text.
-    pub(super) read_from: Option<i64>,
 }
 
 /// Why a lane could not commit.
@@ -55,9 +51,9 @@ const COMMIT_WAIT: Duration = Duration::from_secs(1);
 
 /// The task of a lane.
 pub(super) async fn run(context: Context, relay: RelayHandle, conversation_id: String, mut inbox: Inbox<Heard>) {
-    let mut lane = Lane { context, relay, conversation_id, held: Vec::new() };
+    let mut lane = Lane { context, relay, conversation_id, held: Vec::new(), sought: -1 };
     while let Some(first) = inbox.next().await {
-        lane.hear(first).await;
+        lane.hear(first);
         lane.gather(&mut inbox).await;
         let answered = lane.answer(&mut inbox).await;
         lane.settle(answered).await;
@@ -69,6 +65,8 @@ struct Lane {
     relay: RelayHandle,
     conversation_id: String,
     held: Vec<Delivery>,
+    /// What is missing up to this index was looked for, whether it was found or not.
+    sought: i64,
 }
 
 impl Lane {
@@ -76,12 +74,8 @@ impl Lane {
         !self.context.settings.debounce.is_zero()
     }
 
-    async fn hear(&mut self, heard: Heard) {
-        let Heard { delivery, connector, conversation, read_from } = heard;
-        self.held.extend(delivery);
-        if let Some(after) = read_from {
-            holding(&self.held, fill_gap(&self.context, &self.conversation_id, &connector, &conversation, after)).await;
-        }
+    fn hear(&mut self, heard: Heard) {
+        self.held.extend(heard.delivery);
     }
 
     /// Takes what follows within the debounce; without one, what is there already.
@@ -96,7 +90,7 @@ impl Lane {
                 inbox.waiting()
             };
             let Some(heard) = heard else { return };
-            self.hear(heard).await;
+            self.hear(heard);
         }
     }
 
@@ -117,6 +111,9 @@ impl Lane {
             if waiting.is_empty() {
                 return Ok(());
             }
+            if self.fill_gap(&waiting).await? {
+                continue;
+            }
             let may_redo = self.merges() && redone < MAX_REDONE;
             match self.turn(&waiting, if may_redo { Some(&mut *inbox) } else { None }).await? {
                 Turned::Committed(command) => {
@@ -131,11 +128,27 @@ impl Lane {
                 Turned::AnsweredElsewhere => {}
                 Turned::Interrupted(heard) => {
                     redone += 1;
-                    self.hear(*heard).await;
+                    self.hear(*heard);
                     self.gather(inbox).await;
                 }
             }
         }
+    }
+
+    /// Reads back what is missing before the last of `waiting`, if anything is. Then there may be more that waits. A
+    /// text is recorded before its lane hears of it, so that only what is recorded tells whether there is a gap.
+    async fn fill_gap(&mut self, waiting: &[MessageRow]) -> Result<bool, LaneError> {
+        let last = waiting.iter().filter_map(|message| message.index).max().unwrap_or(-1);
+        if last <= self.sought {
+            return Ok(false);
+        }
+        let Some(row) = self.context.store.conversation(&self.conversation_id).await? else { return Ok(false) };
+        if last <= row.read_index {
+            return Ok(false);
+        }
+        self.sought = last;
+        holding(&self.held, read_back(&self.context, &row)).await;
+        Ok(true)
     }
 
     async fn turn(&self, waiting: &[MessageRow], interrupt: Option<&mut Inbox<Heard>>) -> Result<Turned, LaneError> {
@@ -163,12 +176,12 @@ impl Lane {
 
 /// Reads back and records what is missing. Gives up after a while: the text at hand is answered all the same, and the
 /// next pass finds what is missing.
-async fn fill_gap(context: &Context, conversation_id: &str, connector: &str, conversation: &str, after: i64) {
-    let Some(connector) = context.connectors.named(connector) else { return };
+async fn read_back(context: &Context, conversation: &ConversationRow) {
+    let Some(connector) = context.connectors.named(&conversation.connector) else { return };
     for tries in 0..GAP_TRIES {
-        match connector.messages_after(conversation, after, MAX_GAP).await {
+        match connector.messages_after(&conversation.external_id, conversation.read_index, MAX_GAP).await {
             Ok(read) => {
-                match record(context, conversation_id, connector.name(), read).await {
+                match record(context, &conversation.id, connector.name(), read).await {
                     Ok(0) => {}
                     Ok(found) => context.metrics.caught_up("gap", found),
                     Err(error) => tracing::error!(error.code = error.code(), %error, "a gap could not be recorded"),

@@ -124,6 +124,7 @@ impl Relay {
                     connector: row.connector,
                     conversation: row.conversation,
                     text: row.body.into_inner(),
+                    channel: row.channel.parse().ok(),
                     outbox_id: row.id,
                 };
                 self.publish(EgressCommand { send, traceparent: row.traceparent }).await;

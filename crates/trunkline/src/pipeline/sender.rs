@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
-use trunkline_bus::{BusError, ConsumerOptions, Delivery};
+use trunkline_bus::{BusError, Consumer, ConsumerOptions, Delivery};
 use trunkline_core::Retry;
 use trunkline_core::event::{SEND_MESSAGE, SendMessage};
 use trunkline_store::{Claim, OutboxRow, StoreError};
@@ -30,28 +30,32 @@ const MAX_WAIT: Duration = Duration::from_secs(5);
 /// The last stage of the pipeline.
 pub struct Sender {
     context: Context,
+    consumer: Box<dyn Consumer>,
 }
 
 impl Sender {
     /// A stage over `context`.
-    pub fn new(context: Context) -> Self {
-        Self { context }
-    }
-
-    /// Works until `stop`; then lets the sends that are under way finish until `hurry`.
     ///
     /// # Errors
     /// When the consumer cannot be started.
     ///
     /// # Cancel safety
-    /// Cancel-safe: what was not settled comes again, and what may have been sent is looked up first.
-    pub async fn run(self, stop: CancellationToken, hurry: CancellationToken) -> Result<(), BusError> {
+    /// Cancel-safe.
+    pub async fn open(context: Context) -> Result<Self, BusError> {
         let options = ConsumerOptions {
             max_in_flight: MAX_IN_FLIGHT,
             max_deliveries: u32::MAX,
-            ..ConsumerOptions::new(CONSUMER, self.context.subjects.egress.clone())
+            ..ConsumerOptions::new(CONSUMER, context.subjects.egress.clone())
         };
-        let mut consumer = self.context.bus.consume(options).await?;
+        let consumer = context.bus.consume(options).await?;
+        Ok(Self { context, consumer })
+    }
+
+    /// Works until `stop`; then lets the sends that are under way finish until `hurry`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: what was not settled comes again, and what may have been sent is looked up first.
+    pub async fn run(mut self, stop: CancellationToken, hurry: CancellationToken) {
         let context = self.context.clone();
         let stopping = stop.clone();
         let mut lanes = Lanes::new("send", self.context.metrics.clone(), move |_, inbox| {
@@ -61,7 +65,7 @@ impl Sender {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                next = next(&mut consumer) => match next {
+                next = next(&mut self.consumer) => match next {
                     Some(delivery) => {
                         lanes.reap_ready();
                         let key = format!("{}/{}", delivery.envelope.source, delivery.envelope.subject);
@@ -76,9 +80,8 @@ impl Sender {
                 () = lanes.reap() => {}
             }
         }
-        drop(consumer);
+        drop(self.consumer);
         lanes.finish().await;
-        Ok(())
     }
 }
 

@@ -174,6 +174,7 @@ async fn commit(
             connector: conversation.connector.clone(),
             conversation: conversation.external_id.clone(),
             text,
+            channel: conversation.channel.parse().ok(),
             outbox_id,
         },
     })))

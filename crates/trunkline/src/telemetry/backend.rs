@@ -111,7 +111,7 @@ impl Observed {
                 span.in_scope(|| tracing::debug!(error.code = code, %error, "the backend refused"));
             }
         } else if config.enable_structured_logging() {
-            span.in_scope(|| tracing::trace!(operation = operation.as_str(), "the backend is done"));
+            span.in_scope(|| tracing::debug!(operation = operation.as_str(), "the backend is done"));
         }
         if config.enable_metrics() {
             self.count(operation, begun, outcome.as_ref().err());

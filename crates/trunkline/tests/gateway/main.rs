@@ -1,0 +1,15 @@
+//! The whole program over real sockets: an emulator, a gateway, people with phones.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that finds something else fails here")]
+
+mod agents;
+mod bus;
+mod configuration;
+mod console;
+mod edge;
+mod lanes;
+mod library;
+mod logs;
+mod outage;
+#[path = "../support/mod.rs"]
+mod support;
+mod telemetry;

@@ -1,0 +1,20 @@
+//! Looking into the engines' files from outside.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+fn open(file: &Path) -> Connection {
+    Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap()
+}
+
+/// How many rows a table has.
+pub(crate) fn rows(file: &Path, table: &str) -> i64 {
+    open(file).query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+}
+
+/// How many rows of the outbox are in a state.
+pub(crate) fn outbox(folder: &Path, state: &str) -> i64 {
+    let sql = "SELECT count(*) FROM outbox WHERE state = ?1";
+    open(&folder.join("store.db")).query_row(sql, [state], |row| row.get(0)).unwrap()
+}
