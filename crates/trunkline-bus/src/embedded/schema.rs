@@ -11,8 +11,8 @@ use crate::BusError;
 /// `PRAGMA user_version` of the tables below.
 const VERSION: i64 = 1;
 const PAGE_BYTES: u64 = 4096;
-/// How long to wait for another process's write.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long to wait for another process's write: well below the 5 s in which a provider wants its webhook answered.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 const CACHED_STATEMENTS: usize = 32;
 
 const TABLES: &str = "

@@ -106,12 +106,9 @@ impl Observed {
         if let Err(error) = &outcome {
             span.record("error.code", error.code().as_str());
             span.record("otel.status_code", "ERROR");
-            if config.enable_structured_logging() {
-                let code = error.code().as_str();
-                span.in_scope(|| tracing::debug!(error.code = code, %error, "the backend refused"));
-            }
-        } else if config.enable_structured_logging() {
-            span.in_scope(|| tracing::debug!(operation = operation.as_str(), "the backend is done"));
+        }
+        if config.enable_structured_logging() {
+            span.in_scope(|| log(operation, outcome.as_ref().err()));
         }
         if config.enable_metrics() {
             self.count(operation, begun, outcome.as_ref().err());
@@ -150,6 +147,30 @@ impl Observed {
         let span = self.span(operation);
         record_conversation(&span, conversation);
         span
+    }
+}
+
+/// Errors are warnings, what happens once in the life of a conversation or a backend is information, the rest is
+/// detail. Webhooks that are turned away are the edge's to report: it knows how many lines are enough.
+fn log(operation: Operation, error: Option<&MessagingError>) {
+    let name = operation.as_str();
+    match (operation, error) {
+        (Operation::HandleWebhook, Some(error)) => {
+            tracing::debug!(operation = name, error.code = error.code().as_str(), %error, "the backend refused");
+        }
+        (_, Some(error)) => {
+            tracing::warn!(operation = name, error.code = error.code().as_str(), %error, "the backend refused");
+        }
+        (
+            Operation::Start
+            | Operation::Stop
+            | Operation::CreateConversation
+            | Operation::CloseConversation
+            | Operation::AddParticipant
+            | Operation::RemoveParticipant,
+            None,
+        ) => tracing::info!(operation = name, "the backend is done"),
+        (_, None) => tracing::debug!(operation = name, "the backend is done"),
     }
 }
 

@@ -101,3 +101,29 @@ async fn a_closed_conversation_is_followed_by_a_new_one() {
     assert_ne!(next, closed);
     world.expect_answers(ADA, &["answer 1", "answer 2"]).await;
 }
+
+#[tokio::test]
+async fn each_channel_is_answered_on_itself() {
+    let world = World::start(&[]).await;
+    world.text(ADA, "text 1").await;
+    let whatsapp = json!({"from": ADA, "body": "text 2", "channel": "whatsapp"});
+    world.control(Method::POST, "/messages", whatsapp).await;
+    world.expect_answers(ADA, &["answer 1"]).await;
+    world.expect_answers(&format!("whatsapp:{ADA}"), &["answer 2"]).await;
+    let list = world.api("/api/v1/conversations").await;
+    let mut channels: Vec<_> = list["conversations"].as_array().unwrap().iter().map(|one| &one["channel"]).collect();
+    channels.sort_by_key(|channel| channel.as_str());
+    assert_eq!(channels, ["sms", "whatsapp"]);
+}
+
+#[tokio::test]
+async fn a_picture_without_words_is_answered_too() {
+    let world = World::start(&[]).await;
+    let picture = json!({"content_type": "image/png", "filename": "a.png", "data": "bm90IHJlYWxseQ=="});
+    world.control(Method::POST, "/messages", json!({"from": ADA, "media": [picture]})).await;
+    world.expect_answers(ADA, &["pardon?"]).await;
+    let list = world.api("/api/v1/conversations").await;
+    let id = list["conversations"][0]["id"].as_str().unwrap();
+    let thread = world.api(&format!("/api/v1/conversations/{id}/messages")).await;
+    assert_eq!(thread["messages"][0]["media"][0]["content_type"], "image/png", "{thread}");
+}

@@ -48,6 +48,25 @@ async fn replies_wait_while_the_provider_is_away_and_arrive_once_in_order() {
 }
 
 #[tokio::test]
+async fn more_replies_than_a_lane_holds_arrive_in_order() {
+    let world = World::start(&[]).await;
+    let away = json!({"match": {"method": "POST", "path": SENDS}, "fault": {"kind": "status", "status": 429}});
+    let away = world.fault(away).await;
+    for number in 0..270 {
+        world.text(ADA, &format!("text {number}")).await;
+    }
+    until("all replies are committed", async || {
+        let open: i64 = ["pending", "sending"].iter().map(|state| outbox(&world.data_dir(), state)).sum();
+        (open == 270).then_some(())
+    })
+    .await;
+    world.control(Method::DELETE, &format!("/faults/{away}"), Value::Null).await;
+    let expected: Vec<_> = (0..270).map(|number| format!("answer {number}")).collect();
+    let expected: Vec<_> = expected.iter().map(String::as_str).collect();
+    world.expect_answers(ADA, &expected).await;
+}
+
+#[tokio::test]
 async fn texts_while_the_gateway_is_away_are_answered_after_its_start() {
     let mut world = World::start(&[]).await;
     world.text(ADA, "text 0").await;
