@@ -145,6 +145,8 @@ pub(super) fn summary(row: &ConversationSummary) -> Value {
         "answering"
     } else if row.failed {
         "failed"
+    } else if row.handed_over {
+        "handed_over"
     } else {
         "idle"
     };

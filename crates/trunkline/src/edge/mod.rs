@@ -8,5 +8,6 @@ mod health;
 mod public_url;
 mod webhook;
 
+pub use from_twilio::People;
 pub use health::{Readiness, health_routes};
 pub use webhook::{MAX_BODY_BYTES, Warnings, WebhookEdge, webhook_routes};

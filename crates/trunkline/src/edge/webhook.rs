@@ -138,7 +138,7 @@ async fn handle(edge: &WebhookEdge, request: Request) -> Result<Done, Refusal> {
     tracing::Span::current().record("webhook.event_type", event_type);
     let token = event.header(IDEMPOTENCY_HEADER);
     let done = Done { event_type, unknown_parameters: webhook.unknown.len() };
-    let fact = fact(&webhook, token, &edge.settings.identity, now)
+    let fact = fact(&webhook, token, &edge.settings.people(), now)
         .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string()))?;
     let Fact::Publish(envelope) = fact else { return Ok(done) };
     let envelope = envelope.with_traceparent(traceparent());

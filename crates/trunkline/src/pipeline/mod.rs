@@ -15,6 +15,7 @@ mod horizon;
 mod ingress;
 mod lane;
 mod lanes;
+mod read_back;
 mod relay;
 mod sender;
 mod turn;
