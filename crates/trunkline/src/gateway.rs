@@ -25,7 +25,7 @@ use trunkline_twilio::TwilioMessaging;
 
 use crate::config::{AgentSettings, ConciergeSource, Settings, TwilioSettings, console_token};
 use crate::connectors::{Connector, Connectors, TwilioConnector};
-use crate::console::{Access, ConsoleState, console_routes};
+use crate::console::{Access, ConsoleState, console_routes, event_routes};
 use crate::edge::{Readiness, Warnings, WebhookEdge, health_routes, webhook_routes};
 use crate::live::Live;
 use crate::pipeline::{
@@ -325,8 +325,9 @@ fn routes(
         })));
     }
     timed
+        .merge(console_routes(Arc::clone(&console)))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
-        .merge(console_routes(console))
+        .merge(event_routes(console))
         .layer(CatchPanicLayer::new())
 }
 

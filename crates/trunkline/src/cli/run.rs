@@ -55,7 +55,9 @@ pub(super) fn prepare(reader: &Reader) -> Result<(Settings, Telemetry), ExitCode
     Ok((settings, telemetry))
 }
 
+/// A runtime, with room for its sockets.
 pub(super) fn runtime() -> Result<Runtime, ExitCode> {
+    trunkline::raise_open_files();
     Builder::new_multi_thread().enable_all().build().map_err(|error| failed(&format!("no runtime: {error}")))
 }
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use axum::extract::{Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -19,6 +19,9 @@ use trunkline_core::Secret;
 const COOKIE: &str = "trunkline_console";
 /// Wrong tokens that may be tried in a second.
 const TRIES_PER_SECOND: NonZeroU32 = NonZeroU32::new(5).unwrap();
+
+/// The largest body of a log-in, in bytes.
+const MAX_LOG_IN: usize = 4096;
 
 /// The token of the console. Cheap to clone.
 #[derive(Clone)]
@@ -65,7 +68,10 @@ struct LogIn {
 }
 
 pub(super) fn routes(access: Access) -> Router {
-    Router::new().route("/login", get(by_link).post(by_form)).with_state(access)
+    Router::new()
+        .route("/login", get(by_link).post(by_form))
+        .layer(DefaultBodyLimit::max(MAX_LOG_IN))
+        .with_state(access)
 }
 
 /// The link that `trunkline up` prints: sets the cookie and shows the console.

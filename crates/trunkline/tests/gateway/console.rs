@@ -77,6 +77,7 @@ async fn guessing_is_slowed_down_and_the_right_token_still_works() {
     assert_eq!(refusals[0], StatusCode::UNAUTHORIZED);
     assert!(refusals.contains(&StatusCode::TOO_MANY_REQUESTS), "{refusals:?}");
     assert_eq!(log_in(&world, CONSOLE_TOKEN).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(log_in(&world, &"x".repeat(5000)).await.status, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
 #[tokio::test]
