@@ -10,10 +10,14 @@ use axum::routing::get;
 use axum::{Json, Router};
 use prometheus::Registry;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 /// What has to hold for texts to flow. Cheap to clone.
 #[derive(Clone)]
-pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, String>>>);
+pub struct Readiness {
+    reasons: Arc<Mutex<BTreeMap<&'static str, String>>>,
+    stop: CancellationToken,
+}
 
 const BACKEND: &str = "connector";
 const BUS: &str = "bus";
@@ -31,12 +35,12 @@ impl Readiness {
     /// Nothing runs yet.
     pub fn starting() -> Self {
         let reasons = BTreeMap::from([(BACKEND, "is starting".to_owned()), (PIPELINE, "is starting".to_owned())]);
-        Self(Arc::new(Mutex::new(reasons)))
+        Self { reasons: Arc::new(Mutex::new(reasons)), stop: CancellationToken::new() }
     }
 
     /// Returns whether it did not hold before.
     fn set(&self, what: &'static str, reason: Option<String>) -> bool {
-        let mut reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         let before = match reason {
             Some(reason) => reasons.insert(what, reason),
             None => reasons.remove(what),
@@ -82,11 +86,20 @@ impl Readiness {
     /// The gateway is going away.
     pub fn stopping(&self) {
         self.set(STOPPING, Some("the gateway is stopping".to_owned()));
+        self.stop.cancel();
+    }
+
+    /// Ends when the gateway begins to go away.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub fn until_stopping(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.stop.clone().cancelled_owned()
     }
 
     /// Why texts do not flow; empty when they do.
     pub fn reasons(&self) -> Vec<String> {
-        let reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         reasons.iter().map(|(what, reason)| format!("{what}: {reason}")).collect()
     }
 }

@@ -177,3 +177,14 @@ async fn changes_are_told_as_they_happen() {
     let changes: Vec<Value> = of_conversation.map(|data| serde_json::from_str(data).unwrap()).collect();
     assert!(changes.iter().any(|change| change["address"] == ADA && change["last_message"]["text"] == "answer 1"));
 }
+
+#[tokio::test]
+async fn an_open_page_does_not_hold_up_a_stop() {
+    let mut world = World::start(&[("TRUNKLINE_DRAIN", "5m")]).await;
+    let request = world.http.get(world.gateway_url("/api/v1/events")).bearer_auth(CONSOLE_TOKEN);
+    let mut pieces = request.send().await.unwrap().bytes_stream();
+    assert!(pieces.next().await.unwrap().is_ok());
+    tokio::time::timeout(DEADLINE, world.stop_gateway()).await.unwrap();
+    let rest = async { while pieces.next().await.is_some_and(|piece| piece.is_ok()) {} };
+    tokio::time::timeout(DEADLINE, rest).await.unwrap();
+}
