@@ -3,6 +3,7 @@
 mod data_files;
 mod probe;
 mod supervision;
+mod webhook_watch;
 
 use std::fs::{self, File, TryLockError};
 use std::io;
@@ -30,6 +31,7 @@ use trunkline_twilio::TwilioMessaging;
 use self::data_files::{DataFiles, watch};
 use self::probe::probe;
 use self::supervision::supervised;
+use self::webhook_watch::keep_registered;
 use crate::config::{AgentSettings, ConciergeSource, Settings, TwilioSettings, console_token};
 use crate::connectors::{Connector, Connectors, TwilioConnector};
 use crate::console::{Access, ConsoleState, console_routes, event_routes};
@@ -171,11 +173,14 @@ impl Gateway {
             access: Access::new(&token),
         });
         let router = routes(console, twilio.as_ref(), &context, &readiness, telemetry.registry());
-        gateway.watch(files);
+        gateway.until_taken("data files", watch(files, readiness.clone()));
         gateway.work(&context).await?;
         gateway.serve(server, router);
         match &twilio {
-            Some(twilio) => gateway.connect(&twilio.observed, &context).await?,
+            Some(twilio) => {
+                gateway.connect(&twilio.observed, &context).await?;
+                gateway.until_taken("webhook", keep_registered(Arc::clone(&twilio.backend), context.missed.clone()));
+            }
             None => readiness.connector_started(),
         }
         Ok(gateway)
@@ -201,11 +206,12 @@ impl Gateway {
         self.tasks.spawn(work.instrument(tracing::debug_span!("task", task.name = name)));
     }
 
-    fn watch(&self, files: DataFiles) {
-        let (readiness, stop) = (self.readiness.clone(), self.stages.taking.clone());
-        self.spawn("data files", async move {
+    /// Runs `work` for as long as texts are taken.
+    fn until_taken(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stages.taking.clone();
+        self.spawn(name, async move {
             tokio::select! {
-                () = watch(files, readiness) => {}
+                () = work => {}
                 () = stop.cancelled() => {}
             }
         });
