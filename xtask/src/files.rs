@@ -1,10 +1,10 @@
 //! Rules about single files: how long they may be, and what tests may not do.
 
-use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
+
+use crate::sources::rust_files;
 
 /// A source file longer than this has two subjects.
 const MAX_LINES: usize = 800;
@@ -14,18 +14,9 @@ const SLEEPS: &[&str] = &["thread::sleep(", "time::sleep(", "sleep_until("];
 const MAY_POLL: &str = "tests/support/";
 
 pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
-    let output = Command::new("git")
-        .args(["ls-files", "--cached", "--others", "--exclude-standard", "*.rs"])
-        .current_dir(root)
-        .output()
-        .context("running git ls-files")?;
-    ensure!(output.status.success(), "git ls-files: {}", String::from_utf8_lossy(&output.stderr));
-
     let mut problems = Vec::new();
-    for name in String::from_utf8_lossy(&output.stdout).lines() {
-        // A file that was deleted but not yet staged is still listed.
-        let Ok(source) = fs::read_to_string(root.join(name)) else { continue };
-        problems.extend(check_file(name, &source));
+    for source in rust_files(root)? {
+        problems.extend(check_file(&source.name, &source.text));
     }
     Ok(problems)
 }

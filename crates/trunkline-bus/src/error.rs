@@ -2,6 +2,9 @@
 
 use trunkline_core::{EnvelopeError, Retry};
 
+/// A delivery came again and again without an acknowledgement; it is now a dead letter.
+pub(crate) const TOO_MANY_DELIVERIES: &str = "bus.too_many_deliveries";
+
 /// Why the bus did not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]

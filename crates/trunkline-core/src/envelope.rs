@@ -68,10 +68,17 @@ impl Envelope {
 
     /// The envelope for one more treatment: its id is new, so that the bus takes it, and it says that it is a replay.
     #[must_use]
-    pub fn replayed(mut self) -> Self {
+    pub fn replayed(self) -> Self {
+        let next = self.replay + 1;
+        self.as_replay(next)
+    }
+
+    /// The envelope as its `replay`-th repetition; 0 is the original.
+    #[must_use]
+    pub fn as_replay(mut self, replay: u32) -> Self {
         let original = self.id.split_once(";replay=").map_or(self.id.as_str(), |(original, _)| original);
-        self.replay += 1;
-        self.id = format!("{original};replay={}", self.replay);
+        self.id = if replay == 0 { original.to_owned() } else { format!("{original};replay={replay}") };
+        self.replay = replay;
         self
     }
 

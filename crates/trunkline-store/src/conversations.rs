@@ -39,8 +39,10 @@ pub struct ConversationSummary {
     pub last_message: Option<(String, String, Timestamp)>,
     /// Messages that wait for an answer, and answers that wait to be sent.
     pub pending: i64,
-    /// Answers that could not be sent, or turns that were given up, among the latest messages.
+    /// The last message is one of ours that could not be delivered.
     pub failed: bool,
+    /// An agent has asked for a person to take over.
+    pub handed_over: bool,
 }
 
 #[derive(FromRow)]
@@ -53,13 +55,15 @@ struct SummaryRow {
     last_at: Option<i64>,
     pending: i64,
     last_status: Option<String>,
+    handed_over: bool,
 }
 
 const SUMMARY: &str = "
 SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.state, c.read_index, c.updated_at,
        m.direction AS last_direction, m.body AS last_body, m.created_at AS last_at, m.status AS last_status,
        (SELECT count(*) FROM message w WHERE w.conversation_id = c.id AND w.answer = 'waiting')
-       + (SELECT count(*) FROM outbox o WHERE o.conversation_id = c.id AND o.state IN ('pending', 'sending')) AS pending
+       + (SELECT count(*) FROM outbox o WHERE o.conversation_id = c.id AND o.state IN ('pending', 'sending')) AS pending,
+       EXISTS (SELECT 1 FROM memory h WHERE h.conversation_id = c.id AND h.name = 'handed over') AS handed_over
 FROM conversation c
 LEFT JOIN message m ON m.id = (
     SELECT id FROM message WHERE conversation_id = c.id ORDER BY place DESC, id DESC LIMIT 1)";
@@ -227,6 +231,7 @@ fn summary(row: SummaryRow) -> Result<ConversationSummary, StoreError> {
         last_message,
         pending: row.pending,
         failed,
+        handed_over: row.handed_over,
     })
 }
 

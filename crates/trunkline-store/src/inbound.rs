@@ -1,6 +1,7 @@
 //! Recording what people wrote.
 
 use jiff::Timestamp;
+use sqlx::{Sqlite, Transaction};
 use trunkline_core::event::MediaRef;
 use trunkline_core::{Channel, ContactAddress, Pii};
 
@@ -94,46 +95,42 @@ impl Store {
     pub async fn record_inbound(&self, inbound: &NewInbound) -> Result<Recorded, StoreError> {
         let mut transaction = self.writer.begin().await?;
         let (conversation_id, read_index) = conversation_of(&mut transaction, inbound).await?;
-        let known: Option<(String, Option<String>)> =
-            sqlx::query_as("SELECT id, answer FROM message WHERE conversation_id = $1 AND external_id = $2")
-                .bind(&conversation_id)
-                .bind(&inbound.message)
-                .fetch_optional(&mut *transaction)
-                .await?;
-        if let Some((message_id, answer)) = known {
-            transaction.commit().await?;
-            let answer = Answer::from_name(answer.as_deref())?;
-            return Ok(Recorded { conversation_id, message_id, is_new: false, answer, read_index });
-        }
-        let message_id = new_id();
-        let answer = if inbound.to_be_answered { Answer::Waiting } else { Answer::History };
-        let media = serde_json::to_string(&inbound.media).unwrap_or_else(|_| "[]".to_owned());
-        let position = i64::try_from(inbound.index).unwrap_or(MAX_POSITION).min(MAX_POSITION);
-        sqlx::query(
-            "INSERT INTO message (id, conversation_id, direction, external_id, position, place, author, body, media,
-                                  status, status_rank, answer, traceparent, created_at, updated_at)
-             VALUES ($1, $2, 'in', $3, $4, $4 * 2, $5, $6, $7, 'received', 0, $8, $9, $10, $11)",
-        )
-        .bind(&message_id)
-        .bind(&conversation_id)
-        .bind(&inbound.message)
-        .bind(position)
-        .bind(inbound.from.to_wire())
-        .bind(inbound.body.expose())
-        .bind(media)
-        .bind(answer.as_str())
-        .bind(&inbound.traceparent)
-        .bind(inbound.created_at.as_millisecond())
-        .bind(now_ms())
-        .execute(&mut *transaction)
-        .await?;
-        let read_index = if position == read_index + 1 {
+        let (message_id, is_new, answer) = insert(&mut transaction, &conversation_id, inbound).await?;
+        let read_index = if is_new && position(inbound.index) == read_index + 1 {
             advance_read_index(&mut transaction, &conversation_id, read_index).await?
         } else {
             read_index
         };
         transaction.commit().await?;
-        Ok(Recorded { conversation_id, message_id, is_new: true, answer, read_index })
+        Ok(Recorded { conversation_id, message_id, is_new, answer, read_index })
+    }
+
+    /// Records messages of one conversation that were read back from the provider, all or none, and notes that
+    /// everything up to `last_index` is now known. Returns what became of each, in their order.
+    ///
+    /// # Errors
+    /// `store.unavailable`, `store.unreadable`.
+    ///
+    /// # Cancel safety
+    /// They may have been recorded; recording them again is harmless.
+    pub async fn record_read_back(
+        &self,
+        messages: &[NewInbound],
+        last_index: u64,
+    ) -> Result<Vec<Recorded>, StoreError> {
+        let Some(first) = messages.first() else { return Ok(Vec::new()) };
+        let mut transaction = self.writer.begin().await?;
+        let (conversation_id, read_index) = conversation_of(&mut transaction, first).await?;
+        let read_index = read_index.max(position(last_index));
+        let mut recorded = Vec::with_capacity(messages.len());
+        for inbound in messages {
+            let (message_id, is_new, answer) = insert(&mut transaction, &conversation_id, inbound).await?;
+            let conversation_id = conversation_id.clone();
+            recorded.push(Recorded { conversation_id, message_id, is_new, answer, read_index });
+        }
+        advance_read_index(&mut transaction, &conversation_id, read_index).await?;
+        transaction.commit().await?;
+        Ok(recorded)
     }
 
     /// Makes a message wait again for the `replay`-th time, once: an operator asked for another treatment. Returns
@@ -151,4 +148,47 @@ impl Store {
             sqlx::query(sql).bind(message_id).bind(i64::from(replay)).bind(now_ms()).execute(&self.writer).await?;
         Ok(done.rows_affected() > 0)
     }
+}
+
+fn position(index: u64) -> i64 {
+    i64::try_from(index).unwrap_or(MAX_POSITION).min(MAX_POSITION)
+}
+
+/// Inserts a message unless it is there; returns our name for it, whether it is new, and whether it has its answer.
+async fn insert(
+    transaction: &mut Transaction<'_, Sqlite>,
+    conversation_id: &str,
+    inbound: &NewInbound,
+) -> Result<(String, bool, Answer), StoreError> {
+    let known: Option<(String, Option<String>)> =
+        sqlx::query_as("SELECT id, answer FROM message WHERE conversation_id = $1 AND external_id = $2")
+            .bind(conversation_id)
+            .bind(&inbound.message)
+            .fetch_optional(&mut **transaction)
+            .await?;
+    if let Some((message_id, answer)) = known {
+        return Ok((message_id, false, Answer::from_name(answer.as_deref())?));
+    }
+    let message_id = new_id();
+    let answer = if inbound.to_be_answered { Answer::Waiting } else { Answer::History };
+    let media = serde_json::to_string(&inbound.media).unwrap_or_else(|_| "[]".to_owned());
+    sqlx::query(
+        "INSERT INTO message (id, conversation_id, direction, external_id, position, place, author, body, media,
+                              status, status_rank, answer, traceparent, created_at, updated_at)
+         VALUES ($1, $2, 'in', $3, $4, $4 * 2, $5, $6, $7, 'received', 0, $8, $9, $10, $11)",
+    )
+    .bind(&message_id)
+    .bind(conversation_id)
+    .bind(&inbound.message)
+    .bind(position(inbound.index))
+    .bind(inbound.from.to_wire())
+    .bind(inbound.body.expose())
+    .bind(media)
+    .bind(answer.as_str())
+    .bind(&inbound.traceparent)
+    .bind(inbound.created_at.as_millisecond())
+    .bind(now_ms())
+    .execute(&mut **transaction)
+    .await?;
+    Ok((message_id, true, answer))
 }

@@ -50,6 +50,8 @@ pub struct MessageRow {
     pub error_code: Option<String>,
     /// The trace that it came with.
     pub traceparent: Option<String>,
+    /// How often an operator has had it treated again.
+    pub replays: u32,
     /// When it was written.
     pub created_at: Timestamp,
 }
@@ -66,11 +68,13 @@ struct Row {
     status: String,
     error_code: Option<String>,
     traceparent: Option<String>,
+    replays: i64,
     created_at: i64,
 }
 
 const COLUMNS: &str =
-    "id, direction, external_id, position, author, body, media, status, error_code, traceparent, created_at";
+    "id, direction, external_id, position, author, body, media, status, error_code, traceparent, replays,
+     created_at";
 
 impl Store {
     /// The messages of a conversation that wait for an answer, in order.
@@ -181,6 +185,7 @@ fn message(row: Row) -> Result<MessageRow, StoreError> {
         status: row.status,
         error_code: row.error_code,
         traceparent: row.traceparent,
+        replays: u32::try_from(row.replays).map_err(|_| StoreError::Unreadable { column: "message.replays" })?,
         created_at: timestamp(row.created_at, "message.created_at")?,
     })
 }

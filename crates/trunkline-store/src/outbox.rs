@@ -7,7 +7,7 @@ use trunkline_core::event::DeliveryStatus;
 
 use crate::conversations::advance_read_index;
 use crate::messages::rank;
-use crate::store::{now_ms, timestamp};
+use crate::store::now_ms;
 use crate::{Store, StoreError};
 
 /// Something to be said.
@@ -27,8 +27,8 @@ pub struct OutboxRow {
     pub body: Pii<String>,
     /// How often sending it was begun.
     pub attempts: i64,
-    /// When it was last begun.
-    pub claimed_at: Option<Timestamp>,
+    /// Every message up to this index was known when sending was first begun; ours, if it was made, stands behind it.
+    pub claimed_after: Option<i64>,
     /// The trace of the turn.
     pub traceparent: Option<String>,
 }
@@ -65,12 +65,12 @@ struct Row {
     body: String,
     state: String,
     attempts: i64,
-    claimed_at: Option<i64>,
+    claimed_after: Option<i64>,
     traceparent: Option<String>,
 }
 
 const SELECT: &str = "
-SELECT o.id, o.conversation_id, c.connector, c.external_id, c.channel, o.body, o.state, o.attempts, o.claimed_at,
+SELECT o.id, o.conversation_id, c.connector, c.external_id, c.channel, o.body, o.state, o.attempts, o.claimed_after,
        o.traceparent
 FROM outbox o JOIN conversation c ON c.id = o.conversation_id";
 
@@ -103,7 +103,7 @@ impl Store {
                 .fetch_optional(&self.reader)
                 .await?;
             if let Some(row) = row {
-                rows.push((seq, outbox_row(row)?));
+                rows.push((seq, outbox_row(row)));
             }
         }
         Ok(rows)
@@ -121,7 +121,7 @@ impl Store {
             .bind(id)
             .fetch_optional(&self.reader)
             .await?;
-        row.map(outbox_row).transpose()?.ok_or(StoreError::NotFound { what: "outbox row" })
+        row.map(outbox_row).ok_or(StoreError::NotFound { what: "outbox row" })
     }
 
     /// Asks for the right to send a row: moves it from pending to sending.
@@ -139,7 +139,7 @@ impl Store {
             .await?;
         let row = row.ok_or(StoreError::NotFound { what: "outbox row" })?;
         let state = row.state.clone();
-        let mut row = outbox_row(row)?;
+        let mut row = outbox_row(row);
         match state.as_str() {
             "pending" => {}
             "sending" => return Ok(Claim::Unknown(row)),
@@ -156,15 +156,19 @@ impl Store {
         if earlier.is_some() {
             return Ok(Claim::Behind);
         }
-        let now = now_ms();
-        sqlx::query("UPDATE outbox SET state = 'sending', attempts = attempts + 1, claimed_at = $2, updated_at = $2 WHERE id = $1")
-            .bind(id)
-            .bind(now)
-            .execute(&mut *transaction)
-            .await?;
+        let claimed_after: i64 = sqlx::query_scalar(
+            "UPDATE outbox SET state = 'sending', attempts = attempts + 1, updated_at = $2,
+                    claimed_after = COALESCE(claimed_after, (SELECT read_index FROM conversation
+                                                             WHERE conversation.id = outbox.conversation_id))
+             WHERE id = $1 RETURNING claimed_after",
+        )
+        .bind(id)
+        .bind(now_ms())
+        .fetch_one(&mut *transaction)
+        .await?;
         transaction.commit().await?;
         row.attempts += 1;
-        row.claimed_at = Some(timestamp(now, "outbox.claimed_at")?);
+        row.claimed_after = Some(claimed_after);
         Ok(Claim::Yours(row))
     }
 
@@ -261,8 +265,8 @@ impl Store {
     }
 }
 
-fn outbox_row(row: Row) -> Result<OutboxRow, StoreError> {
-    Ok(OutboxRow {
+fn outbox_row(row: Row) -> OutboxRow {
+    OutboxRow {
         id: row.id,
         conversation_id: row.conversation_id,
         connector: row.connector,
@@ -270,7 +274,7 @@ fn outbox_row(row: Row) -> Result<OutboxRow, StoreError> {
         channel: row.channel,
         body: Pii::new(row.body),
         attempts: row.attempts,
-        claimed_at: row.claimed_at.map(|ms| timestamp(ms, "outbox.claimed_at")).transpose()?,
+        claimed_after: row.claimed_after,
         traceparent: row.traceparent,
-    })
+    }
 }

@@ -150,6 +150,34 @@ async fn a_row_is_sent_by_one_and_looked_up_by_the_next() {
 }
 
 #[tokio::test]
+async fn what_is_read_back_is_recorded_once_and_its_end_is_remembered() {
+    let Fixture { store, _folder } = fixture().await;
+    store.record_inbound(&inbound("IM2", 2, ADA)).await.expect("recorded");
+    let page = [inbound("IM0", 0, ADA), inbound("IM2", 2, ADA), inbound("IM3", 3, ADA)];
+    // Messages 1 and 4 are ours: read, and not people's.
+    let new = store.record_read_back(&page, 4).await.expect("recorded");
+    assert_eq!(new.iter().map(|recorded| recorded.is_new).collect::<Vec<_>>(), [true, false, true]);
+    let again = store.record_read_back(&page, 4).await.expect("recorded");
+    assert!(again.iter().all(|recorded| !recorded.is_new));
+    let row = store.conversation(&new[0].conversation_id).await.expect("read").expect("there");
+    assert_eq!(row.read_index, 4);
+    let waiting = store.waiting(&row.id, 10).await.expect("waiting");
+    assert_eq!(waiting.iter().map(|m| m.index).collect::<Vec<_>>(), [Some(0), Some(2), Some(3)]);
+}
+
+#[tokio::test]
+async fn a_claim_remembers_what_was_known_before_the_first_try() {
+    let Fixture { store, _folder } = fixture().await;
+    let recorded = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
+    let id = store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").expect("said");
+    let Claim::Yours(first) = store.claim(&id).await.expect("claim") else { unreachable!("nobody else is here") };
+    assert_eq!(first.claimed_after, Some(0));
+    store.record_read_back(&[inbound("IM5", 5, ADA)], 5).await.expect("recorded");
+    let Claim::Unknown(row) = store.claim(&id).await.expect("claim") else { unreachable!("it was begun") };
+    assert_eq!(row.claimed_after, Some(0), "the message may stand at 1 to 4");
+}
+
+#[tokio::test]
 async fn answers_are_claimed_in_the_order_of_their_commit() {
     let Fixture { store, _folder } = fixture().await;
     let mut ids = Vec::new();

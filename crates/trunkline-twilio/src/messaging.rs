@@ -8,6 +8,7 @@
 //! Source: the contract *Conversational Backend API*, version 1.0.0.
 
 mod backend;
+mod codes;
 mod convert;
 mod failure;
 mod participants;

@@ -28,7 +28,7 @@ pub use self::conversations::{ConversationFilter, ConversationUpdate, NewConvers
 pub use self::endpoints::{Endpoints, EndpointsError};
 pub use self::error::RestError;
 pub use self::media::MAX_MEDIA_BYTES;
-pub use self::messages::{NewMessage, Order};
+pub use self::messages::{MAX_WALKED, NewMessage, Order};
 pub use self::pages::{Listing, MAX_PAGES};
 pub use self::participants::NewParticipant;
 pub use self::retry::RetryPolicy;

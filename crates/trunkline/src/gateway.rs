@@ -45,6 +45,10 @@ use crate::telemetry::{Observed, Telemetry};
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// How often the provider is asked whether all is well.
 const HEALTH_EVERY: Duration = Duration::from_secs(30);
+/// How often a stopping gateway looks whether everything is sent.
+const SENT_CHECK: Duration = Duration::from_millis(20);
+/// How long tasks that were told to end at once may take.
+const HURRY: Duration = Duration::from_secs(1);
 /// The waits before the provider is tried again at a start.
 const START_WAIT: Duration = Duration::from_millis(500);
 const MAX_START_WAIT: Duration = Duration::from_secs(10);
@@ -95,24 +99,36 @@ pub struct Gateway {
     bus: Arc<dyn Bus>,
     store: Store,
     backend: Option<Arc<dyn ConversationalBackend>>,
+    missed: CatchUpTrigger,
     drain: Duration,
     /// Held for as long as the gateway lives.
     _lock: File,
 }
 
-/// One token for each stage of stopping.
+/// One token for each stage of stopping, and for the end of those that a later stage waits for.
 #[derive(Clone, Default)]
 struct Stages {
     /// No more requests.
     serving: CancellationToken,
     /// No more texts; lanes finish what they hold.
     taking: CancellationToken,
+    taken: CancellationToken,
     /// The outbox is published.
     relaying: CancellationToken,
+    relayed: CancellationToken,
     /// No more sends; those under way finish.
     sending: CancellationToken,
     /// Sends that are not done come again after the next start.
-    hurry: CancellationToken,
+    hurried: CancellationToken,
+}
+
+impl Stages {
+    /// Everything ends now.
+    fn hurry(&self) {
+        for stage in [&self.serving, &self.taking, &self.relaying, &self.sending, &self.hurried] {
+            stage.cancel();
+        }
+    }
 }
 
 impl Gateway {
@@ -161,6 +177,7 @@ impl Gateway {
             bus,
             store,
             backend: twilio.as_ref().map(|twilio| Arc::clone(&twilio.observed)),
+            missed: context.missed.clone(),
             drain: settings.drain,
             _lock: lock,
         };
@@ -225,9 +242,10 @@ impl Gateway {
     async fn work(&self, context: &Context) -> Result<(), BusError> {
         let (relay, handle) = Relay::new(context.clone());
         let ingress = Ingress::open(context.clone(), handle).await?.run(self.stages.taking.clone());
-        let sender = Sender::open(context.clone()).await?.run(self.stages.sending.clone(), self.stages.hurry.clone());
-        self.spawn("relay", relay.run(self.stages.relaying.clone()));
-        self.spawn("ingress", ingress);
+        let sender = Sender::open(context.clone()).await?.run(self.stages.sending.clone(), self.stages.hurried.clone());
+        let relay = relay.run(self.stages.relaying.clone());
+        self.spawn("relay", and_then(relay, self.stages.relayed.clone()));
+        self.spawn("ingress", and_then(ingress, self.stages.taken.clone()));
         self.spawn("sender", sender);
         let probes = probe(context.clone(), self.readiness.clone());
         let stop = self.stages.taking.clone();
@@ -277,22 +295,20 @@ impl Gateway {
         Ok(())
     }
 
-    /// Stops in stages: not ready, no more requests, lanes finish, the outbox is published, sends finish, the backend
-    /// stops, bus and store are closed.
+    /// Stops in stages: not ready and no more requests; lanes finish what they hold; the outbox is published; what was
+    /// published is sent, unless the provider is out of reach; then the backend stops, bus and store are closed. All of
+    /// it within the configured drain; what is not done by then is done after the next start.
     ///
     /// # Cancel safety
     /// Not cancel-safe, but harmless: what is not done is done after the next start.
     pub async fn stop(self) {
         self.readiness.stopping();
-        self.stages.serving.cancel();
-        self.stages.taking.cancel();
-        self.stages.relaying.cancel();
-        self.stages.sending.cancel();
         self.tasks.close();
-        if tokio::time::timeout(self.drain, self.tasks.wait()).await.is_err() {
+        if tokio::time::timeout(self.drain, self.finish()).await.is_err() {
             tracing::warn!("not everything was finished in time; the rest is done after the next start");
         }
-        self.stages.hurry.cancel();
+        self.stages.hurry();
+        let _cut = tokio::time::timeout(HURRY, self.tasks.wait()).await.is_err();
         if let Some(backend) = &self.backend
             && let Err(error) = backend.stop().await
         {
@@ -300,6 +316,21 @@ impl Gateway {
         }
         self.bus.close().await;
         self.store.close().await;
+    }
+
+    async fn finish(&self) {
+        let stages = &self.stages;
+        stages.serving.cancel();
+        stages.taking.cancel();
+        stages.taken.cancelled().await;
+        stages.relaying.cancel();
+        stages.relayed.cancelled().await;
+        while !self.missed.is_anyone_lost() && self.bus.backlog(SENDER_CONSUMER).await.is_ok_and(|waiting| waiting > 0)
+        {
+            tokio::time::sleep(SENT_CHECK).await;
+        }
+        stages.sending.cancel();
+        self.tasks.wait().await;
     }
 }
 
@@ -323,7 +354,8 @@ impl Twilio {
 
     fn connector(&self) -> Arc<dyn Connector> {
         let rest = self.backend.rest().clone();
-        Arc::new(TwilioConnector::new(Arc::clone(&self.observed), rest, &self.settings.identity))
+        let people = self.settings.people();
+        Arc::new(TwilioConnector::new(Arc::clone(&self.observed), rest, &self.settings.identity, people))
     }
 }
 
@@ -352,6 +384,12 @@ fn routes(
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .merge(event_routes(console))
         .layer(CatchPanicLayer::new())
+}
+
+/// Runs `work` and cancels `ended` when it has ended, be it by a panic.
+async fn and_then(work: impl Future<Output = ()>, ended: CancellationToken) {
+    let _ended = ended.drop_guard();
+    work.await;
 }
 
 fn claim_folder(path: &Path) -> Result<File, GatewayError> {

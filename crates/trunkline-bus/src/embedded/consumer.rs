@@ -14,6 +14,7 @@ use super::in_flight::{Due, InFlight};
 use super::reader::{Read, Row};
 use super::writer::{Command, Settled, StoredConsumer};
 use super::{Shared, encode_letter, lock};
+use crate::error::TOO_MANY_DELIVERIES;
 use crate::{BusError, Consumer, ConsumerOptions, Delivery, Settle};
 
 /// How many envelopes are read ahead.
@@ -99,7 +100,7 @@ impl EmbeddedConsumer {
                 let deliveries = due.attempt - 1;
                 let delivery = self.deliver(due);
                 let reason = format!("delivered {deliveries} times without an acknowledgement");
-                delivery.bury("bus.too_many_deliveries", &reason).await?;
+                delivery.bury(TOO_MANY_DELIVERIES, &reason).await?;
                 continue;
             }
             let (consumer, seq, attempts) = (self.key, due.seq, due.attempt - 1);

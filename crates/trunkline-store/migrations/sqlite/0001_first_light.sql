@@ -71,7 +71,8 @@ CREATE TABLE outbox (
     -- pending, sending, sent, failed, superseded
     state           TEXT   NOT NULL,
     attempts        BIGINT NOT NULL,
-    claimed_at      BIGINT,
+    -- The conversation's read index when sending was first begun: the message, if there is one, stands behind it.
+    claimed_after   BIGINT,
     external_id     TEXT,
     error_code      TEXT,
     traceparent     TEXT,

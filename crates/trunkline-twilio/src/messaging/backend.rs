@@ -21,7 +21,7 @@ use super::failure::failed;
 use super::running::Running;
 use super::start::WebhookRegistration;
 use super::streams::Streams;
-use super::{convert, participants, start};
+use super::{codes, convert, participants, start};
 use crate::rest::{ConversationFilter, ConversationUpdate, NewConversation, NewMessage, RestClient, RestError};
 use crate::settings::Settings;
 
@@ -33,9 +33,6 @@ const MAX_CHANNEL_CHARACTERS: usize = 1_600;
 
 /// A closed conversation cannot be updated.
 const CLOSED_ALREADY: u32 = 50377;
-
-/// The provider's code for a webhook that is not believed or not understood.
-const INVALID_WEBHOOK: &str = "ErrCodeTwilioInvalidWebhook";
 
 /// Makes the provider known as `twilio`.
 pub fn register(registry: &mut Registry) {
@@ -81,7 +78,7 @@ impl TwilioMessaging {
     /// `ErrCodeInvalidSignature`, `ErrCodeInvalidWebhook`.
     pub fn read_webhook(&self, event: &WebhookEvent) -> Result<ConversationsWebhook, MessagingError> {
         let invalid = |code, message: &str| {
-            MessagingError::new(Operation::HandleWebhook, code, message).with_provider(INVALID_WEBHOOK, None)
+            MessagingError::new(Operation::HandleWebhook, code, message).with_provider(codes::INVALID_WEBHOOK, None)
         };
         let content_type = event.header("content-type").unwrap_or_default();
         let kind = if event.method.eq_ignore_ascii_case("GET") {

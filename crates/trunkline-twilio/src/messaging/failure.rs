@@ -2,6 +2,7 @@
 
 use trunkline_core::messaging::{ErrorCode, MessagingError, Operation};
 
+use super::codes;
 use crate::rest::RestError;
 
 /// The contract's error for a request that failed. Twilio's number, whether to retry, and the cause are kept.
@@ -64,14 +65,14 @@ fn code_for(operation: Operation, error: &RestError) -> ErrorCode {
 /// The provider's part of the contract's codes.
 fn provider_code(operation: Operation, error: &RestError) -> &'static str {
     match error {
-        RestError::Throttled { .. } => "ErrCodeTwilioRateLimit",
-        RestError::Auth { .. } => "ErrCodeTwilioAuthError",
-        error if error.is_timeout() => "ErrCodeTwilioTimeout",
+        RestError::Throttled { .. } => codes::RATE_LIMIT,
+        RestError::Auth { .. } => codes::AUTH_ERROR,
+        error if error.is_timeout() => codes::TIMEOUT,
         RestError::Unavailable { .. } | RestError::Unreachable(_) | RestError::UnknownOutcome(_) => {
-            "ErrCodeTwilioNetworkError"
+            codes::NETWORK_ERROR
         }
-        _ if operation == Operation::SendMessage => "ErrCodeTwilioMessageFailed",
-        _ => "ErrCodeTwilioConversationFailed",
+        _ if operation == Operation::SendMessage => codes::MESSAGE_FAILED,
+        _ => codes::CONVERSATION_FAILED,
     }
 }
 

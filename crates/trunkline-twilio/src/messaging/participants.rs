@@ -4,8 +4,8 @@ use trunkline_core::Channel;
 use trunkline_core::messaging::{ErrorCode, MessagingError, NewParticipant, Operation, Participant};
 use trunkline_proto::rest;
 
-use super::convert;
 use super::failure::failed;
+use super::{codes, convert};
 use crate::rest::{NewParticipant as NewRestParticipant, RestClient, RestError};
 
 /// Twilio's limit is 1000 participants a conversation.
@@ -57,7 +57,7 @@ pub(super) async fn remove(rest: &RestClient, conversation: &str, participant: &
     }
     let message = "there is no such participant";
     Err(MessagingError::new(Operation::RemoveParticipant, ErrorCode::ParticipantNotFound, message)
-        .with_provider("ErrCodeTwilioConversationFailed", error.twilio_code())
+        .with_provider(codes::CONVERSATION_FAILED, error.twilio_code())
         .with_source(error))
 }
 

@@ -1,14 +1,21 @@
 //! Messages.
 
+use std::collections::VecDeque;
+
 use trunkline_proto::rest::{MAX_PAGE_SIZE, Message, Receipt};
 use trunkline_proto::sid::{MediaSid, MessageSid};
 
 use super::client::{Call, Form};
+use super::pages::Pages;
 use super::{Listing, RestClient, RestError};
 
 const ALL: &str = "/v1/Conversations/{conversation}/Messages";
 const ONE: &str = "/v1/Conversations/{conversation}/Messages/{message}";
 const RECEIPTS: &str = "/v1/Conversations/{conversation}/Messages/{message}/Receipts";
+
+/// The most messages that [`RestClient::messages_after`] walks down from the newest before it walks up from the oldest
+/// instead: 100 requests.
+pub const MAX_WALKED: usize = 10_000;
 
 /// What a message is created with. No `Debug`: it holds what someone wrote.
 #[derive(Clone, Default)]
@@ -84,8 +91,27 @@ impl RestClient {
         self.messages_while(conversation, order, page_size, limit, |_| true).await
     }
 
-    /// The messages with an index above `index` (all for `None`), oldest first. If there are more than `limit`, the
-    /// newest are given and the listing is not complete.
+    /// The messages from the newest on, newest first, up to the first that `stop` says yes to (which is left out), until
+    /// `limit` are found. Complete if `stop` or the conversation's beginning ended it. `stop` sees each message once,
+    /// and none after its yes.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn messages_until(
+        &self,
+        conversation: &str,
+        mut stop: impl FnMut(&Message) -> bool,
+        limit: usize,
+    ) -> Result<Listing<Message>, RestError> {
+        self.messages_while(conversation, Order::Descending, MAX_PAGE_SIZE, limit, |message| !stop(message)).await
+    }
+
+    /// The oldest `limit` messages with an index above `index` (of all for `None`), oldest first. Not complete if newer
+    /// ones were left out: ask again from the last index that was given.
+    ///
+    /// Twilio cannot filter by index, so the newest are walked over first, holding `limit` and a page. If the index is
+    /// further than [`MAX_WALKED`] away, the search begins anew at the oldest; if that does not reach it within
+    /// [`MAX_PAGES`](super::MAX_PAGES) either, nothing is found and the listing is not complete.
     ///
     /// # Cancel safety
     /// Cancel-safe.
@@ -95,10 +121,10 @@ impl RestClient {
         index: Option<u64>,
         limit: usize,
     ) -> Result<Listing<Message>, RestError> {
-        let is_new = |message: &Message| index.is_none_or(|index| message.index > index);
-        let mut found = self.messages_while(conversation, Order::Descending, MAX_PAGE_SIZE, limit, is_new).await?;
-        found.items.reverse();
-        Ok(found)
+        match self.walk_down_to(conversation, index, limit).await? {
+            Some(found) => Ok(found),
+            None => self.walk_up_from(conversation, index, limit).await,
+        }
     }
 
     /// What became of a message, one receipt a recipient.
@@ -115,6 +141,67 @@ impl RestClient {
         self.list(url, RECEIPTS, limit).await
     }
 
+    /// From the newest down to `index`, dropping the newest that are over `limit`; `None` if it is too far.
+    async fn walk_down_to(
+        &self,
+        conversation: &str,
+        index: Option<u64>,
+        limit: usize,
+    ) -> Result<Option<Listing<Message>>, RestError> {
+        let mut pages = self.message_pages(conversation, Order::Descending, MAX_PAGE_SIZE)?;
+        let mut oldest = VecDeque::new();
+        let mut walked = 0;
+        let mut lowest = None;
+        'pages: loop {
+            let Some(page) = pages.next::<Message>().await? else {
+                if pages.is_at_end() {
+                    break;
+                }
+                return Ok(None);
+            };
+            for message in page {
+                if index.is_some_and(|index| message.index <= index) {
+                    break 'pages;
+                }
+                if lowest.is_some_and(|lowest| message.index >= lowest) {
+                    // A message that came meanwhile has pushed this one onto the next page.
+                    continue;
+                }
+                if walked == MAX_WALKED {
+                    return Ok(None);
+                }
+                walked += 1;
+                lowest = Some(message.index);
+                oldest.push_back(message);
+                if oldest.len() > limit {
+                    oldest.pop_front();
+                }
+            }
+        }
+        let is_complete = walked == oldest.len();
+        Ok(Some(Listing { items: oldest.into_iter().rev().collect(), is_complete }))
+    }
+
+    /// From the oldest up, over everything that is not above `index`.
+    async fn walk_up_from(
+        &self,
+        conversation: &str,
+        index: Option<u64>,
+        limit: usize,
+    ) -> Result<Listing<Message>, RestError> {
+        let mut pages = self.message_pages(conversation, Order::Ascending, MAX_PAGE_SIZE)?;
+        let mut items = Vec::new();
+        while let Some(page) = pages.next::<Message>().await? {
+            for message in page.into_iter().filter(|message| index.is_none_or(|index| message.index > index)) {
+                if items.len() == limit {
+                    return Ok(Listing { items, is_complete: false });
+                }
+                items.push(message);
+            }
+        }
+        Ok(Listing { items, is_complete: pages.is_at_end() })
+    }
+
     /// Lists until the first message that is not wanted.
     async fn messages_while(
         &self,
@@ -122,11 +209,9 @@ impl RestClient {
         order: Order,
         page_size: u32,
         limit: usize,
-        is_wanted: impl Fn(&Message) -> bool,
+        mut is_wanted: impl FnMut(&Message) -> bool,
     ) -> Result<Listing<Message>, RestError> {
-        let mut url = self.conversation_url(conversation, &["Messages"])?;
-        url.query_pairs_mut().append_pair("Order", order.as_str());
-        let mut pages = self.pages(url, ALL, page_size);
+        let mut pages = self.message_pages(conversation, order, page_size)?;
         let mut items = Vec::new();
         while let Some(page) = pages.next::<Message>().await? {
             for message in page {
@@ -140,5 +225,11 @@ impl RestClient {
             }
         }
         Ok(Listing { items, is_complete: pages.is_at_end() })
+    }
+
+    fn message_pages(&self, conversation: &str, order: Order, page_size: u32) -> Result<Pages<'_>, RestError> {
+        let mut url = self.conversation_url(conversation, &["Messages"])?;
+        url.query_pairs_mut().append_pair("Order", order.as_str());
+        Ok(self.pages(url, ALL, page_size))
     }
 }

@@ -49,7 +49,9 @@ async fn text(args: &TextArgs) -> Result<(), String> {
     let mut told = 0;
     let mut last_answer = None;
     loop {
-        let answers = answers(&client, base, &address, &sent).await?;
+        let answers = answers(&client, base, &address, &sent)
+            .await
+            .map_err(|reason| format!("the text was sent, and no answer can be read any more: {reason}"))?;
         for answer in answers.iter().skip(told) {
             let body = answer.get("body").and_then(Value::as_str).unwrap_or_default();
             print(&if args.json { answer.to_string() } else { body.to_owned() });

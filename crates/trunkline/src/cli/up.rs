@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use trunkline::config::{Reader, Settings};
 use trunkline::telemetry::Telemetry;
@@ -62,26 +63,36 @@ async fn up(reader: Reader, checked: &Settings, telemetry: &Telemetry) -> ExitCo
         Ok(gateway) => gateway,
         Err(error) => return start_failed(&error),
     };
-    introduce(&gateway, &emulator);
+    introduce(&gateway, &emulator).await;
     until_signal().await;
     let code = stop(gateway).await;
     emulator.shutdown().await;
     code
 }
 
-fn introduce(gateway: &Gateway, emulator: &Emulator) {
+async fn introduce(gateway: &Gateway, emulator: &Emulator) {
     let url = emulator.url();
     print(&format!("phone     {url}/phone"));
     print(&format!("console   {}", gateway.console_url()));
     print(&format!("gateway   http://{}", gateway.address()));
     print(&format!("emulator  {url}   (number {})", emulator.account().phone_number));
+    let program = std::env::args().next().unwrap_or_else(|| "trunkline".to_owned());
     let elsewhere = if url == "http://127.0.0.1:8090" { String::new() } else { format!(" --emulator {url}") };
+    let deadline = tokio::time::Instant::now() + READY_PATIENCE;
+    while !gateway.is_ready() && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(READY_CHECK).await;
+    }
     say("");
+    say(if gateway.is_ready() { "Texts flow." } else { "Texts do not flow yet; the console says why." });
     say("Open the phone and text the agent, or from another terminal:");
-    say(&format!("  trunkline text{elsewhere} --from +15550001111 \"my name is Ada\""));
-    say(&format!("  trunkline text{elsewhere} --from +15550001111 \"what is my name?\""));
+    say(&format!("  {program} text{elsewhere} --from +15550001111 \"my name is Ada\""));
+    say(&format!("  {program} text{elsewhere} --from +15550001111 \"what is my name?\""));
     say("Ctrl-C stops everything; what was said is kept in the data folder.");
 }
+
+/// How long the introduction waits for texts to flow, and how often it looks.
+const READY_PATIENCE: Duration = Duration::from_secs(10);
+const READY_CHECK: Duration = Duration::from_millis(10);
 
 /// Everything that makes the gateway use the emulator.
 fn of_account(account: &Account, url: &str) -> [(&'static str, String); 8] {

@@ -13,6 +13,7 @@ use url::Url;
 
 use super::Reader;
 use super::table as key;
+use crate::edge::People;
 
 /// Everything, validated.
 #[derive(Debug, Clone)]
@@ -52,8 +53,17 @@ pub struct TwilioSettings {
     pub identity: String,
     /// Our number, if it is known.
     pub phone_number: Option<String>,
+    /// Whether chat identities are people to answer.
+    pub answer_chat: bool,
     /// What the edge needs.
     pub edge: Edge,
+}
+
+impl TwilioSettings {
+    /// Whose messages are answered.
+    pub fn people(&self) -> People {
+        People::new(&self.identity, self.phone_number.clone(), self.answer_chat)
+    }
 }
 
 /// The webhook edge.
@@ -232,6 +242,7 @@ fn twilio(reader: &Reader, problems: &mut ConfigError) -> Option<TwilioSettings>
             account_sid: reader.text(&key::ACCOUNT_SID).unwrap_or_default().to_owned(),
             identity: reader.text_or_default(&key::IDENTITY).to_owned(),
             phone_number: reader.text(&key::PHONE_NUMBER).map(str::to_owned),
+            answer_chat: reader.parsed(&key::ANSWER_CHAT, "true or false", problems),
             edge: Edge { public_base },
         }),
         Err(error) => {

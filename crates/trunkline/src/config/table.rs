@@ -36,6 +36,7 @@ settings! {
     CHAT_SERVICE_SID = "twilio.chat_service_sid", "TWILIO_CHAT_SERVICE_SID", "", "The Conversations service (`IS…`); the account's default service when not set.";
     IDENTITY = "twilio.identity", "TWILIO_IDENTITY", "trunkline", "The bot's identity: the author of its messages, never a person to answer.";
     PHONE_NUMBER = "twilio.phone_number", "TWILIO_PHONE_NUMBER", "", "Our number, E.164.";
+    ANSWER_CHAT = "twilio.answer_chat", "TRUNKLINE_ANSWER_CHAT", "false", "Whether chat identities are people to answer. Otherwise only addresses are: a chat user may be a colleague.";
     WEBHOOK_URL = "twilio.webhook_url", "TWILIO_WEBHOOK_URL", "", "The public URL of `/webhooks/twilio`. When set it is registered at start, and signatures are checked against it.";
     BASE_URL = "twilio.base_url", "TWILIO_BASE_URL", "", "Replaces every API host, for an emulator. Each API has its own default.";
     REGION = "twilio.region", "TWILIO_REGION", "", "Region, such as `ie1`.";

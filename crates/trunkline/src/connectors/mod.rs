@@ -1,5 +1,6 @@
 //! Ways out to a platform. The pipeline knows connectors by name and nothing of what is behind them.
 
+mod codes;
 mod twilio;
 
 use std::collections::BTreeMap;
@@ -27,16 +28,17 @@ pub trait Connector: Send + Sync {
     /// Not cancel-safe: it may have been sent.
     async fn send(&self, message: &SendMessage) -> Result<Sent, ConnectorError>;
 
-    /// Looks for the message that carries `outbox_id`, among the newest of the conversation.
+    /// Looks for the message that carries `outbox_id`, behind index `after` (-1 for the whole conversation).
     ///
     /// # Errors
-    /// See [`ConnectorError`].
+    /// See [`ConnectorError`]. `None` means that there surely is no such message: where that cannot be told, because
+    /// there is more to look through than anyone reads, it is an error with [`Retry::No`].
     ///
     /// # Cancel safety
     /// Cancel-safe.
-    async fn find_sent(&self, conversation: &str, outbox_id: &str) -> Result<Option<Sent>, ConnectorError>;
+    async fn find_sent(&self, conversation: &str, outbox_id: &str, after: i64) -> Result<Option<Sent>, ConnectorError>;
 
-    /// The messages of a conversation behind index `after` (-1 for all), oldest first; of more than `limit`, the newest.
+    /// The messages of a conversation behind index `after` (-1 for all), oldest first: the oldest `limit` of them.
     ///
     /// # Errors
     /// See [`ConnectorError`].
@@ -60,8 +62,10 @@ pub trait Connector: Send + Sync {
 pub struct ReadBack {
     /// Messages of people, oldest first.
     pub messages: Vec<MessageReceived>,
-    /// The highest index of any message, also of ours; `None` if there is none behind `after`.
+    /// The highest index that was read, also of a message of ours; `None` if there is none behind `after`.
     pub last_index: Option<u64>,
+    /// False if there is more behind that.
+    pub is_complete: bool,
 }
 
 /// Why a connector did not do what was asked. No personal data.

@@ -9,14 +9,19 @@ use trunkline_core::messaging::{ConversationId, ConversationalBackend, ErrorCode
 use trunkline_core::{Pii, Retry};
 use trunkline_proto::rest::{ConversationState, Message};
 use trunkline_store::Sent;
-use trunkline_twilio::rest::{ConversationFilter, Order, RestClient, RestError};
+use trunkline_twilio::rest::{ConversationFilter, RestClient, RestError};
 
+use super::codes;
 use super::{Connector, ConnectorError, ReadBack};
-use crate::edge::from_twilio::{SOURCE, attributes, channel_of, is_person, media, outbox_id};
+use crate::edge::People;
+use crate::edge::from_twilio::{SOURCE, attributes, channel_of, media, outbox_id};
 
 /// Messages that are looked through for one of ours, newest first.
-const LOOK_BACK: usize = 200;
-const PAGE: u32 = 100;
+const LOOK_BACK: usize = 10_000;
+/// A list has closed conversations among the open ones: this many are read for each that is wanted.
+const LISTED_FOR_EACH: usize = 5;
+/// A backend that has just been started answers after this long.
+const START_WAIT: Duration = Duration::from_millis(200);
 /// Credentials that are refused now may be mended soon; an answer is not thrown away for that.
 const AUTH_WAIT: Duration = Duration::from_secs(5);
 
@@ -25,16 +30,22 @@ pub struct TwilioConnector {
     backend: Arc<dyn ConversationalBackend>,
     rest: RestClient,
     identity: String,
+    people: People,
 }
 
 impl TwilioConnector {
-    /// A connector that speaks as `identity`.
-    pub fn new(backend: Arc<dyn ConversationalBackend>, rest: RestClient, identity: impl Into<String>) -> Self {
-        Self { backend, rest, identity: identity.into() }
+    /// A connector that speaks as `identity` and listens to `people`.
+    pub fn new(
+        backend: Arc<dyn ConversationalBackend>,
+        rest: RestClient,
+        identity: impl Into<String>,
+        people: People,
+    ) -> Self {
+        Self { backend, rest, identity: identity.into(), people }
     }
 
     fn received(&self, conversation: &str, message: Message) -> Option<MessageReceived> {
-        let author = message.author.filter(|author| is_person(author, &self.identity))?;
+        let author = message.author.filter(|author| self.people.include(author))?;
         if outbox_id(&message.attributes).is_some() {
             return None;
         }
@@ -73,39 +84,52 @@ impl Connector for TwilioConnector {
         Ok(Sent { external_id: sent.id.as_str().to_owned(), index: sent.index })
     }
 
-    async fn find_sent(&self, conversation: &str, wanted: &str) -> Result<Option<Sent>, ConnectorError> {
-        let newest = self
-            .rest
-            .list_messages(conversation, Order::Descending, PAGE, LOOK_BACK)
-            .await
-            .map_err(|error| from_rest(&error))?;
-        Ok(newest
-            .items
-            .into_iter()
-            .find(|message| {
-                message.author.as_ref() == Some(&self.identity)
-                    && outbox_id(&message.attributes).as_deref() == Some(wanted)
-            })
-            .map(|message| Sent { external_id: message.sid.as_str().to_owned(), index: message.index }))
+    async fn find_sent(&self, conversation: &str, wanted: &str, after: i64) -> Result<Option<Sent>, ConnectorError> {
+        let is_ours = |message: &Message| {
+            message.author.as_ref() == Some(&self.identity) && outbox_id(&message.attributes).as_deref() == Some(wanted)
+        };
+        let is_before = |message: &Message| u64::try_from(after).is_ok_and(|after| message.index <= after);
+        let mut found = None;
+        let stop = |message: &Message| {
+            if is_ours(message) {
+                found = Some(Sent { external_id: message.sid.as_str().to_owned(), index: message.index });
+            }
+            found.is_some() || is_before(message)
+        };
+        let newest =
+            self.rest.messages_until(conversation, stop, LOOK_BACK).await.map_err(|error| from_rest(&error))?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        if newest.is_complete {
+            return Ok(None);
+        }
+        Err(ConnectorError {
+            code: codes::OUTCOME_UNKNOWN,
+            provider_number: None,
+            message: format!("the outcome cannot be told: more than {LOOK_BACK} messages came since"),
+            retry: Retry::No,
+            unreachable: false,
+        })
     }
 
     async fn messages_after(&self, conversation: &str, after: i64, limit: usize) -> Result<ReadBack, ConnectorError> {
         let after = u64::try_from(after).ok();
         let found = self.rest.messages_after(conversation, after, limit).await.map_err(|error| from_rest(&error))?;
-        if !found.is_complete {
-            tracing::warn!(limit, "more was missed than is read back at once; the oldest of it is left out");
-        }
         let last_index = found.items.last().map(|message| message.index);
+        let is_complete = found.is_complete;
         let messages = found.items.into_iter().filter_map(|message| self.received(conversation, message)).collect();
-        Ok(ReadBack { messages, last_index })
+        Ok(ReadBack { messages, last_index, is_complete })
     }
 
     async fn open_conversations(&self, limit: usize) -> Result<Vec<String>, ConnectorError> {
         let filter = ConversationFilter::default();
-        let listing = self.rest.list_conversations(&filter, limit).await.map_err(|error| from_rest(&error))?;
+        let listed = limit.saturating_mul(LISTED_FOR_EACH);
+        let listing = self.rest.list_conversations(&filter, listed).await.map_err(|error| from_rest(&error))?;
         let mut open: Vec<_> =
             listing.items.into_iter().filter(|conversation| conversation.state != ConversationState::Closed).collect();
         open.sort_by_key(|conversation| std::cmp::Reverse(conversation.date_updated));
+        open.truncate(limit);
         Ok(open.into_iter().map(|conversation| conversation.sid.as_str().to_owned()).collect())
     }
 }
@@ -117,7 +141,8 @@ fn from_backend(error: &MessagingError) -> ConnectorError {
         provider_number: error.provider_number(),
         message: error.to_string(),
         retry: match error.code() {
-            ErrorCode::AuthError | ErrorCode::NotRunning => Retry::After(AUTH_WAIT),
+            ErrorCode::AuthError => Retry::After(AUTH_WAIT),
+            ErrorCode::NotRunning => Retry::After(START_WAIT),
             _ => error.retry(),
         },
         unreachable: rest.is_some_and(is_outage),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use trunkline_bus::BusError;
 use trunkline_store::{ConversationSummary, MessageRow, StoreError};
 
-use super::ConsoleState;
+use super::{ConsoleState, codes};
 use crate::pipeline::{INGRESS_CONSUMER, SENDER_CONSUMER};
 
 /// The largest page.
@@ -110,7 +110,7 @@ fn read_cursor(cursor: &str) -> Option<(i64, &str)> {
 }
 
 fn bad(what: &str, why: &str) -> Failure {
-    Failure(StatusCode::BAD_REQUEST, "console.bad_request", format!("{what} {why}"))
+    Failure(StatusCode::BAD_REQUEST, codes::BAD_REQUEST, format!("{what} {why}"))
 }
 
 async fn conversation(State(state): State<Arc<ConsoleState>>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
@@ -119,7 +119,7 @@ async fn conversation(State(state): State<Arc<ConsoleState>>, Path(id): Path<Str
 }
 
 fn no_conversation() -> Failure {
-    Failure(StatusCode::NOT_FOUND, "console.not_found", "there is no such conversation".to_owned())
+    Failure(StatusCode::NOT_FOUND, codes::NOT_FOUND, "there is no such conversation".to_owned())
 }
 
 async fn messages(
@@ -145,6 +145,8 @@ pub(super) fn summary(row: &ConversationSummary) -> Value {
         "answering"
     } else if row.failed {
         "failed"
+    } else if row.handed_over {
+        "handed_over"
     } else {
         "idle"
     };

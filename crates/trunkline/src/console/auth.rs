@@ -16,6 +16,8 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use trunkline_core::Secret;
 
+use super::codes;
+
 const COOKIE: &str = "trunkline_console";
 /// Wrong tokens that may be tried in a second.
 const TRIES_PER_SECOND: NonZeroU32 = NonZeroU32::new(5).unwrap();
@@ -96,9 +98,9 @@ fn enter(access: &Access, token: &str) -> Result<[(header::HeaderName, String); 
         return Ok([(header::SET_COOKIE, cookie)]);
     }
     if access.0.tries.check().is_err() {
-        return Err(refusal(StatusCode::TOO_MANY_REQUESTS, "console.too_many_tries", "wait a moment and try again"));
+        return Err(refusal(StatusCode::TOO_MANY_REQUESTS, codes::TOO_MANY_TRIES, "wait a moment and try again"));
     }
-    Err(refusal(StatusCode::UNAUTHORIZED, "console.wrong_token", "this is not the console's token"))
+    Err(refusal(StatusCode::UNAUTHORIZED, codes::WRONG_TOKEN, "this is not the console's token"))
 }
 
 /// Lets a request pass if it brings the token.
@@ -106,7 +108,7 @@ pub(super) async fn require(State(access): State<Access>, request: Request, next
     if access.admits(request.headers()) {
         return next.run(request).await;
     }
-    refusal(StatusCode::UNAUTHORIZED, "console.unauthorized", "log in with the console's token")
+    refusal(StatusCode::UNAUTHORIZED, codes::UNAUTHORIZED, "log in with the console's token")
 }
 
 fn refusal(status: StatusCode, code: &'static str, message: &'static str) -> Response {

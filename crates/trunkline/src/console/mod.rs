@@ -3,6 +3,7 @@
 mod api;
 mod assets;
 mod auth;
+mod codes;
 mod events;
 
 use std::sync::Arc;

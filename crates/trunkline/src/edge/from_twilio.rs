@@ -21,18 +21,18 @@ pub(super) enum Fact {
     Nothing,
 }
 
-/// Reads the fact out of a webhook. `identity` is the bot's.
+/// Reads the fact out of a webhook.
 pub(super) fn fact(
     webhook: &ConversationsWebhook,
     token: Option<&str>,
-    identity: &str,
+    people: &People,
     now: Timestamp,
 ) -> Result<Fact, EnvelopeError> {
     let key = || webhook.dedupe_key(token);
     match &webhook.event {
         ConversationsEvent::OnMessageAdded(added) => {
             let author = added.author.as_str();
-            if !is_person(author, identity) || carries_outbox_id(added.attributes.as_deref()) {
+            if !people.include(author) || carries_outbox_id(added.attributes.as_deref()) {
                 return Ok(Fact::Nothing);
             }
             let conversation = added.conversation_sid.as_str().to_owned();
@@ -78,9 +78,32 @@ pub(super) fn fact(
     }
 }
 
-/// Whether an author is someone to answer: not the bot, not the service itself.
-pub(crate) fn is_person(author: &str, identity: &str) -> bool {
-    !author.is_empty() && author != identity && author != "system"
+/// Whose messages are answered: whoever writes from an address of their own, and, if that is wanted, chat users.
+///
+/// A chat identity may be a customer in a chat window or a colleague who helps out in the conversation, and a REST
+/// message may carry any author: only an address surely is a customer's.
+#[derive(Debug, Clone)]
+pub struct People {
+    identity: String,
+    our_number: Option<String>,
+    chat_users: bool,
+}
+
+impl People {
+    /// `identity` is the bot's and `our_number` the account's; neither is a person.
+    pub fn new(identity: impl Into<String>, our_number: Option<String>, chat_users: bool) -> Self {
+        Self { identity: identity.into(), our_number, chat_users }
+    }
+
+    /// Whether the author of a message is someone to answer.
+    pub fn include(&self, author: &str) -> bool {
+        let ours = self.our_number.as_deref().is_some_and(|number| author.trim_start_matches("whatsapp:") == number);
+        if author.is_empty() || author == self.identity || author == "system" || ours {
+            return false;
+        }
+        let is_address = ContactAddress::parse(author).is_ok_and(|address| address.channel() != Channel::Chat);
+        is_address || self.chat_users
+    }
 }
 
 /// Whether a message is one of ours: it carries the id of an outbox row.
@@ -126,4 +149,30 @@ fn publish<T: Serialize>(
     data: &T,
 ) -> Result<Fact, EnvelopeError> {
     Ok(Fact::Publish(Box::new(Envelope::new(key, SOURCE, kind, conversation, now, data)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_who_writes_from_an_address() {
+        let people = People::new("bot", Some("+15550009999".into()), false);
+        for author in ["+15550001111", "whatsapp:+15550001111", "ada@example.com"] {
+            assert!(people.include(author), "{author}");
+        }
+        for author in ["", "bot", "system", "alice", "+15550009999", "whatsapp:+15550009999"] {
+            assert!(!people.include(author), "{author}");
+        }
+        assert!(People::new("bot", None, true).include("alice"));
+        assert!(!People::new("bot", None, true).include("bot"));
+    }
+
+    #[test]
+    fn our_messages_are_known_by_what_they_carry() {
+        assert_eq!(outbox_id(&attributes("o-1")).as_deref(), Some("o-1"));
+        for other in ["{}", "", "[]", r#"{"trunkline":1}"#, r#"{"trunkline":{"outbox_id":1}}"#] {
+            assert_eq!(outbox_id(other), None, "{other}");
+        }
+    }
 }

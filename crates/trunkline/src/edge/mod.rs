@@ -2,10 +2,12 @@
 //!
 //! A webhook is answered with 200 only when its event is safe on the bus.
 
+mod codes;
 pub(crate) mod from_twilio;
 mod health;
 mod public_url;
 mod webhook;
 
+pub use from_twilio::People;
 pub use health::{Readiness, health_routes};
 pub use webhook::{MAX_BODY_BYTES, Warnings, WebhookEdge, webhook_routes};

@@ -21,6 +21,7 @@ use trunkline_proto::form;
 use trunkline_proto::webhook::{ConversationsWebhook, IDEMPOTENCY_HEADER};
 use trunkline_twilio::TwilioMessaging;
 
+use super::codes;
 use super::from_twilio::{Fact, fact};
 use super::health::Readiness;
 use super::public_url::public_url;
@@ -131,13 +132,13 @@ async fn handle(edge: &WebhookEdge, request: Request) -> Result<Done, Refusal> {
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()))?;
     if webhook.common.account_sid.as_str() != edge.settings.account_sid {
         let reason = "AccountSid is not the account that this gateway serves";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "edge.other_account", reason));
+        return Err(Refusal::new(StatusCode::FORBIDDEN, codes::OTHER_ACCOUNT, reason));
     }
     let event_type = label(webhook.event.event_type().as_str());
     tracing::Span::current().record("webhook.event_type", event_type);
     let token = event.header(IDEMPOTENCY_HEADER);
     let done = Done { event_type, unknown_parameters: webhook.unknown.len() };
-    let fact = fact(&webhook, token, &edge.settings.identity, now)
+    let fact = fact(&webhook, token, &edge.settings.people(), now)
         .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string()))?;
     let Fact::Publish(envelope) = fact else { return Ok(done) };
     if edge.readiness.is_data_lost() {
@@ -166,7 +167,7 @@ async fn read(edge: &WebhookEdge, request: Request, now: Timestamp) -> Result<We
         Method::GET => (decoded(parts.uri.query().unwrap_or_default().as_bytes())?, Bytes::new()),
         _ => {
             let reason = "webhooks come by POST or GET";
-            return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "edge.method", reason));
+            return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, codes::METHOD, reason));
         }
     };
     let headers = KEPT_HEADERS
@@ -179,7 +180,7 @@ async fn read(edge: &WebhookEdge, request: Request, now: Timestamp) -> Result<We
 async fn read_body(body: Body) -> Result<Bytes, Refusal> {
     to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| {
         let reason = format!("the body is longer than {MAX_BODY_BYTES} bytes, or was cut short");
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "edge.body_too_large", reason)
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, codes::BODY_TOO_LARGE, reason)
     })
 }
 
@@ -188,7 +189,7 @@ fn read_form(headers: &HeaderMap, body: &[u8]) -> Result<Vec<(String, String)>, 
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         let reason = "webhooks of Conversations are application/x-www-form-urlencoded";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "edge.content_type", reason));
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, codes::CONTENT_TYPE, reason));
     }
     decoded(body)
 }

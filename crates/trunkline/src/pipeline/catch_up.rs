@@ -1,7 +1,7 @@
 //! Reading back what was missed: the provider's webhooks come at most once.
 //!
-//! A pass looks at the open conversations, newest change first, and publishes every message behind what is recorded,
-//! under the same dedupe key as its webhook would have. It runs at a start, at the end of an outage, when a gap could
+//! A pass looks at the open conversations, newest change first, records every message behind what is known, and wakes
+//! the lane of each conversation that has missed one. It runs at a start, at the end of an outage, when a gap could
 //! not be filled, and quietly now and then. It is bounded by count and by rate.
 
 use std::collections::BTreeSet;
@@ -10,20 +10,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use trunkline_bus::{BusError, Published};
+use trunkline_bus::BusError;
 use trunkline_core::Envelope;
 use trunkline_core::event::{MESSAGE_RECEIVED, MessageReceived};
 use trunkline_store::StoreError;
 
 use super::Context;
+use super::read_back::{ReadBackError, read_back};
+use super::turn::message_key;
 use super::wait::backoff;
 use crate::connectors::{Connector, ConnectorError};
 
-/// Messages that one pass reads from one conversation.
-const MAX_MESSAGES: usize = 500;
 /// The waits after a pass that failed.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const MAX_WAIT: Duration = Duration::from_secs(15);
@@ -48,6 +47,11 @@ impl CatchUpTrigger {
             lost.insert(connector.to_owned());
             tracing::warn!(connector, "the provider cannot be reached; what is to be sent waits");
         }
+    }
+
+    /// Whether a connector is out of reach.
+    pub fn is_anyone_lost(&self) -> bool {
+        !self.lost.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     /// A connector answers. If it did not before, a pass is wanted.
@@ -155,30 +159,30 @@ impl CatchUp {
             let known = self.context.store.conversation_by_external(connector.name(), &conversation).await?;
             let after = known.map_or(-1, |row| row.read_index);
             self.rate.until_ready().await;
-            let read = match connector.messages_after(&conversation, after, MAX_MESSAGES).await {
-                Ok(read) => read,
+            let new = match read_back(&self.context, connector, &conversation, after).await {
+                Ok(new) => new,
                 // It went away between the two reads.
-                Err(error) if error.retry == trunkline_core::Retry::No => continue,
-                Err(error) => return Err(error.into()),
+                Err(ReadBackError::Connector(error)) if error.retry == trunkline_core::Retry::No => continue,
+                Err(ReadBackError::Connector(error)) => return Err(error.into()),
+                Err(ReadBackError::Store(error)) => return Err(error.into()),
             };
-            for received in read.messages {
-                found += usize::from(self.publish(connector.name(), received).await?);
+            found += new.len();
+            if let Some(last) = new.into_iter().last() {
+                self.wake(connector.name(), last).await?;
             }
         }
         Ok(found)
     }
 
-    /// Publishes a message that was read back; false if it is known or not ours to answer.
-    async fn publish(&self, connector: &str, received: MessageReceived) -> Result<bool, PassError> {
-        let created = received.metadata.created;
-        if !self.context.horizon.includes(created, Timestamp::now()) {
-            return Ok(false);
-        }
+    /// Wakes the lane of a conversation: everything that was missed is recorded, and its last message is published as
+    /// its webhook would have been.
+    async fn wake(&self, connector: &str, received: MessageReceived) -> Result<(), PassError> {
         let conversation = received.metadata.conversation.clone();
-        let id = format!("{}:onMessageAdded", received.metadata.message);
+        let id = message_key(&received.metadata.message);
+        let created = received.metadata.created;
         let envelope =
             Envelope::new(id, connector, MESSAGE_RECEIVED, conversation, created, &received).map_err(BusError::from)?;
-        let published = self.context.bus.publish(&self.context.subjects.ingress, &envelope).await?;
-        Ok(published == Published::New)
+        self.context.bus.publish(&self.context.subjects.ingress, &envelope).await?;
+        Ok(())
     }
 }

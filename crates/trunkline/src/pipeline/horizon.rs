@@ -11,6 +11,7 @@ const CURSOR: &str = "first_start";
 #[derive(Debug, Clone, Copy)]
 pub struct Horizon {
     first: Timestamp,
+    look_back: SignedDuration,
     max_age: SignedDuration,
 }
 
@@ -26,21 +27,25 @@ impl Horizon {
         let first = if let Some(first) = store.cursor(CURSOR).await? {
             first
         } else {
-            let look_back = i64::try_from(look_back.as_millis()).unwrap_or(i64::MAX);
-            let first = Timestamp::now().as_millisecond().saturating_sub(look_back);
+            let back = i64::try_from(look_back.as_millis()).unwrap_or(i64::MAX);
+            let first = Timestamp::now().as_millisecond().saturating_sub(back);
             store.set_cursor(CURSOR, first).await?;
             first
         };
         Ok(Self {
             first: Timestamp::from_millisecond(first).unwrap_or(Timestamp::UNIX_EPOCH),
+            look_back: SignedDuration::try_from(look_back).unwrap_or(SignedDuration::ZERO),
             max_age: SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX),
         })
     }
 
     /// Whether a message that was accepted at `created` is to be answered at `now`.
     pub fn includes(&self, created: Timestamp, now: Timestamp) -> bool {
-        // Providers write times in whole seconds: the second of the first start belongs to it.
-        created.as_second() >= self.first.as_second() && now.duration_since(created) <= self.max_age
+        let age = now.duration_since(created);
+        // Providers write times in whole seconds: the second of the first start belongs to it. What is younger than
+        // the look-back is ours in any case: a clock that was ahead at the first start must not silence the gateway.
+        let is_ours = created.as_second() >= self.first.as_second() || age <= self.look_back;
+        is_ours && age <= self.max_age
     }
 }
 
@@ -62,5 +67,7 @@ mod tests {
         assert!(first.includes(ago(4), now));
         assert!(!first.includes(ago(6), now));
         assert!(!first.includes(now, now + SignedDuration::from_hours(25)));
+        let ahead = Horizon { first: now + SignedDuration::from_hours(1), ..first };
+        assert!(ahead.includes(now, now), "the clock was ahead at the first start");
     }
 }

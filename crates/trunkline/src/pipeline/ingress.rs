@@ -11,15 +11,17 @@ use trunkline_core::event::{
 use trunkline_core::{ContactAddress, Pii};
 use trunkline_store::{Answer, NewInbound, StoreError};
 
-use super::Context;
 use super::lane::{self, Heard};
 use super::lanes::Lanes;
 use super::relay::RelayHandle;
+use super::{Context, codes};
 
 /// The durable name of this consumer.
 pub(crate) const CONSUMER: &str = "lanes";
-/// Texts that may be in hand at once, over all lanes.
-const MAX_IN_FLIGHT: usize = 2048;
+/// Conversations that may be in hand at once, with the few texts that wait in their lanes.
+const MAX_IN_FLIGHT: usize = 16_384;
+/// Texts that wait in a lane; more are found in the store. Small, so that one phone cannot fill what all share.
+const LANE_CAPACITY: usize = 4;
 /// Conversations that are resumed at a start; more come by the bus, which has not seen their texts acknowledged.
 const MAX_RESUMED: u32 = 10_000;
 /// The wait before something that the store could not take is tried again.
@@ -65,7 +67,7 @@ impl Ingress {
     pub async fn run(self, stop: CancellationToken) {
         let Self { recorder, relay, mut consumer } = self;
         let context = recorder.context.clone();
-        let mut lanes = Lanes::new("conversation", context.metrics.clone(), move |key, inbox| {
+        let mut lanes = Lanes::new("conversation", LANE_CAPACITY, context.metrics.clone(), move |key, inbox| {
             lane::run(context.clone(), relay.clone(), key, inbox)
         });
         recorder.resume(&mut lanes).await;
@@ -94,7 +96,7 @@ impl Recorder {
             MESSAGE_RECEIVED => self.message(delivery, lanes).await,
             DELIVERY_UPDATED => self.receipt(delivery).await,
             CONVERSATION_CHANGED => self.conversation(delivery).await,
-            _ => bury(&self.context, delivery, "ingress.unknown_type", "no one here knows this type of envelope").await,
+            _ => bury(&self.context, delivery, codes::UNKNOWN_FACT, "no one here knows this type of envelope").await,
         };
         if let Err(error) = settled {
             tracing::warn!(error.code = error.code(), "a delivery could not be settled; it comes again");

@@ -8,6 +8,7 @@ use trunkline_store::{ConversationRow, MessageRow, StoreError};
 
 use super::Context;
 use super::lanes::Inbox;
+use super::read_back::read_back;
 use super::relay::RelayHandle;
 use super::turn::{self, Turned};
 use super::wait::{backoff, holding};
@@ -41,8 +42,6 @@ const MAX_BURST: u32 = 10;
 const MAX_REDONE: u32 = 5;
 /// Texts that one answer may cover.
 const MAX_TEXTS: u32 = 50;
-/// Messages that are read back to fill a gap.
-const MAX_GAP: usize = 500;
 const GAP_TRIES: u32 = 5;
 const GAP_WAIT: Duration = Duration::from_millis(250);
 const MAX_GAP_WAIT: Duration = Duration::from_secs(4);
@@ -51,9 +50,9 @@ const COMMIT_WAIT: Duration = Duration::from_secs(1);
 
 /// The task of a lane.
 pub(super) async fn run(context: Context, relay: RelayHandle, conversation_id: String, mut inbox: Inbox<Heard>) {
-    let mut lane = Lane { context, relay, conversation_id, held: Vec::new(), sought: -1 };
+    let mut lane = Lane { context, relay, conversation_id, held: None, sought: -1 };
     while let Some(first) = inbox.next().await {
-        lane.hear(first);
+        lane.hear(first).await;
         lane.gather(&mut inbox).await;
         let answered = lane.answer(&mut inbox).await;
         lane.settle(answered).await;
@@ -64,7 +63,7 @@ struct Lane {
     context: Context,
     relay: RelayHandle,
     conversation_id: String,
-    held: Vec<Delivery>,
+    held: Option<Delivery>,
     /// What is missing up to this index was looked for, whether it was found or not.
     sought: i64,
 }
@@ -74,8 +73,15 @@ impl Lane {
         !self.context.settings.debounce.is_zero()
     }
 
-    fn hear(&mut self, heard: Heard) {
-        self.held.extend(heard.delivery);
+    /// Keeps one delivery until everything is answered, so that a crash brings the conversation again. The others are
+    /// recorded, which is all that they are needed for.
+    async fn hear(&mut self, heard: Heard) {
+        let Some(delivery) = heard.delivery else { return };
+        if self.held.is_none() {
+            self.held = Some(delivery);
+        } else if let Err(error) = delivery.ack().await {
+            tracing::warn!(error.code = error.code(), "a delivery could not be settled; it comes again");
+        }
     }
 
     /// Takes what follows within the debounce; without one, what is there already.
@@ -90,7 +96,7 @@ impl Lane {
                 inbox.waiting()
             };
             let Some(heard) = heard else { return };
-            self.hear(heard);
+            self.hear(heard).await;
         }
     }
 
@@ -128,7 +134,7 @@ impl Lane {
                 Turned::AnsweredElsewhere => {}
                 Turned::Interrupted(heard) => {
                     redone += 1;
-                    self.hear(*heard);
+                    self.hear(*heard).await;
                     self.gather(inbox).await;
                 }
             }
@@ -147,13 +153,13 @@ impl Lane {
             return Ok(false);
         }
         self.sought = last;
-        holding(&self.held, read_back(&self.context, &row)).await;
+        holding(self.held.as_slice(), fill(&self.context, &row)).await;
         Ok(true)
     }
 
     async fn turn(&self, waiting: &[MessageRow], interrupt: Option<&mut Inbox<Heard>>) -> Result<Turned, LaneError> {
         let work = turn::run(&self.context, &self.conversation_id, waiting, interrupt);
-        holding(&self.held, work).await
+        holding(self.held.as_slice(), work).await
     }
 
     /// Acknowledges what is answered; what could not be committed comes again.
@@ -162,56 +168,34 @@ impl Lane {
         if let Some(error) = &failed {
             tracing::error!(error.code = error.code(), %error, "a turn could not be committed; it comes again");
         }
-        for delivery in self.held.drain(..) {
-            let settled = match failed {
-                None => delivery.ack().await,
-                Some(_) => delivery.nak(COMMIT_WAIT).await,
-            };
-            if let Err(error) = settled {
-                tracing::warn!(error.code = error.code(), "a delivery could not be settled; it comes again");
-            }
+        let Some(delivery) = self.held.take() else { return };
+        let settled = match failed {
+            None => delivery.ack().await,
+            Some(_) => delivery.nak(COMMIT_WAIT).await,
+        };
+        if let Err(error) = settled {
+            tracing::warn!(error.code = error.code(), "a delivery could not be settled; it comes again");
         }
     }
 }
 
 /// Reads back and records what is missing. Gives up after a while: the text at hand is answered all the same, and the
 /// next pass finds what is missing.
-async fn read_back(context: &Context, conversation: &ConversationRow) {
+async fn fill(context: &Context, conversation: &ConversationRow) {
     let Some(connector) = context.connectors.named(&conversation.connector) else { return };
     for tries in 0..GAP_TRIES {
-        match connector.messages_after(&conversation.external_id, conversation.read_index, MAX_GAP).await {
-            Ok(read) => {
-                match record(context, &conversation.id, connector.name(), read).await {
-                    Ok(0) => {}
-                    Ok(found) => context.metrics.caught_up("gap", found),
-                    Err(error) => tracing::error!(error.code = error.code(), %error, "a gap could not be recorded"),
+        match read_back(context, connector.as_ref(), &conversation.external_id, conversation.read_index).await {
+            Ok(new) => {
+                if !new.is_empty() {
+                    context.metrics.caught_up("gap", new.len());
                 }
                 return;
             }
             Err(error) => {
-                tracing::warn!(error.code = error.code, %error, "a gap could not be read back");
+                tracing::warn!(%error, "a gap could not be read back");
                 tokio::time::sleep(backoff(GAP_WAIT, tries, MAX_GAP_WAIT)).await;
             }
         }
     }
     context.missed.request();
-}
-
-async fn record(
-    context: &Context,
-    conversation_id: &str,
-    connector: &str,
-    read: crate::connectors::ReadBack,
-) -> Result<usize, StoreError> {
-    let mut found = 0;
-    for received in read.messages {
-        let Ok(inbound) = super::ingress::inbound(context, connector, received, None) else { continue };
-        if context.store.record_inbound(&inbound).await?.is_new {
-            found += 1;
-        }
-    }
-    if let Some(last) = read.last_index.and_then(|index| i64::try_from(index).ok()) {
-        context.store.set_read_index(conversation_id, last).await?;
-    }
-    Ok(found)
 }

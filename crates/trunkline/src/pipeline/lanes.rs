@@ -17,14 +17,14 @@ use tracing::Instrument as _;
 
 use crate::telemetry::Metrics;
 
-/// Items that may wait in one lane.
-const LANE_CAPACITY: usize = 256;
 /// Lanes that may report their idleness at once; a lane that finds it full waits.
 const IDLE_CAPACITY: usize = 256;
 
 /// What a lane's task reads from.
 pub(super) struct Inbox<T> {
     key: String,
+    /// Tells this lane from an earlier one of the same key.
+    lane: u64,
     items: mpsc::Receiver<T>,
     idle: mpsc::Sender<Idle>,
     taken: u64,
@@ -32,6 +32,7 @@ pub(super) struct Inbox<T> {
 
 struct Idle {
     key: String,
+    lane: u64,
     /// How many items the lane had taken when it had nothing more to do.
     taken: u64,
 }
@@ -51,7 +52,7 @@ impl<T> Inbox<T> {
                 return item;
             }
             room = self.idle.reserve() => {
-                room.ok()?.send(Idle { key: self.key.clone(), taken: self.taken });
+                room.ok()?.send(Idle { key: self.key.clone(), lane: self.lane, taken: self.taken });
             }
         }
         self.more().await
@@ -81,6 +82,7 @@ type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Body<T> = Arc<dyn Fn(String, Inbox<T>) -> Task + Send + Sync>;
 
 struct Lane<T> {
+    number: u64,
     items: mpsc::Sender<T>,
     handed: u64,
 }
@@ -88,17 +90,20 @@ struct Lane<T> {
 /// The lanes of one kind of work.
 pub(super) struct Lanes<T> {
     name: &'static str,
+    /// Items that may wait in one lane.
+    capacity: usize,
     body: Body<T>,
     by_key: HashMap<String, Lane<T>>,
     idle: mpsc::Receiver<Idle>,
     idle_sender: mpsc::Sender<Idle>,
     tasks: TaskTracker,
+    started: u64,
     metrics: Metrics,
 }
 
 impl<T: Send + 'static> Lanes<T> {
-    /// Lanes whose tasks run `body`.
-    pub(super) fn new<F, W>(name: &'static str, metrics: Metrics, body: F) -> Self
+    /// Lanes whose tasks run `body`, each with room for `capacity` items.
+    pub(super) fn new<F, W>(name: &'static str, capacity: usize, metrics: Metrics, body: F) -> Self
     where
         F: Fn(String, Inbox<T>) -> W + Send + Sync + 'static,
         W: Future<Output = ()> + Send + 'static,
@@ -106,11 +111,13 @@ impl<T: Send + 'static> Lanes<T> {
         let (idle_sender, idle) = mpsc::channel(IDLE_CAPACITY);
         Self {
             name,
+            capacity,
             body: Arc::new(move |key, inbox| Box::pin(body(key, inbox))),
             by_key: HashMap::new(),
             idle,
             idle_sender,
             tasks: TaskTracker::new(),
+            started: 0,
             metrics,
         }
     }
@@ -154,7 +161,7 @@ impl<T: Send + 'static> Lanes<T> {
     }
 
     fn end(&mut self, idle: &Idle) {
-        if self.by_key.get(&idle.key).is_some_and(|lane| lane.handed == idle.taken) {
+        if self.by_key.get(&idle.key).is_some_and(|lane| lane.number == idle.lane && lane.handed == idle.taken) {
             self.by_key.remove(&idle.key);
         }
     }
@@ -179,8 +186,11 @@ impl<T: Send + 'static> Lanes<T> {
     }
 
     fn start(&mut self, key: &str) -> &mut Lane<T> {
-        let (items, inbox) = mpsc::channel(LANE_CAPACITY);
-        let inbox = Inbox { key: key.to_owned(), items: inbox, idle: self.idle_sender.clone(), taken: 0 };
+        let (items, inbox) = mpsc::channel(self.capacity);
+        self.started += 1;
+        let number = self.started;
+        let idle = self.idle_sender.clone();
+        let inbox = Inbox { key: key.to_owned(), lane: number, items: inbox, idle, taken: 0 };
         let work = AssertUnwindSafe((self.body)(key.to_owned(), inbox)).catch_unwind();
         let (name, metrics) = (self.name, self.metrics.clone());
         let span = tracing::debug_span!("lane", lane.kind = name, conversation.id = key);
@@ -193,6 +203,6 @@ impl<T: Send + 'static> Lanes<T> {
             }
             .instrument(span),
         );
-        self.by_key.entry(key.to_owned()).or_insert(Lane { items, handed: 0 })
+        self.by_key.entry(key.to_owned()).or_insert(Lane { number, items, handed: 0 })
     }
 }

@@ -10,10 +10,12 @@
 //! time; no transaction is open while an agent or a provider works.
 
 mod catch_up;
+mod codes;
 mod horizon;
 mod ingress;
 mod lane;
 mod lanes;
+mod read_back;
 mod relay;
 mod sender;
 mod turn;

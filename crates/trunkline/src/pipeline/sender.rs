@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use trunkline_bus::{BusError, Consumer, ConsumerOptions, Delivery};
@@ -10,10 +11,10 @@ use trunkline_core::Retry;
 use trunkline_core::event::{SEND_MESSAGE, SendMessage};
 use trunkline_store::{Claim, OutboxRow, StoreError};
 
-use super::Context;
 use super::ingress::next;
 use super::lanes::{Inbox, Lanes};
 use super::wait::{backoff, holding};
+use super::{Context, codes};
 use crate::connectors::{Connector, ConnectorError};
 use crate::telemetry::set_parent;
 
@@ -21,6 +22,8 @@ use crate::telemetry::set_parent;
 pub(crate) const CONSUMER: &str = "connectors";
 /// Sends that may be in hand at once, over all conversations.
 const MAX_IN_FLIGHT: usize = 4096;
+/// Commands that wait in a lane; more come again from the bus.
+const LANE_CAPACITY: usize = 256;
 /// The wait of a command that is not the first of its conversation, when the first is not in the same lane.
 const BEHIND_WAIT: Duration = Duration::from_millis(100);
 /// The wait after the first failure, and the longest one.
@@ -58,7 +61,7 @@ impl Sender {
     pub async fn run(mut self, stop: CancellationToken, hurry: CancellationToken) {
         let context = self.context.clone();
         let stopping = stop.clone();
-        let mut lanes = Lanes::new("send", self.context.metrics.clone(), move |_, inbox| {
+        let mut lanes = Lanes::new("send", LANE_CAPACITY, self.context.metrics.clone(), move |_, inbox| {
             run_lane(context.clone(), inbox, stopping.clone(), hurry.clone())
         });
         loop {
@@ -129,13 +132,26 @@ enum Step {
 async fn settle(context: &Context, held: &[Delivery; 1], stop: &CancellationToken) -> Settled {
     let [delivery] = held;
     if delivery.envelope.kind != SEND_MESSAGE {
-        return Settled::Hopeless("egress.unknown_type");
+        return Settled::Hopeless(codes::UNKNOWN_COMMAND);
     }
-    let Ok(command) = delivery.envelope.data::<SendMessage>() else { return Settled::Hopeless("core.envelope.data") };
-    let Some(connector) = context.connectors.named(&command.connector) else {
-        return Settled::Hopeless("egress.unknown_connector");
+    let command = match delivery.envelope.data::<SendMessage>() {
+        Ok(command) => command,
+        Err(error) => return Settled::Hopeless(error.code()),
     };
-    let job = Job { context, connector: connector.as_ref(), command: &command, committed: delivery.envelope.time };
+    let Some(connector) = context.connectors.named(&command.connector) else {
+        // Whatever else is to be said in that conversation does not wait for it.
+        return match fail_row(context, &command.outbox_id).await {
+            Ok(()) => Settled::Hopeless(codes::UNKNOWN_CONNECTOR),
+            Err(_) => Settled::Behind,
+        };
+    };
+    let mut job = Job {
+        context,
+        connector: connector.as_ref(),
+        command: &command,
+        committed: delivery.envelope.time,
+        unknown_since: None,
+    };
     let mut tries = 0;
     loop {
         match job.step(tries).await {
@@ -148,7 +164,7 @@ async fn settle(context: &Context, held: &[Delivery; 1], stop: &CancellationToke
                     () = stop.cancelled() => return Settled::Later,
                 }
             }
-            Err(StoreError::NotFound { .. }) => return Settled::Hopeless("egress.unknown_outbox_row"),
+            Err(StoreError::NotFound { .. }) => return Settled::Hopeless(codes::UNKNOWN_OUTBOX_ROW),
             Err(error) => {
                 tries += 1;
                 tracing::error!(error.code = error.code(), %error, "the store cannot be used; a send waits");
@@ -158,17 +174,25 @@ async fn settle(context: &Context, held: &[Delivery; 1], stop: &CancellationToke
     }
 }
 
+async fn fail_row(context: &Context, outbox_id: &str) -> Result<(), StoreError> {
+    let row = context.store.outbox_row(outbox_id).await?;
+    context.store.mark_failed(&row, codes::UNKNOWN_CONNECTOR).await
+}
+
 struct Job<'a> {
     context: &'a Context,
     connector: &'a dyn Connector,
     command: &'a SendMessage,
     /// When the reply was committed.
     committed: Timestamp,
+    /// Since when this process does not know the outcome. Not the time of the claim: a request may have been given up
+    /// long after it left, and clocks are set.
+    unknown_since: Option<Instant>,
 }
 
 impl Job<'_> {
     /// Claims the row and does what it needs.
-    async fn step(&self, tries: u32) -> Result<Step, StoreError> {
+    async fn step(&mut self, tries: u32) -> Result<Step, StoreError> {
         match self.context.store.claim(&self.command.outbox_id).await? {
             Claim::Settled => Ok(Step::Done),
             Claim::Behind => Ok(Step::Behind),
@@ -177,7 +201,7 @@ impl Job<'_> {
         }
     }
 
-    async fn send(&self, row: &OutboxRow, tries: u32) -> Result<Step, StoreError> {
+    async fn send(&mut self, row: &OutboxRow, tries: u32) -> Result<Step, StoreError> {
         let error = match self.connector.send(self.command).await {
             Ok(sent) => {
                 self.reached();
@@ -186,17 +210,7 @@ impl Job<'_> {
             Err(error) => error,
         };
         match error.retry {
-            Retry::No => {
-                self.context.metrics.send("refused");
-                tracing::error!(
-                    error.code = error.code,
-                    provider.error = error.provider_number,
-                    "a message was refused for good"
-                );
-                self.context.store.mark_failed(row, error.code).await?;
-                self.context.live.changed(&row.conversation_id);
-                Ok(Step::Done)
-            }
+            Retry::No => self.failed(row, &error).await,
             Retry::After(wait) => {
                 self.context.metrics.send("later");
                 self.note(&error);
@@ -206,30 +220,47 @@ impl Job<'_> {
             Retry::Unknown => {
                 self.context.metrics.send("unknown");
                 self.note(&error);
-                Ok(Step::Wait(Duration::ZERO))
+                self.unknown_since = Some(Instant::now());
+                Ok(Step::Wait(self.context.settings.settle))
             }
         }
     }
 
+    /// Refused for good, or gone: the conversation goes on without it.
+    async fn failed(&self, row: &OutboxRow, error: &ConnectorError) -> Result<Step, StoreError> {
+        self.context.metrics.send("refused");
+        tracing::error!(
+            error.code = error.code,
+            provider.error = error.provider_number,
+            "a message was refused for good"
+        );
+        let code =
+            error.provider_number.map_or_else(|| error.code.to_owned(), |number| format!("{}/{number}", error.code));
+        self.context.store.mark_failed(row, &code).await?;
+        self.context.live.changed(&row.conversation_id);
+        Ok(Step::Done)
+    }
+
     /// The outcome of an earlier try is not known: find the message, or make sure that there is none.
-    async fn look_up(&self, row: &OutboxRow, tries: u32) -> Result<Step, StoreError> {
-        let settle = SignedDuration::try_from(self.context.settings.settle).unwrap_or(SignedDuration::ZERO);
-        let quiet = row.claimed_at.map_or(settle, |claimed| Timestamp::now().duration_since(claimed));
-        if let Ok(wait) = Duration::try_from(settle - quiet)
-            && !wait.is_zero()
-        {
+    async fn look_up(&mut self, row: &OutboxRow, tries: u32) -> Result<Step, StoreError> {
+        let since = *self.unknown_since.get_or_insert_with(Instant::now);
+        let wait = self.context.settings.settle.saturating_sub(since.elapsed());
+        if !wait.is_zero() {
             return Ok(Step::Wait(wait));
         }
-        match self.connector.find_sent(&self.command.conversation, &self.command.outbox_id).await {
+        let after = row.claimed_after.unwrap_or(-1);
+        match self.connector.find_sent(&self.command.conversation, &self.command.outbox_id, after).await {
             Ok(Some(sent)) => {
                 self.reached();
                 self.sent(row, &sent, "found").await
             }
             Ok(None) => {
                 self.reached();
+                self.unknown_since = None;
                 self.context.store.release(&row.id).await?;
                 Ok(Step::Wait(Duration::ZERO))
             }
+            Err(error) if error.retry == Retry::No => self.failed(row, &error).await,
             Err(error) => {
                 self.note(&error);
                 Ok(Step::Wait(backoff(FIRST_WAIT, tries, MAX_WAIT)))

@@ -77,7 +77,9 @@ async fn turn(
         Ok(reply) => (reply, ReplyKind::Answer, "answered"),
         Err(error) => {
             give_up(context, &conversation, waiting, &error).await?;
-            let text = Pii::new(context.settings.apology.clone());
+            // An operator's second treatment is not the person's to hear of.
+            let is_first = waiting.iter().any(|message| message.replays == 0);
+            let text = Pii::new(if is_first { context.settings.apology.clone() } else { String::new() });
             (AgentReply { text, ..AgentReply::default() }, ReplyKind::Apology, "given_up")
         }
     };
@@ -220,7 +222,7 @@ fn envelope(conversation: &ConversationRow, message: &MessageRow) -> Option<Enve
             created: message.created_at,
         },
     };
-    let id = format!("{external_id}:onMessageAdded");
+    let id = message_key(&external_id);
     let envelope = Envelope::new(
         id,
         &conversation.connector,
@@ -229,7 +231,13 @@ fn envelope(conversation: &ConversationRow, message: &MessageRow) -> Option<Enve
         message.created_at,
         &received,
     );
-    envelope.ok().map(|envelope| envelope.with_traceparent(message.traceparent.clone()))
+    let traceparent = message.traceparent.clone();
+    envelope.ok().map(|envelope| envelope.with_traceparent(traceparent).as_replay(message.replays))
+}
+
+/// The dedupe key of a person's message, the same by whichever way it was seen.
+pub(super) fn message_key(external_id: &str) -> String {
+    format!("{external_id}:onMessageAdded")
 }
 
 /// Cuts a text to what one message takes, at the end of a sentence or a word if there is one near.

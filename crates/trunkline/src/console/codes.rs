@@ -1,0 +1,12 @@
+//! Codes of requests that the console and its API turn away.
+
+/// A parameter of the request has no meaning. Answered 400.
+pub(super) const BAD_REQUEST: &str = "console.bad_request";
+/// There is no such conversation. Answered 404.
+pub(super) const NOT_FOUND: &str = "console.not_found";
+/// The request brings neither the console's token nor a cookie. Answered 401.
+pub(super) const UNAUTHORIZED: &str = "console.unauthorized";
+/// A log-in with a token that is not the console's. Answered 401.
+pub(super) const WRONG_TOKEN: &str = "console.wrong_token";
+/// Too many wrong tokens in this second. Answered 429.
+pub(super) const TOO_MANY_TRIES: &str = "console.too_many_tries";

@@ -1,0 +1,80 @@
+//! Reading a conversation back from its provider into the store.
+
+use trunkline_core::event::MessageReceived;
+use trunkline_store::{Answer, Recorded, StoreError};
+
+use super::{Context, ingress};
+use crate::connectors::{Connector, ConnectorError};
+
+/// Messages that are read and recorded at once.
+const CHUNK: usize = 500;
+/// Chunks that are read in a row; what is behind them is read the next time.
+const MAX_CHUNKS: usize = 20;
+
+/// Why a conversation could not be read back.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReadBackError {
+    #[error(transparent)]
+    Connector(#[from] ConnectorError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Records everything behind index `after`, oldest first, and returns what was not known before and waits for an
+/// answer. The read index only moves over what was read.
+pub(super) async fn read_back(
+    context: &Context,
+    connector: &dyn Connector,
+    conversation: &str,
+    mut after: i64,
+) -> Result<Vec<MessageReceived>, ReadBackError> {
+    let mut new = Vec::new();
+    for _ in 0..MAX_CHUNKS {
+        let read = connector.messages_after(conversation, after, CHUNK).await?;
+        let Some(last) = read.last_index else { break };
+        new.extend(record(context, connector.name(), conversation, read.messages, last).await?);
+        after = i64::try_from(last).unwrap_or(i64::MAX);
+        if read.is_complete {
+            break;
+        }
+    }
+    Ok(new)
+}
+
+/// Records one chunk.
+async fn record(
+    context: &Context,
+    connector: &str,
+    conversation: &str,
+    messages: Vec<MessageReceived>,
+    last_index: u64,
+) -> Result<Vec<MessageReceived>, StoreError> {
+    let mut inbound = Vec::with_capacity(messages.len());
+    let mut readable = Vec::with_capacity(messages.len());
+    for received in messages {
+        match ingress::inbound(context, connector, received.clone(), None) {
+            Ok(message) => {
+                inbound.push(message);
+                readable.push(received);
+            }
+            Err(error) => tracing::warn!(error.code = error.code(), "a message is from nobody who can be answered"),
+        }
+    }
+    let recorded = context.store.record_read_back(&inbound, last_index).await?;
+    if let Some(first) = recorded.first() {
+        context.live.changed(&first.conversation_id);
+    } else if let Some(row) = context.store.conversation_by_external(connector, conversation).await? {
+        // Only messages of ours.
+        context.store.set_read_index(&row.id, i64::try_from(last_index).unwrap_or(i64::MAX)).await?;
+    }
+    let history = recorded.iter().filter(|recorded| recorded.is_new && recorded.answer == Answer::History).count();
+    if history > 0 {
+        tracing::info!(messages = history, "messages from before our time were recorded; they are not answered");
+    }
+    let is_wanted = |recorded: &Recorded| recorded.is_new && recorded.answer == Answer::Waiting;
+    Ok(readable
+        .into_iter()
+        .zip(&recorded)
+        .filter_map(|(message, recorded)| is_wanted(recorded).then_some(message))
+        .collect())
+}
