@@ -1,8 +1,7 @@
 //! The validated form: one plain struct per subsystem.
 
-use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use trunkline_agent::ChatModelConfig;
@@ -13,6 +12,7 @@ use url::Url;
 
 use super::Reader;
 use super::table as key;
+use super::token::MIN_TOKEN_LEN;
 use crate::edge::People;
 
 /// Everything, validated.
@@ -149,9 +149,6 @@ pub struct TelemetrySettings {
     /// Time between metric exports.
     pub otlp_interval: Duration,
 }
-
-/// A console token shorter than this could be guessed.
-const MIN_TOKEN_LEN: usize = 16;
 
 impl Settings {
     /// Validates everything and reports every problem at once.
@@ -367,43 +364,4 @@ fn telemetry(reader: &Reader, problems: &mut ConfigError) -> TelemetrySettings {
     }
     let otlp_interval = reader.duration(&key::OTLP_INTERVAL, problems);
     TelemetrySettings { log, json, otlp_endpoint, otlp_interval }
-}
-
-/// The console's token: the configured one, else the one in the data folder, made the first time.
-///
-/// # Errors
-/// When the folder cannot be read or written.
-pub fn console_token(console: &Console, data_dir: &Path) -> io::Result<Secret> {
-    if let Some(token) = &console.token {
-        return Ok(token.clone());
-    }
-    let path = data_dir.join("console-token");
-    match std::fs::read_to_string(&path) {
-        Ok(text) if text.trim().len() >= MIN_TOKEN_LEN => Ok(Secret::new(text.trim())),
-        Ok(_) => Err(io::Error::other(format!("{} is damaged; delete it to have a new one made", path.display()))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let token = random_token();
-            write_private(&path, token.expose())?;
-            Ok(token)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// 128 random bits in hexadecimal.
-pub fn random_token() -> Secret {
-    Secret::new(format!("{:032x}", rand::random::<u128>()))
-}
-
-#[cfg(unix)]
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
-}
-
-#[cfg(not(unix))]
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    std::fs::write(path, text)
 }
