@@ -143,7 +143,7 @@ async fn handle(edge: &WebhookEdge, request: Request) -> Result<Done, Refusal> {
     let Fact::Publish(envelope) = fact else { return Ok(done) };
     if edge.readiness.is_data_lost() {
         let reason = "the data folder was changed; nothing was kept";
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "edge.data_lost", reason));
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, codes::DATA_LOST, reason));
     }
     let envelope = envelope.with_traceparent(traceparent());
     if let Err(error) = edge.bus.publish(&edge.ingress, &envelope).await {
