@@ -5,9 +5,10 @@ mod probe;
 mod supervision;
 mod webhook_watch;
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +38,7 @@ use crate::connectors::{Connector, Connectors, TwilioConnector};
 use crate::console::{Access, ConsoleState, console_routes, event_routes};
 use crate::edge::{Readiness, Warnings, WebhookEdge, health_routes, webhook_routes};
 use crate::live::Live;
-use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, Sender};
+use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender};
 use crate::server::{Server, ServerError};
 use crate::telemetry::{Observed, Telemetry};
 
@@ -394,7 +395,7 @@ async fn and_then(work: impl Future<Output = ()>, ended: CancellationToken) {
 
 fn claim_folder(path: &Path) -> Result<File, GatewayError> {
     let unusable = |source| GatewayError::DataDir { path: path.to_owned(), source };
-    fs::create_dir_all(path).map_err(unusable)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
     let lock = File::create(path.join("lock")).map_err(unusable)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),

@@ -27,7 +27,7 @@ mod server;
 pub mod telemetry;
 
 pub use gateway::{Gateway, GatewayError};
-pub use process::raise_open_files;
+pub use process::{keep_files_private, raise_open_files};
 pub use server::{Server, ServerError};
 
 use trunkline_core::messaging::Registry;

@@ -247,3 +247,25 @@ async fn up_needs_nothing_and_remembers_across_starts() {
     let nobody = text(folder.path(), &emulator, "hello?").await;
     assert_says(&nobody, Some(1), &["no emulator answers"]);
 }
+
+#[tokio::test]
+async fn what_people_wrote_is_for_the_owner_only_and_a_log_holds_no_token() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mut world = World::without_gateway(&[]).await;
+    let (mut program, base) = serve(&mut world).await;
+    until_ready(&world, &base).await;
+    world.text(ADA, "text 1").await;
+    until("the text is answered", async || (world.answers(ADA).await == ["answer 1"]).then_some(())).await;
+    let files: Vec<_> = std::fs::read_dir(world.data_dir()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for name in ["bus.db", "store.db", "store.db-wal", "lock"] {
+        assert!(files.iter().any(|path| path.ends_with(name)), "{name} in {files:?}");
+    }
+    assert_eq!(mode(&world.data_dir()), 0o700);
+    for path in &files {
+        assert_eq!(mode(path), 0o600, "{}", path.display());
+    }
+    program.told("console").await;
+    assert!(!program.stdout().contains(CONSOLE_TOKEN), "{}", program.stdout());
+    assert_eq!(program.terminate().await, Some(0));
+}
