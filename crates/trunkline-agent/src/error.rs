@@ -32,6 +32,15 @@ pub enum AgentError {
     /// The model's answer is not what its API documents.
     #[error("the model's answer cannot be read")]
     Malformed,
+    /// The model broke off, or used up its length, before it had said one whole sentence.
+    #[error("the model's answer is not complete")]
+    Incomplete,
+    /// The model or its server withheld the answer.
+    #[error("the model withheld its answer")]
+    Filtered,
+    /// The model answered nothing, or nothing but blanks.
+    #[error("the model's answer is empty")]
+    Empty,
     /// The answer is longer than anyone would read.
     #[error("the answer is longer than {limit} bytes")]
     ReplyTooLong {
@@ -51,6 +60,9 @@ impl AgentError {
             Self::Unreachable => "agent.unreachable",
             Self::Timeout(_) => "agent.timeout",
             Self::Malformed => "agent.malformed",
+            Self::Incomplete => "agent.incomplete",
+            Self::Filtered => "agent.filtered",
+            Self::Empty => "agent.empty",
             Self::ReplyTooLong { .. } => "agent.reply_too_long",
         }
     }
@@ -59,11 +71,13 @@ impl AgentError {
     #[must_use]
     pub const fn retry(&self) -> Retry {
         match self {
-            Self::Config(_) | Self::Refused { .. } => Retry::No,
+            Self::Config(_) | Self::Refused { .. } | Self::Filtered => Retry::No,
             Self::Unavailable { .. }
             | Self::Unreachable
             | Self::Timeout(_)
             | Self::Malformed
+            | Self::Incomplete
+            | Self::Empty
             | Self::ReplyTooLong { .. } => Retry::After(Duration::ZERO),
         }
     }

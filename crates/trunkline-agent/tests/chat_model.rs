@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
-use trunkline_agent::{Agent, AgentEvent, ChatModel, ChatModelConfig, Role, Turn, Utterance, collect};
-use trunkline_core::{Channel, Pii};
+use trunkline_agent::{Agent, AgentError, AgentEvent, ChatModel, ChatModelConfig, Role, Turn, Utterance, collect};
+use trunkline_core::{Channel, Pii, Retry};
 
 type Seen = Arc<Mutex<Vec<(Option<String>, Value)>>>;
 
@@ -27,6 +27,9 @@ enum Behaviour {
     StaysSilent,
     StopsHalfWay,
     BreaksOff,
+    /// Says the pieces, then ends for the reason, or without one.
+    Ends(&'static [&'static str], Option<&'static str>),
+    DeclinesTo,
 }
 
 struct Server {
@@ -46,9 +49,19 @@ async fn server(behaviour: Behaviour) -> Server {
 }
 
 fn chunk(text: &str) -> String {
+    event(&json!({"content": text}), None)
+}
+
+fn end(reason: &str) -> String {
+    event(&json!({}), Some(reason)) + DONE
+}
+
+const DONE: &str = "data: [DONE]\n\n";
+
+fn event(delta: &Value, finish_reason: Option<&str>) -> String {
     let body = json!({
         "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m",
-        "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}],
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}],
     });
     format!("data: {body}\n\n")
 }
@@ -60,7 +73,7 @@ async fn completions(
 ) -> Response {
     let key = headers.get("authorization").and_then(|value| value.to_str().ok()).map(str::to_owned);
     seen.lock().expect("lock").push((key, body));
-    let begin = [chunk("Hel"), chunk("lo ")];
+    let begin = [chunk("Hel"), chunk("lo! ")];
     let pieces = match behaviour {
         Behaviour::Refuses(status) => {
             let body = json!({"error": {"message": "secret detail", "type": "t", "param": null, "code": null}});
@@ -68,8 +81,16 @@ async fn completions(
         }
         Behaviour::StaysSilent => stream::pending().boxed(),
         Behaviour::Answers => {
-            let rest = [chunk("Ada"), "data: [DONE]\n\n".to_owned()];
+            let rest = [chunk("You are "), chunk("Ada"), end("stop")];
             stream::iter(begin.into_iter().chain(rest).map(Ok)).boxed()
+        }
+        Behaviour::Ends(pieces, reason) => {
+            let last = reason.map_or_else(|| DONE.to_owned(), end);
+            stream::iter(pieces.iter().map(|piece| chunk(piece)).chain([last]).map(Ok)).boxed()
+        }
+        Behaviour::DeclinesTo => {
+            let refusal = event(&json!({"refusal": "secret detail"}), None);
+            stream::iter([refusal, end("stop")].map(Ok)).boxed()
         }
         Behaviour::StopsHalfWay => stream::iter(begin.into_iter().map(Ok)).chain(stream::pending()).boxed(),
         Behaviour::BreaksOff => {
@@ -109,24 +130,25 @@ fn model(server: &Server) -> ChatModel {
     .expect("model")
 }
 
-async fn code_of(behaviour: Behaviour) -> &'static str {
+async fn answer(behaviour: Behaviour) -> Result<String, AgentError> {
     let server = server(behaviour).await;
-    let outcome = match model(&server).respond(turn()).await {
-        Ok(stream) => collect(stream, 10_000).await.map(|reply| reply.text.into_inner()),
-        Err(error) => Err(error),
-    };
-    let error = outcome.expect_err("no answer");
+    let stream = model(&server).respond(turn()).await?;
+    collect(stream, 10_000).await.map(|reply| reply.text.into_inner())
+}
+
+async fn code_of(behaviour: Behaviour) -> &'static str {
+    let error = answer(behaviour).await.expect_err("no answer");
     assert!(!error.to_string().contains("secret detail"), "{error}");
     error.code()
 }
 
 #[tokio::test]
-async fn an_answer_streams_and_the_history_is_bounded() {
+async fn an_answer_streams_by_sentences_and_the_history_is_bounded() {
     let server = server(Behaviour::Answers).await;
     let pieces: Vec<_> = model(&server).respond(turn()).await.expect("stream").collect().await;
     let texts: Vec<_> = pieces.into_iter().map(|piece| piece.expect("piece")).collect();
     let text = |text: &str| AgentEvent::Text(Pii::new(text.to_owned()));
-    assert_eq!(texts, [text("Hel"), text("lo "), text("Ada")]);
+    assert_eq!(texts, [text("Hello!"), text(" You are Ada")]);
 
     let seen = server.seen.lock().expect("lock");
     let (key, body) = &seen[0];
@@ -145,6 +167,46 @@ async fn each_failure_has_its_code() {
     assert_eq!(code_of(Behaviour::StaysSilent).await, "agent.timeout");
     assert_eq!(code_of(Behaviour::StopsHalfWay).await, "agent.timeout");
     assert_eq!(code_of(Behaviour::BreaksOff).await, "agent.unreachable");
+}
+
+#[tokio::test]
+async fn an_answer_without_a_reason_for_its_end_is_not_one() {
+    assert_eq!(code_of(Behaviour::Ends(&["You are Ada. And"], None)).await, "agent.incomplete");
+    assert_eq!(code_of(Behaviour::Ends(&[], None)).await, "agent.incomplete");
+    assert_eq!(answer(Behaviour::Ends(&["You are Ada. And"], Some("stop"))).await.expect("said"), "You are Ada. And");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_too_long_for_the_model_is_cut_at_a_sentence() {
+    let cut = Behaviour::Ends(&["You are", " Ada. You li", "ve in Lon"], Some("length"));
+    assert_eq!(answer(cut).await.expect("said"), "You are Ada.");
+    let exact = Behaviour::Ends(&["You are Ada. You", " live."], Some("length"));
+    assert_eq!(answer(exact).await.expect("said"), "You are Ada. You live.");
+    assert_eq!(code_of(Behaviour::Ends(&["You are", " Ad"], Some("length"))).await, "agent.incomplete");
+    assert_eq!(code_of(Behaviour::Ends(&[], Some("length"))).await, "agent.incomplete");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_withheld_is_not_asked_for_again() {
+    for behaviour in [Behaviour::Ends(&["You are Ada. And"], Some("content_filter")), Behaviour::DeclinesTo] {
+        let error = answer(behaviour).await.expect_err("no answer");
+        assert_eq!((error.code(), error.retry()), ("agent.filtered", Retry::No));
+        assert!(!error.to_string().contains("secret"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_blank_answer_is_empty() {
+    for pieces in [&[][..], &[""], &[" ", "\n\n", "\t"]] {
+        let error = answer(Behaviour::Ends(pieces, Some("stop"))).await.expect_err("no answer");
+        assert_eq!((error.code(), error.retry()), ("agent.empty", Retry::After(Duration::ZERO)), "{pieces:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_end_that_nobody_asked_for_is_malformed() {
+    assert_eq!(code_of(Behaviour::Ends(&["One."], Some("tool_calls"))).await, "agent.malformed");
+    assert_eq!(code_of(Behaviour::Ends(&["One."], Some("whim"))).await, "agent.malformed");
 }
 
 #[tokio::test]

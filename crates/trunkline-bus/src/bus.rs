@@ -113,7 +113,8 @@ pub trait Bus: Send + Sync {
     /// Cancel-safe.
     async fn dead_letter_count(&self) -> Result<u64, BusError>;
 
-    /// Puts the envelope of a dead letter back where it came from, marked as a replay, and takes the letter away.
+    /// Puts the envelope of a dead letter back where it came from, marked as a replay under a number that was not used
+    /// yet, and takes the letter away.
     ///
     /// # Errors
     /// `bus.no_such_dead_letter`, `bus.unavailable`, `bus.closed`.

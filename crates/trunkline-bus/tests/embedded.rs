@@ -5,6 +5,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -53,6 +54,8 @@ conformance!(
     one_consumer_per_name,
     buries_and_replays,
     buries_once,
+    replays_again,
+    remembers_what_was_buried,
     says_when_it_is_closed,
     refuses_giants,
 );
@@ -101,6 +104,53 @@ async fn a_file_of_a_newer_version_is_refused() {
     assert!(error.to_string().contains("version 99"), "{error}");
 }
 
+/// Runs `sql` on the file as someone else.
+fn alter(engine: &Embedded, sql: &str) {
+    let file = rusqlite::Connection::open(engine.options().path).expect("file");
+    file.busy_timeout(Duration::from_secs(10)).expect("timeout");
+    file.execute_batch(sql).expect("altered");
+}
+
+#[tokio::test]
+async fn what_could_not_be_buried_comes_again() {
+    let engine = Embedded::new();
+    let bus = engine.open().await;
+    let subject = Subject::parse("internal.ingress.v1").expect("subject");
+    for id in 0..2 {
+        bus.publish(&subject, &envelope(id, "a")).await.expect("published");
+    }
+    let options = ConsumerOptions { lease: Duration::from_secs(1), ..ConsumerOptions::new("lanes", subject.clone()) };
+    let mut consumer = bus.consume(options).await.expect("consumer");
+    let (first, second) = (consumer.next().await.expect("delivery"), consumer.next().await.expect("delivery"));
+
+    alter(&engine, "ALTER TABLE dead_letter RENAME TO away");
+    assert_eq!(first.bury("test", "test").await.expect_err("cannot be written").code(), "bus.unavailable");
+    second.ack().await.expect("acked");
+    // Written after the acknowledgement: both are on disk now.
+    bus.probe().await.expect("writes");
+    assert_eq!(bus.backlog("lanes").await.expect("backlog"), 1, "the floor has moved over what was not buried");
+
+    alter(&engine, "ALTER TABLE away RENAME TO dead_letter");
+    let again = tokio::time::timeout(Duration::from_secs(10), consumer.next()).await.expect("in time").expect("again");
+    assert_eq!((again.envelope.id.as_str(), again.attempt), ("0", 2));
+    again.bury("test", "test").await.expect("buried");
+    bus.probe().await.expect("writes");
+    assert_eq!(bus.backlog("lanes").await.expect("backlog"), 0);
+    assert_eq!(bus.dead_letter_count().await.expect("count"), 1);
+}
+
+#[tokio::test]
+async fn a_consumer_that_cannot_be_registered_is_told_why() {
+    let engine = Embedded::new();
+    let bus = engine.open().await;
+    let subject = Subject::parse("internal.ingress.v1").expect("subject");
+    alter(&engine, "ALTER TABLE consumer RENAME TO away");
+    let refused = bus.consume(ConsumerOptions::new("lanes", subject.clone())).await.err().expect("refused");
+    assert_eq!(refused.code(), "bus.unavailable");
+    alter(&engine, "ALTER TABLE away RENAME TO consumer");
+    assert!(bus.consume(ConsumerOptions::new("lanes", subject)).await.is_ok());
+}
+
 #[tokio::test]
 async fn a_replay_by_another_process_is_noticed() {
     let engine = Embedded::new();
@@ -113,6 +163,6 @@ async fn a_replay_by_another_process_is_noticed() {
     let operator = engine.open().await;
     let letters = operator.dead_letters(1).await.expect("letters");
     operator.replay(&letters[0].id).await.expect("replayed");
-    let again = tokio::time::timeout(std::time::Duration::from_secs(10), consumer.next()).await.expect("in time");
+    let again = tokio::time::timeout(Duration::from_secs(10), consumer.next()).await.expect("in time");
     assert_eq!(again.expect("delivery").envelope.id, "1;replay=1");
 }

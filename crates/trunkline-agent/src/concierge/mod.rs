@@ -1,7 +1,8 @@
 //! The built-in agent that needs no model: rules from a TOML file.
 //!
 //! It greets, remembers what it is told, answers a small list of questions, hands over to a person on request, and
-//! has a sensible answer to anything else. It is deterministic: the same turn gives the same answer.
+//! has a sensible answer to anything else. It is deterministic: the same turn gives the same answer. It is never
+//! silent: a text whose names are all filled with blanks is not said, and a fallback has words of its own.
 
 mod rules;
 mod template;
@@ -45,12 +46,10 @@ impl Concierge {
         let mut memories = turn.memories.clone();
         let mut said: Vec<String> = Vec::new();
         let mut events = Vec::new();
-        let mut understood = false;
         for text in &turn.input {
             let Some(matched) = self.rules.answer(text.expose(), &memories) else { continue };
-            understood = true;
             let Matched { say, remember, hand_over } = matched;
-            if !said.contains(&say) {
+            if !is_blank(&say) && !said.contains(&say) {
                 said.push(say);
             }
             for (name, value) in remember {
@@ -61,20 +60,27 @@ impl Concierge {
                 events.push(AgentEvent::HandOver);
             }
         }
-        if !understood {
+        if said.is_empty() {
             said.push(self.otherwise(turn, &memories));
         }
         events.push(AgentEvent::Text(Pii::new(said.join("\n"))));
         events
     }
 
-    /// A greeting to someone new, else the answer to what no rule fits.
+    /// A greeting to someone new, else the answer to what no rule fits or has words for.
     fn otherwise(&self, turn: &Turn, memories: &BTreeMap<String, String>) -> String {
         if turn.history.is_empty() {
-            return self.rules.greeting(memories);
+            let greeting = self.rules.greeting(memories);
+            if !is_blank(&greeting) {
+                return greeting;
+            }
         }
         self.rules.fallback(turn.input.last().map_or("", |text| text.expose()), memories)
     }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.trim().is_empty()
 }
 
 #[async_trait]

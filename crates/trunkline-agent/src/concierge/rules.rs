@@ -6,7 +6,7 @@ use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 use trunkline_core::ConfigError;
 
-use super::template::fill;
+use super::template::{fill, has_words};
 
 /// A pattern may compile to this much, in bytes.
 const MAX_PATTERN_BYTES: usize = 4 << 20;
@@ -77,6 +77,9 @@ impl Rules {
         };
         if raw.fallback.is_empty() {
             problems.add("concierge.fallback", "needs at least one text");
+        }
+        if !raw.fallback.iter().all(|text| has_words(text)) {
+            problems.add("concierge.fallback", "needs words beside its {names}, which may be blank");
         }
         let mut rules = Vec::with_capacity(raw.rule.len());
         for (at, rule) in raw.rule.into_iter().enumerate() {

@@ -21,6 +21,19 @@ pub(super) fn fill(template: &str, values: &BTreeMap<String, String>) -> String 
     filled
 }
 
+/// Whether something is left to read of `template` whatever its `{names}` are replaced by.
+pub(super) fn has_words(template: &str) -> bool {
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        if !before.trim().is_empty() {
+            return true;
+        }
+        let Some((_, behind)) = after.split_once('}') else { return true };
+        rest = behind;
+    }
+    !rest.trim().is_empty()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,5 +44,15 @@ mod tests {
         assert_eq!(fill("{a} {b} {c} {", &values), "{b} two {c} {");
         assert_eq!(fill("", &values), "");
         assert_eq!(fill("{{b}}", &values), "{two}");
+    }
+
+    #[test]
+    fn words_are_what_is_not_a_name() {
+        for words in ["a", "{a} b", "a {b}", "{a} {", "{a}{b}."] {
+            assert!(has_words(words), "{words:?}");
+        }
+        for blank in ["", " ", "{a}", " {a}\n{b} "] {
+            assert!(!has_words(blank), "{blank:?}");
+        }
     }
 }

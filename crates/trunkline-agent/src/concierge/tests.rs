@@ -80,6 +80,35 @@ async fn what_people_write_is_not_a_template() {
     assert!(reply.text.expose().contains("{name}"));
 }
 
+#[tokio::test]
+async fn a_reply_is_never_blank() {
+    let text = r#"
+name = "c"
+greeting = "{name}"
+fallback = ["I am at a loss, {name}"]
+[[rule]]
+when = ['^note(?<note>.*)$']
+say = ["{note}"]
+remember = { note = "{note}" }
+[[rule]]
+when = ['^nod$']
+say = [" "]
+"#;
+    let concierge = Concierge::from_toml(text).expect("rules");
+    for (input, memories, history, expected) in [
+        (&["note "][..], &[("name", "")][..], 0, "I am at a loss, "),
+        (&["nod"], &[("name", "Ada")], 0, "Ada"),
+        (&["nod", "note this"], &[], 1, "this"),
+        (&[""], &[("name", " ")], 1, "I am at a loss,  "),
+    ] {
+        let stream = concierge.respond(turn(input, memories, history)).await.expect("stream");
+        let reply = collect(stream, 10_000).await.expect("reply");
+        assert_eq!(reply.text.expose(), expected, "{input:?}");
+    }
+    let error = Concierge::from_toml(&text.replace("I am at a loss, ", "")).expect_err("refused");
+    assert_eq!(error.problems().first().expect("problem").key, "concierge.fallback");
+}
+
 #[test]
 fn every_bad_rule_is_named() {
     let text = r#"

@@ -12,7 +12,7 @@ use trunkline_core::event::DeadLetter;
 
 use super::in_flight::{Due, InFlight};
 use super::reader::{Read, Row};
-use super::writer::{Command, Settled, StoredConsumer};
+use super::writer::{Command, Held, Settled, StoredConsumer};
 use super::{Shared, encode_letter, lock};
 use crate::error::TOO_MANY_DELIVERIES;
 use crate::{BusError, Consumer, ConsumerOptions, Delivery, Settle};
@@ -215,7 +215,14 @@ impl Settle for EmbeddedSettle {
             context: std::collections::BTreeMap::new(),
         };
         let (id, payload) = encode_letter(&letter)?;
-        let settled = self.settled();
-        self.shared.write(|reply| Command::Bury { id, payload, settled, reply }).await
+        let held = Held { consumer: self.consumer, seq: self.seq };
+        let delivery = self.in_flight.holds(self.seq).then_some(held);
+        self.shared.write(|reply| Command::Bury { id, payload, delivery, reply }).await?;
+        // Held until here: no acknowledgement could move the floor over it while it was not safe as a letter.
+        if let Some(settled) = self.settled() {
+            // Only moves the floor. That the delivery is done was written with the letter, so a closed bus is no loss.
+            let _closed = self.shared.writer.send(Command::Ack(settled)).await;
+        }
+        Ok(())
     }
 }

@@ -85,6 +85,11 @@ impl InFlight {
         lock(&self.state).earliest
     }
 
+    /// Whether a delivery is not settled yet.
+    pub(super) fn holds(&self, seq: i64) -> bool {
+        lock(&self.state).entries.contains_key(&seq)
+    }
+
     /// Removes a delivery. Returns the floor after it, or `None` if it was settled before.
     pub(super) fn settle(&self, seq: i64) -> Option<i64> {
         let floor = {

@@ -5,7 +5,8 @@
 //! its leases in memory: this engine is for one process, and what a dead process held is free at once. Several
 //! processes may open the file (an operator's command beside a running gateway), but a durable consumer belongs to one.
 //!
-//! Invariants: a sequence number is never used twice; a consumer's floor is below every delivery that is not settled.
+//! Invariants: a sequence number is never used twice; a consumer's floor is below every delivery that is not settled;
+//! a delivery that is buried stays unsettled until its letter is on disk.
 
 mod consumer;
 mod in_flight;
@@ -134,7 +135,7 @@ impl Bus for EmbeddedBus {
 
     async fn bury(&self, letter: &DeadLetter) -> Result<(), BusError> {
         let (id, payload) = encode_letter(letter)?;
-        self.shared.write(|reply| writer::Command::Bury { id, payload, settled: None, reply }).await
+        self.shared.write(|reply| writer::Command::Bury { id, payload, delivery: None, reply }).await
     }
 
     async fn dead_letters(&self, limit: usize) -> Result<Vec<StoredDeadLetter>, BusError> {

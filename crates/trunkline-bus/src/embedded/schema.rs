@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::EmbeddedOptions;
 use crate::BusError;
@@ -53,6 +53,9 @@ CREATE TABLE probe (one INTEGER PRIMARY KEY, at INTEGER NOT NULL);
 pub(super) fn open(options: &EmbeddedOptions) -> Result<Connection, BusError> {
     let mut connection = Connection::open(&options.path).map_err(unavailable)?;
     set_up(&connection)?;
+    // A transaction that reads first and writes later is refused at once when another process wrote in between;
+    // one that begins as a writer waits its turn.
+    connection.set_transaction_behavior(TransactionBehavior::Immediate);
     let pages = i64::try_from(options.max_file_bytes / PAGE_BYTES).unwrap_or(i64::MAX);
     connection.pragma_update(None, "max_page_count", pages).map_err(unavailable)?;
 

@@ -23,6 +23,13 @@ pub(super) struct Settled {
     pub(super) floor: i64,
 }
 
+/// A delivery that its consumer still holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    pub(super) consumer: i64,
+    pub(super) seq: i64,
+}
+
 /// What is known of a consumer when it starts.
 #[derive(Debug, Default)]
 pub(super) struct StoredConsumer {
@@ -36,7 +43,7 @@ pub(super) enum Command {
     Publish { subject: String, id: String, payload: Vec<u8>, reply: Reply<Published> },
     Ack(Settled),
     Attempt { consumer: i64, seq: i64, attempts: u32 },
-    Bury { id: String, payload: Vec<u8>, settled: Option<Settled>, reply: Reply<()> },
+    Bury { id: String, payload: Vec<u8>, delivery: Option<Held>, reply: Reply<()> },
     Register { durable: String, subject: String, reply: Reply<StoredConsumer> },
     Replay { id: String, reply: Reply<()> },
     Probe { reply: Reply<()> },
@@ -222,16 +229,19 @@ impl Work<'_> {
                 self.transaction.prepare_cached(sql)?.execute(params![consumer, seq, attempts])?;
                 Ok(0)
             }
-            Command::Bury { id, payload, settled, reply } => {
+            Command::Bury { id, payload, delivery, reply } => {
                 self.answers.push(Answer::Done(reply));
                 let sql = "INSERT INTO dead_letter (id, payload) VALUES (?1, ?2) ON CONFLICT (id) DO NOTHING";
                 self.transaction.prepare_cached(sql)?.execute(params![id, payload])?;
-                settled.map_or(Ok(()), |settled| self.settle(settled)).map(|()| 0)
+                delivery.map_or(Ok(()), |held| self.note_done(held)).map(|()| 0)
             }
             Command::Register { durable, subject, reply } => {
-                let stored = self.register(&durable, &subject)?;
+                let (stored, outcome) = match self.register(&durable, &subject) {
+                    Ok(stored) => (stored, Ok(0)),
+                    Err(error) => (StoredConsumer::default(), Err(error)),
+                };
                 self.answers.push(Answer::Registered(reply, stored));
-                Ok(0)
+                outcome
             }
             Command::Replay { id, reply } => self.replay(&id, reply),
             Command::Probe { reply } => {
@@ -276,6 +286,18 @@ impl Work<'_> {
         Ok(())
     }
 
+    /// Takes note that a delivery is done without moving the floor, which only the consumer knows, and only after the
+    /// commit.
+    fn note_done(&self, held: Held) -> Result<(), rusqlite::Error> {
+        self.transaction
+            .prepare_cached("DELETE FROM attempt WHERE consumer = ?1 AND seq = ?2")?
+            .execute(params![held.consumer, held.seq])?;
+        let sql = "INSERT INTO acked (consumer, seq) SELECT key, ?2 FROM consumer WHERE key = ?1 AND floor < ?2
+                   ON CONFLICT DO NOTHING";
+        self.transaction.prepare_cached(sql)?.execute(params![held.consumer, held.seq])?;
+        Ok(())
+    }
+
     fn register(&self, durable: &str, subject: &str) -> Result<StoredConsumer, rusqlite::Error> {
         self.transaction.execute(
             "INSERT INTO consumer (durable, subject) VALUES (?1, ?2)
@@ -311,20 +333,42 @@ impl Work<'_> {
                 return Err(error);
             }
         };
-        let letter = Envelope::from_json(&payload).and_then(|envelope| envelope.data::<DeadLetter>());
-        let replayed = letter.and_then(|letter| {
-            let envelope = letter.envelope.replayed();
-            Ok((letter.origin, envelope.id.clone(), envelope.to_json()?))
-        });
-        match replayed {
-            Ok((origin, envelope_id, payload)) => {
-                self.answers.push(Answer::Done(reply));
-                self.transaction.execute("DELETE FROM dead_letter WHERE id = ?1", params![id])?;
-                self.append(&origin, &envelope_id, &payload)
-            }
+        let letter = match Envelope::from_json(&payload).and_then(|envelope| envelope.data::<DeadLetter>()) {
+            Ok(letter) => letter,
             Err(error) => {
                 self.refused.push((reply, error.into()));
+                return Ok(0);
+            }
+        };
+        match self.put_back(letter) {
+            Ok(Ok(())) => {
+                self.answers.push(Answer::Done(reply));
+                self.transaction.execute("DELETE FROM dead_letter WHERE id = ?1", params![id])?;
+                Ok(1)
+            }
+            Ok(Err(refusal)) => {
+                self.refused.push((reply, refusal));
                 Ok(0)
+            }
+            Err(error) => {
+                self.answers.push(Answer::Done(reply));
+                Err(error)
+            }
+        }
+    }
+
+    /// Appends the envelope of a letter under the first replay number that the log has not seen: who buries it may have
+    /// rebuilt it as it was before earlier replays.
+    fn put_back(&self, letter: DeadLetter) -> Result<Result<(), BusError>, rusqlite::Error> {
+        let mut envelope = letter.envelope;
+        loop {
+            envelope = envelope.replayed();
+            let payload = match envelope.to_json() {
+                Ok(payload) => payload,
+                Err(error) => return Ok(Err(error.into())),
+            };
+            if self.append(&letter.origin, &envelope.id, &payload)? > 0 {
+                return Ok(Ok(()));
             }
         }
     }

@@ -241,6 +241,51 @@ pub(crate) async fn buries_once(engine: &dyn Engine) {
     assert_eq!(bus.dead_letter_count().await.expect("count"), 1);
 }
 
+/// What is buried again after a replay is listed again and can be replayed again, also if it was buried as it was
+/// before the replay.
+pub(crate) async fn replays_again(engine: &dyn Engine) {
+    let bus = engine.open().await;
+    publish_all(&*bus, &["a"]).await;
+    let mut consumer = bus.consume(options()).await.expect("consumer");
+    next(&mut consumer).await.bury("test.first", "reason").await.expect("buried");
+    for round in 1..=3 {
+        let letters = bus.dead_letters(10).await.expect("letters");
+        assert_eq!(letters.len(), 1, "round {round}");
+        bus.replay(&letters[0].id).await.expect("replayed");
+        let replayed = next(&mut consumer).await;
+        assert_eq!((replayed.envelope.id.as_str(), replayed.envelope.replay), (&*format!("a;replay={round}"), round));
+        replayed.ack().await.expect("acked");
+        assert_eq!(bus.dead_letter_count().await.expect("count"), 0);
+        let original = DeadLetter { code: "test.again".into(), ..letters[0].letter.clone() };
+        assert_eq!(original.envelope.replay, 0);
+        bus.bury(&original).await.expect("buried");
+    }
+    nothing_comes(&mut consumer).await;
+    assert_eq!(bus.dead_letters(10).await.expect("letters")[0].letter.code, "test.again");
+}
+
+/// A delivery that is buried is done for its consumer: it does not come again to the next life either.
+pub(crate) async fn remembers_what_was_buried(engine: &dyn Engine) {
+    let bus = engine.open().await;
+    publish_all(&*bus, &["a", "b", "c"]).await;
+    let mut consumer = bus.consume(options()).await.expect("consumer");
+    let first = next(&mut consumer).await;
+    next(&mut consumer).await.bury("test.code", "reason").await.expect("buried");
+    assert_eq!(bus.backlog("lanes").await.expect("backlog"), 2);
+    drop((first, consumer));
+    bus.close().await;
+
+    let bus = engine.open().await;
+    let mut consumer = bus.consume(options()).await.expect("consumer");
+    for id in ["a", "c"] {
+        let delivery = next(&mut consumer).await;
+        assert_eq!(delivery.envelope.id, id);
+        delivery.ack().await.expect("acked");
+    }
+    nothing_comes(&mut consumer).await;
+    backlog_becomes(&*bus, 0).await;
+}
+
 /// A closed bus says so.
 pub(crate) async fn says_when_it_is_closed(engine: &dyn Engine) {
     let bus = engine.open().await;

@@ -110,10 +110,8 @@ impl Lane {
         }
         let mut redone = 0;
         loop {
-            let mut waiting = self.context.store.waiting(&self.conversation_id, MAX_TEXTS).await?;
-            if !self.merges() {
-                waiting.truncate(1);
-            }
+            let texts = if self.merges() { MAX_TEXTS } else { 1 };
+            let waiting = self.context.store.waiting(&self.conversation_id, texts).await?;
             if waiting.is_empty() {
                 return Ok(());
             }

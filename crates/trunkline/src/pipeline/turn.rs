@@ -60,8 +60,8 @@ async fn turn(
     interrupt: Option<&mut Inbox<Heard>>,
 ) -> Result<Turned, LaneError> {
     let begun = Instant::now();
-    let summary = context.store.conversation_summary(conversation_id).await?;
-    let conversation = summary.ok_or(StoreError::NotFound { what: "conversation" })?.conversation;
+    let known = context.store.conversation(conversation_id).await?;
+    let conversation = known.ok_or(StoreError::NotFound { what: "conversation" })?;
     let work = tried(context, &conversation, waiting);
     let outcome = match interrupt {
         None => work.await?,

@@ -10,6 +10,7 @@ mod lanes;
 mod library;
 mod logs;
 mod outage;
+mod recovery;
 #[path = "../support/mod.rs"]
 mod support;
 mod telemetry;

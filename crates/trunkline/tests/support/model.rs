@@ -54,7 +54,7 @@ async fn complete(State(shared): State<Arc<Shared>>) -> Response {
     }
     let chunk = json!({
         "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "m",
-        "choices": [{"index": 0, "delta": {"content": "a considered answer"}, "finish_reason": null}],
+        "choices": [{"index": 0, "delta": {"content": "a considered answer"}, "finish_reason": "stop"}],
     });
     ([(CONTENT_TYPE, "text/event-stream")], format!("data: {chunk}\n\ndata: [DONE]\n\n")).into_response()
 }

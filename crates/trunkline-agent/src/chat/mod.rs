@@ -1,8 +1,13 @@
 //! An agent behind any server with an OpenAI-compatible chat completions API.
 //!
+//! An answer goes on sentence by sentence, and is one only if the server gives a `finish_reason` for its end.
+//!
 //! Source: OpenAI API reference, *Create chat completion*, `stream: true` (server-sent events, `data: [DONE]` ends).
 
+mod answer;
+
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::time::Duration;
 
 use async_openai::Client;
@@ -11,7 +16,7 @@ use async_openai::error::OpenAIError;
 use async_openai::middleware::ReqwestService;
 use async_openai::types::chat::{
     ChatCompletionRequestAssistantMessageArgs, ChatCompletionRequestMessage, ChatCompletionRequestSystemMessageArgs,
-    ChatCompletionRequestUserMessageArgs, CreateChatCompletionRequestArgs,
+    ChatCompletionRequestUserMessageArgs, CreateChatCompletionRequestArgs, FinishReason,
 };
 use async_trait::async_trait;
 use futures_util::{Stream, StreamExt, stream};
@@ -19,6 +24,7 @@ use tokio::time::{Instant, timeout_at};
 use trunkline_core::{ConfigError, Pii, Secret};
 
 use crate::{Agent, AgentError, AgentEvent, AgentStream, Role, Turn};
+use answer::Answer;
 
 /// How to reach a model and how patient to be.
 #[derive(Debug, Clone)]
@@ -157,8 +163,11 @@ impl Agent for ChatModel {
             .map_err(|error| failure(&error))?;
         let pieces = answer.map(|chunk| {
             let chunk = chunk.map_err(|error| failure(&error))?;
-            let text = chunk.choices.into_iter().next().and_then(|choice| choice.delta.content).unwrap_or_default();
-            Ok(text)
+            Ok(chunk.choices.into_iter().next().map_or_else(Piece::default, |choice| Piece {
+                text: choice.delta.content.unwrap_or_default(),
+                is_refusal: choice.delta.refusal.is_some_and(|refusal| !refusal.is_empty()),
+                finish: choice.finish_reason,
+            }))
         });
         let deadlines = Deadlines {
             first_by,
@@ -166,7 +175,8 @@ impl Agent for ChatModel {
             all_by: begun + self.config.total_timeout,
             all: self.config.total_timeout,
         };
-        Ok(Box::pin(bounded(pieces, deadlines)))
+        let hearing = Hearing { pieces: Box::pin(pieces), deadlines, has_begun: false, answer: Answer::default() };
+        Ok(Box::pin(hearing.events()))
     }
 }
 
@@ -177,29 +187,65 @@ struct Deadlines {
     all: Duration,
 }
 
-/// The pieces as events, each by its deadline; ends after the first error.
-fn bounded(
-    pieces: impl Stream<Item = Result<String, AgentError>> + Send + 'static,
+/// What one chunk of the stream brings.
+#[derive(Default)]
+struct Piece {
+    text: String,
+    /// The model says why it does not answer, in place of an answer.
+    is_refusal: bool,
+    finish: Option<FinishReason>,
+}
+
+/// An answer that is being listened to.
+struct Hearing<S> {
+    pieces: Pin<Box<S>>,
     deadlines: Deadlines,
-) -> impl Stream<Item = Result<AgentEvent, AgentError>> + Send {
-    let state = Some((Box::pin(pieces), deadlines, false));
-    stream::unfold(state, |state| async move {
-        let (mut pieces, deadlines, mut begun) = state?;
+    has_begun: bool,
+    answer: Answer,
+}
+
+/// What is to be said next.
+enum Heard {
+    Sentences(String),
+    Last(Option<String>),
+}
+
+impl<S: Stream<Item = Result<Piece, AgentError>> + Send + 'static> Hearing<S> {
+    /// The answer as events, each by its deadline; ends after the first error.
+    fn events(self) -> impl Stream<Item = Result<AgentEvent, AgentError>> + Send {
+        let said = |text| Ok(AgentEvent::Text(Pii::new(text)));
+        stream::unfold(Some(self), move |hearing| async move {
+            let mut hearing = hearing?;
+            match hearing.next().await {
+                Ok(Heard::Sentences(text)) => Some((said(text), Some(hearing))),
+                Ok(Heard::Last(text)) => text.map(|text| (said(text), None)),
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+    }
+
+    async fn next(&mut self) -> Result<Heard, AgentError> {
         loop {
+            let deadlines = &self.deadlines;
             let (by, patience) =
-                if begun { (deadlines.all_by, deadlines.all) } else { (deadlines.first_by, deadlines.first) };
-            match timeout_at(by, pieces.next()).await {
-                Err(_) => return Some((Err(AgentError::Timeout(patience)), None)),
-                Ok(None) => return None,
-                Ok(Some(Err(error))) => return Some((Err(error), None)),
-                Ok(Some(Ok(text))) if text.is_empty() => {}
-                Ok(Some(Ok(text))) => {
-                    begun = true;
-                    return Some((Ok(AgentEvent::Text(Pii::new(text))), Some((pieces, deadlines, begun))));
-                }
+                if self.has_begun { (deadlines.all_by, deadlines.all) } else { (deadlines.first_by, deadlines.first) };
+            let piece = timeout_at(by, self.pieces.next()).await.map_err(|_| AgentError::Timeout(patience))?;
+            let piece = piece.ok_or(AgentError::Incomplete)??;
+            if piece.is_refusal {
+                return Err(AgentError::Filtered);
+            }
+            self.has_begun |= !piece.text.is_empty();
+            let sentences = self.answer.hear(&piece.text)?;
+            if let Some(reason) = piece.finish {
+                let rest = self.answer.finish(reason)?;
+                let last = sentences.into_iter().chain(rest).collect::<String>();
+                return Ok(Heard::Last(Some(last).filter(|last| !last.is_empty())));
+            }
+            if let Some(sentences) = sentences {
+                return Ok(Heard::Sentences(sentences));
             }
         }
-    })
+    }
 }
 
 /// The client's errors may quote the server's answer: only their kind goes on.
