@@ -13,6 +13,10 @@ use url::Url;
 use super::Reader;
 use super::table as key;
 use super::token::MIN_TOKEN_LEN;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const MONTH: Duration = Duration::from_hours(30 * 24);
 use crate::edge::People;
 
 /// Everything, validated.
@@ -167,7 +171,7 @@ impl Settings {
             emulator_listen: address(reader, &key::EMULATOR_LISTEN, &mut problems),
             data_dir: PathBuf::from(reader.text_or_default(&key::DATA_DIR)),
             subjects,
-            drain: reader.duration(&key::DRAIN, &mut problems),
+            drain: reader.duration(&key::DRAIN, Duration::ZERO..=Duration::from_mins(5), &mut problems),
             twilio: if enabled { twilio(reader, &mut problems) } else { None },
             pipeline: pipeline(reader, &mut problems),
             catch_up: catch_up(reader, &mut problems),
@@ -202,10 +206,10 @@ fn twilio(reader: &Reader, problems: &mut ConfigError) -> Option<TwilioSettings>
     }
     let mut builder = Config::builder()
         .provider("twilio")
-        .timeout(reader.duration(&key::TIMEOUT, problems))
+        .timeout(reader.duration(&key::TIMEOUT, MILLISECOND..=Duration::from_mins(5), problems))
         .retry(
             reader.parsed(&key::MAX_RETRIES, "a number", problems),
-            reader.duration(&key::RETRY_DELAY, problems),
+            reader.duration(&key::RETRY_DELAY, Duration::ZERO..=MINUTE, problems),
             2.0,
         )
         .secrets("auth_token", reader.secrets(&key::AUTH_TOKEN));
@@ -266,16 +270,13 @@ fn public_base(reader: &Reader, problems: &mut ConfigError) -> String {
 
 fn pipeline(reader: &Reader, problems: &mut ConfigError) -> Pipeline {
     let pipeline = Pipeline {
-        debounce: reader.duration(&key::DEBOUNCE, problems),
-        turn_timeout: reader.duration(&key::TURN_TIMEOUT, problems),
+        debounce: reader.duration(&key::DEBOUNCE, Duration::ZERO..=MINUTE, problems),
+        turn_timeout: reader.duration(&key::TURN_TIMEOUT, MILLISECOND..=Duration::from_mins(10), problems),
         turn_attempts: reader.parsed(&key::TURN_ATTEMPTS, "a number", problems),
-        turn_backoff: reader.duration(&key::TURN_BACKOFF, problems),
+        turn_backoff: reader.duration(&key::TURN_BACKOFF, Duration::ZERO..=MINUTE, problems),
         apology: reader.text_or_default(&key::APOLOGY).to_owned(),
-        settle: reader.duration(&key::SETTLE, problems),
+        settle: reader.duration(&key::SETTLE, Duration::ZERO..=Duration::from_mins(5), problems),
     };
-    if pipeline.turn_timeout.is_zero() {
-        problems.add(reader.name_of(&key::TURN_TIMEOUT), "must be above 0");
-    }
     if !(1..=100).contains(&pipeline.turn_attempts) {
         problems.add(reader.name_of(&key::TURN_ATTEMPTS), "must be between 1 and 100");
     }
@@ -287,9 +288,9 @@ fn catch_up(reader: &Reader, problems: &mut ConfigError) -> CatchUpSettings {
         enabled: reader.parsed(&key::CATCH_UP, "true or false", problems),
         rate: reader.parsed(&key::CATCH_UP_RATE, "a number", problems),
         conversations: reader.parsed(&key::CATCH_UP_CONVERSATIONS, "a number", problems),
-        interval: reader.duration(&key::CATCH_UP_INTERVAL, problems),
-        max_age: reader.duration(&key::CATCH_UP_MAX_AGE, problems),
-        look_back: reader.duration(&key::CATCH_UP_LOOK_BACK, problems),
+        interval: reader.duration(&key::CATCH_UP_INTERVAL, Duration::ZERO..=Duration::from_hours(24), problems),
+        max_age: reader.duration(&key::CATCH_UP_MAX_AGE, Duration::ZERO..=MONTH, problems),
+        look_back: reader.duration(&key::CATCH_UP_LOOK_BACK, Duration::ZERO..=MONTH, problems),
     };
     if settings.rate == 0 {
         problems.add(reader.name_of(&key::CATCH_UP_RATE), "must be above 0");
@@ -362,6 +363,7 @@ fn telemetry(reader: &Reader, problems: &mut ConfigError) -> TelemetrySettings {
     if otlp_endpoint.as_ref().is_some_and(|text| Url::parse(text).is_err()) {
         problems.add(reader.name_of(&key::OTLP_ENDPOINT), "must be a URL such as http://127.0.0.1:4318");
     }
-    let otlp_interval = reader.duration(&key::OTLP_INTERVAL, problems);
+    let otlp_interval =
+        reader.duration(&key::OTLP_INTERVAL, Duration::from_secs(1)..=Duration::from_hours(1), problems);
     TelemetrySettings { log, json, otlp_endpoint, otlp_interval }
 }
