@@ -1,7 +1,9 @@
 //! The listener: one task per connection, all paths on one port, and connections that faults can cut.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,8 +15,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use jiff::Timestamp;
+use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
@@ -54,7 +58,8 @@ pub(crate) fn router(app: App) -> Router {
 
 /// Accepts connections until `stop`; then the open ones finish what they are at.
 pub(crate) async fn serve(listener: TcpListener, router: Router, tasks: TaskTracker, stop: CancellationToken) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut failures = Failures::default();
+    let room = Arc::new(Semaphore::new(max_connections(getrlimit(Resource::Nofile).current)));
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         let accepted = tokio::select! {
@@ -67,7 +72,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, tasks: TaskTrac
                 tasks.spawn(connection(stream, peer, router.clone(), permit, stop.clone()).instrument(span));
             }
             Err(problem) => {
-                tracing::warn!(error = %problem, "a connection was not accepted");
+                failures.tell(&problem);
                 // Most likely there are no file descriptors left: give the others time to close.
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
@@ -86,19 +91,24 @@ async fn connection(
     drop(stream.set_nodelay(true));
     let cut = CancellationToken::new();
     let mark = Connection(cut.clone());
+    let asked = Arc::new(AtomicBool::new(false));
+    let has_asked = Arc::clone(&asked);
     let service = router.map_request(move |mut request: Request<Incoming>| {
+        has_asked.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(mark.clone());
         request.map(Body::new)
     });
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     builder.http2().timer(TokioTimer::new());
+    builder.http2().keep_alive_interval(HEADER_TIMEOUT).keep_alive_timeout(PING_TIMEOUT);
     let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::pin!(serving);
     let outcome = tokio::select! {
         outcome = serving.as_mut() => outcome,
         // Dropping the connection closes the socket without another byte.
         () = cut.cancelled() => return,
+        () = silence(&asked) => return,
         () = stop.cancelled() => {
             serving.as_mut().graceful_shutdown();
             tokio::select! {
@@ -112,8 +122,74 @@ async fn connection(
     }
 }
 
-/// Connections at the same time; more wait to be accepted.
-const MAX_CONNECTIONS: usize = 4096;
+/// A quarter of the files that may be open: with `trunkline up` a gateway is in the same process and takes half.
+fn max_connections(open_files: Option<u64>) -> usize {
+    let limit = open_files.map_or(MAX_CONNECTIONS, |files| (files / 4).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS));
+    usize::try_from(limit).unwrap_or(Semaphore::MAX_PERMITS)
+}
+
+/// Ends when the first request should have been there and was not. The time-out for heads begins only once the
+/// protocol is known, and a peer that sends nothing never tells it.
+async fn silence(asked: &AtomicBool) {
+    tokio::time::sleep(FIRST_REQUEST).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Connections that were not accepted. They come many at once, and one line a minute says as much.
+#[derive(Default)]
+struct Failures {
+    told: Option<Instant>,
+    since: u64,
+}
+
+impl Failures {
+    fn tell(&mut self, problem: &io::Error) {
+        self.since += 1;
+        if self.told.is_none_or(|told| told.elapsed() >= COMPLAIN_EVERY) {
+            tracing::warn!(error = %problem, failures = self.since, "connections were not accepted");
+            *self = Self { told: Some(Instant::now()), since: 0 };
+        }
+    }
+}
+
+/// Connections at the same time, if the system has files for four times as many; more wait to be accepted.
+const MAX_CONNECTIONS: u64 = 4096;
+/// Connections at the same time on the smallest of systems.
+const MIN_CONNECTIONS: u64 = 16;
+/// How long a new connection may take until its first request has arrived.
+const FIRST_REQUEST: Duration = Duration::from_secs(10);
 /// How long a client may take to send a request's head.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an HTTP/2 client may take to answer a ping.
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const COMPLAIN_EVERY: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_asks_nothing_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        tasks.spawn(serve(listener, Router::new(), tasks.clone(), stop.clone()));
+        for said in [b"".as_slice(), b"P", b"GET / HTTP/1.1\r\n"] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(said).await.unwrap();
+            let begun = Instant::now();
+            // A reset is an end as well.
+            assert!(timeout(FIRST_REQUEST * 10, stream.read_to_end(&mut Vec::new())).await.is_ok(), "{said:?}");
+            assert!(begun.elapsed() <= FIRST_REQUEST * 2, "{said:?} {:?}", begun.elapsed());
+        }
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+    }
+}

@@ -28,7 +28,7 @@ pub mod rest;
 mod settings;
 
 pub use self::messaging::{
-    HANDLED_EVENTS, MAX_CONVERSATIONS, MAX_STREAMS, MAX_STREAMS_PER_CONVERSATION, TwilioMessaging, message_from_rest,
-    register,
+    HANDLED_EVENTS, MAX_CONVERSATIONS, MAX_STREAMS, MAX_STREAMS_PER_CONVERSATION, TwilioMessaging, WebhookRegistration,
+    message_from_rest, register,
 };
 pub use self::settings::SETTINGS;

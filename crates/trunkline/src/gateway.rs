@@ -1,8 +1,14 @@
 //! The composition root: builds every part from its settings, runs them, and takes them down in stages.
 
-use std::fs::{self, File, TryLockError};
+mod data_files;
+mod probe;
+mod supervision;
+mod webhook_watch;
+
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,21 +29,21 @@ use trunkline_core::{ConfigError, HealthState};
 use trunkline_store::{Store, StoreError};
 use trunkline_twilio::TwilioMessaging;
 
+use self::data_files::{DataFiles, watch};
+use self::probe::probe;
+use self::supervision::supervised;
+use self::webhook_watch::keep_registered;
 use crate::config::{AgentSettings, ConciergeSource, Settings, TwilioSettings, console_token};
 use crate::connectors::{Connector, Connectors, TwilioConnector};
-use crate::console::{Access, ConsoleState, console_routes};
+use crate::console::{Access, ConsoleState, console_routes, event_routes};
 use crate::edge::{Readiness, Warnings, WebhookEdge, health_routes, webhook_routes};
 use crate::live::Live;
-use crate::pipeline::{
-    CatchUp, CatchUpTrigger, Context, Horizon, INGRESS_CONSUMER, Ingress, Relay, SENDER_CONSUMER, Sender,
-};
+use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender};
 use crate::server::{Server, ServerError};
-use crate::telemetry::{Metrics, Observed, Telemetry};
+use crate::telemetry::{Observed, Telemetry};
 
 /// How long a request may take, whatever it waits for.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-/// How often the engines are probed and the gauges set.
-const PROBE_EVERY: Duration = Duration::from_secs(2);
 /// How often the provider is asked whether all is well.
 const HEALTH_EVERY: Duration = Duration::from_secs(30);
 /// How often a stopping gateway looks whether everything is sent.
@@ -141,6 +147,8 @@ impl Gateway {
             .map_err(|source| GatewayError::DataDir { path: settings.data_dir.clone(), source })?;
         let bus: Arc<dyn Bus> = Arc::new(EmbeddedBus::open(&EmbeddedOptions::new(settings.data_dir.join("bus.db")))?);
         let store = Store::open(&settings.data_dir.join("store.db")).await?;
+        let files = DataFiles::opened(&settings.data_dir, &["bus.db", "store.db"])
+            .map_err(|source| GatewayError::DataDir { path: settings.data_dir.clone(), source })?;
         let readiness = Readiness::starting();
         let meter = telemetry.meter();
         let twilio = match &settings.twilio {
@@ -183,10 +191,14 @@ impl Gateway {
             access: Access::new(&token),
         });
         let router = routes(console, twilio.as_ref(), &context, &readiness, telemetry.registry());
+        gateway.until_taken("data files", watch(files, readiness.clone()));
         gateway.work(&context).await?;
         gateway.serve(server, router);
         match &twilio {
-            Some(twilio) => gateway.connect(&twilio.observed, &context).await?,
+            Some(twilio) => {
+                gateway.connect(&twilio.observed, &context).await?;
+                gateway.until_taken("webhook", keep_registered(Arc::clone(&twilio.backend), context.missed.clone()));
+            }
             None => readiness.connector_started(),
         }
         Ok(gateway)
@@ -208,7 +220,19 @@ impl Gateway {
     }
 
     fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let work = supervised(name, work, self.readiness.clone(), self.stages.serving.clone());
         self.tasks.spawn(work.instrument(tracing::debug_span!("task", task.name = name)));
+    }
+
+    /// Runs `work` for as long as texts are taken.
+    fn until_taken(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stages.taking.clone();
+        self.spawn(name, async move {
+            tokio::select! {
+                () = work => {}
+                () = stop.cancelled() => {}
+            }
+        });
     }
 
     fn serve(&self, server: Server, router: Router) {
@@ -357,8 +381,9 @@ fn routes(
         })));
     }
     timed
+        .merge(console_routes(Arc::clone(&console)))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
-        .merge(console_routes(console))
+        .merge(event_routes(console))
         .layer(CatchPanicLayer::new())
 }
 
@@ -370,7 +395,7 @@ async fn and_then(work: impl Future<Output = ()>, ended: CancellationToken) {
 
 fn claim_folder(path: &Path) -> Result<File, GatewayError> {
     let unusable = |source| GatewayError::DataDir { path: path.to_owned(), source };
-    fs::create_dir_all(path).map_err(unusable)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
     let lock = File::create(path.join("lock")).map_err(unusable)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
@@ -413,34 +438,5 @@ async fn watch_health(backend: &Arc<dyn ConversationalBackend>, readiness: &Read
             Ok(_) => readiness.connector_started(),
             Err(error) => readiness.connector_failed(&error.to_string()),
         }
-    }
-}
-
-/// Proves now and then that the engines can write, and sets the gauges.
-async fn probe(context: Context, readiness: Readiness) {
-    loop {
-        match context.bus.probe().await {
-            // Webhooks were refused meanwhile, and the provider does not repeat them.
-            Ok(()) if readiness.bus_works() => context.missed.request(),
-            Ok(()) => {}
-            Err(error) => readiness.bus_failed(&error.to_string()),
-        }
-        match context.store.probe().await {
-            Ok(()) => readiness.store_works(),
-            Err(error) => readiness.store_failed(&error.to_string()),
-        }
-        gauges(&context, &context.metrics).await;
-        tokio::time::sleep(PROBE_EVERY).await;
-    }
-}
-
-async fn gauges(context: &Context, metrics: &Metrics) {
-    for consumer in [INGRESS_CONSUMER, SENDER_CONSUMER] {
-        if let Ok(backlog) = context.bus.backlog(consumer).await {
-            metrics.backlog(consumer, backlog);
-        }
-    }
-    if let Ok((conversations, people)) = context.store.active_counts().await {
-        metrics.live(conversations, people);
     }
 }

@@ -22,10 +22,12 @@ pub mod edge;
 mod gateway;
 pub mod live;
 pub mod pipeline;
+mod process;
 mod server;
 pub mod telemetry;
 
 pub use gateway::{Gateway, GatewayError};
+pub use process::{keep_files_private, raise_open_files};
 pub use server::{Server, ServerError};
 
 use trunkline_core::messaging::Registry;

@@ -19,6 +19,7 @@ use trunkline_proto::webhook::{ConversationsEvent, ConversationsWebhook};
 
 use super::failure::failed;
 use super::running::Running;
+use super::start::WebhookRegistration;
 use super::streams::Streams;
 use super::{codes, convert, participants, start};
 use crate::rest::{ConversationFilter, ConversationUpdate, NewConversation, NewMessage, RestClient, RestError};
@@ -111,6 +112,22 @@ impl TwilioMessaging {
             .map_err(|error| invalid(ErrorCode::InvalidWebhook, "the webhook is not complete").with_source(error))
     }
 
+    /// Sends webhooks to `webhook_url` again if they do not come there any more.
+    ///
+    /// # Errors
+    /// `ErrCodeNotRunning`; `ErrCodeInvalidConfig` if Twilio refuses the URL; else as
+    /// [`start`](ConversationalBackend::start).
+    ///
+    /// # Cancel safety
+    /// May have taken effect; it may be done again.
+    pub async fn register_webhook(&self) -> Result<WebhookRegistration, MessagingError> {
+        let _in_flight = self.enter(Operation::HealthCheck)?;
+        match &self.settings.webhook_url {
+            Some(url) => start::register_webhook(&self.rest, Operation::HealthCheck, url).await,
+            None => Ok(WebhookRegistration::NotWanted),
+        }
+    }
+
     fn enter(&self, operation: Operation) -> Result<TaskTrackerToken, MessagingError> {
         self.running.enter().ok_or_else(|| {
             let message = "the backend is not running";
@@ -164,7 +181,12 @@ impl ConversationalBackend for TwilioMessaging {
         }
         let service = start::verify(&self.rest).await?;
         if let Some(url) = &self.settings.webhook_url {
-            start::register_webhook(&self.rest, url).await?;
+            let found = start::register_webhook(&self.rest, Operation::Start, url).await?;
+            if found == WebhookRegistration::Taken {
+                tracing::warn!(
+                    "webhooks went to another address before; a gateway that still runs there answers as well as this one"
+                );
+            }
         }
         *self.service.lock().unwrap_or_else(PoisonError::into_inner) = service;
         self.running.start();

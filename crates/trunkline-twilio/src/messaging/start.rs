@@ -41,18 +41,36 @@ pub(super) async fn verify(rest: &RestClient) -> Result<Option<ServiceSid>, Mess
     }
 }
 
+/// What was found where webhooks are registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WebhookRegistration {
+    /// No `webhook_url` is set.
+    NotWanted,
+    /// They come to `webhook_url` already.
+    Kept,
+    /// They went nowhere, or not all of them came; now they do.
+    Made,
+    /// They went elsewhere; now they come to `webhook_url`.
+    Taken,
+}
+
 /// Points the post-webhook at `url`, unless it does already.
-pub(super) async fn register_webhook(rest: &RestClient, url: &str) -> Result<(), MessagingError> {
+pub(super) async fn register_webhook(
+    rest: &RestClient,
+    operation: Operation,
+    url: &str,
+) -> Result<WebhookRegistration, MessagingError> {
     let failed = |error: RestError| match &error {
         RestError::Refused { .. } => {
             let message = "Twilio refused webhook_url";
-            MessagingError::new(Operation::Start, ErrorCode::InvalidConfig, message).with_source(error)
+            MessagingError::new(operation, ErrorCode::InvalidConfig, message).with_source(error)
         }
-        _ => failed(Operation::Start, error),
+        _ => failed(operation, error),
     };
     let present = rest.fetch_webhooks().await.map_err(failed)?;
     if is_registered(&present, url) {
-        return Ok(());
+        return Ok(WebhookRegistration::Kept);
     }
     let update = WebhookUpdate {
         post_webhook_url: Some(url.to_owned()),
@@ -61,7 +79,8 @@ pub(super) async fn register_webhook(rest: &RestClient, url: &str) -> Result<(),
     };
     rest.update_webhooks(&update).await.map_err(failed)?;
     tracing::info!("the webhook was registered with Twilio");
-    Ok(())
+    let found = present.post_webhook_url.as_deref().unwrap_or_default();
+    Ok(if found.is_empty() || found == url { WebhookRegistration::Made } else { WebhookRegistration::Taken })
 }
 
 /// Whether webhooks for all handled events come to `url`.

@@ -132,7 +132,9 @@ const FAILED: u8 = 1;
 const MISCONFIGURED: u8 = 64;
 
 pub(crate) fn run() -> ExitCode {
-    match Cli::parse().command {
+    let command = Cli::parse().command;
+    trunkline::keep_files_private();
+    match command {
         Command::Up(args) => up::run(&args),
         Command::Serve(args) => run::serve(&args),
         Command::Emulator(args) => emulator::run(args),

@@ -1,10 +1,11 @@
 //! Running until a signal: what the commands share, and `trunkline serve`.
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use trunkline::config::{Reader, SETTINGS, Setting, Settings};
+use trunkline::config::{Reader, SETTINGS, Setting, Settings, TOKEN_FILE};
 use trunkline::telemetry::Telemetry;
 use trunkline::{Gateway, GatewayError, Server};
 use trunkline_core::ConfigError;
@@ -55,7 +56,9 @@ pub(super) fn prepare(reader: &Reader) -> Result<(Settings, Telemetry), ExitCode
     Ok((settings, telemetry))
 }
 
+/// A runtime, with room for its sockets.
 pub(super) fn runtime() -> Result<Runtime, ExitCode> {
+    trunkline::raise_open_files();
     Builder::new_multi_thread().enable_all().build().map_err(|error| failed(&format!("no runtime: {error}")))
 }
 
@@ -67,19 +70,47 @@ fn serve_until_signal(args: &ServeArgs) -> Result<ExitCode, ExitCode> {
     let reader = reader(args).map_err(|error| misconfigured(&error))?;
     let (settings, telemetry) = prepare(&reader)?;
     let runtime = runtime()?;
+    let console = ConsoleLink::new(&settings);
     let code = runtime.block_on(async {
         let gateway = match start(settings, &telemetry).await {
             Ok(gateway) => gateway,
             Err(error) => return start_failed(&error),
         };
         print(&format!("gateway   http://{}", gateway.address()));
-        print(&format!("console   {}", gateway.console_url()));
+        print(&format!("console   {}", console.link(&gateway)));
         until_signal().await;
         stop(gateway).await
     });
     runtime.shutdown_background();
     telemetry.shutdown();
     Ok(code)
+}
+
+/// How the console is told of. What a service prints is kept by whoever runs it, so the token is shown to a terminal
+/// only.
+enum ConsoleLink {
+    WithToken,
+    Without { token: String },
+}
+
+impl ConsoleLink {
+    fn new(settings: &Settings) -> Self {
+        if std::io::stdout().is_terminal() {
+            return Self::WithToken;
+        }
+        let token = match &settings.console.token {
+            Some(_) => "the configured one".to_owned(),
+            None => format!("in {}", settings.data_dir.join(TOKEN_FILE).display()),
+        };
+        Self::Without { token }
+    }
+
+    fn link(&self, gateway: &Gateway) -> String {
+        match self {
+            Self::WithToken => gateway.console_url().to_owned(),
+            Self::Without { token } => format!("http://{}/   (token: {token})", gateway.address()),
+        }
+    }
 }
 
 async fn start(settings: Settings, telemetry: &Telemetry) -> Result<Gateway, GatewayError> {

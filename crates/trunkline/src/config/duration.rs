@@ -17,6 +17,22 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     }
 }
 
+/// Writes a duration as [`parse_duration`] reads it, in the largest unit that fits.
+pub(super) fn show_duration(duration: Duration) -> String {
+    let (millis, seconds) = (duration.as_millis(), duration.as_secs());
+    if millis == 0 {
+        "0".to_owned()
+    } else if millis % 1000 != 0 {
+        format!("{millis}ms")
+    } else if seconds.is_multiple_of(3600) {
+        format!("{}h", seconds / 3600)
+    } else if seconds.is_multiple_of(60) {
+        format!("{}m", seconds / 60)
+    } else {
+        format!("{seconds}s")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,6 +55,13 @@ mod tests {
             ("9999999999999999999h", None),
         ] {
             assert_eq!(parse_duration(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_written_as_they_are_read() {
+        for text in ["0", "250ms", "1500ms", "30s", "5m", "90s", "24h", "720h"] {
+            assert_eq!(show_duration(parse_duration(text).unwrap()), text);
         }
     }
 }

@@ -8,11 +8,13 @@ mod duration;
 mod reader;
 mod settings;
 mod table;
+mod token;
 
 pub use duration::parse_duration;
 pub use reader::Reader;
 pub use settings::{
     AgentSettings, CatchUpSettings, ConciergeSource, Console, Edge, Pipeline, Settings, TelemetrySettings,
-    TwilioSettings, console_token, random_token,
+    TwilioSettings,
 };
 pub use table::{SETTINGS, Setting};
+pub use token::{TOKEN_FILE, console_token, random_token};

@@ -1,10 +1,13 @@
 //! Values by setting, and where they came from.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::time::Duration;
 
 use trunkline_core::{ConfigError, Secret};
 
+use super::duration::show_duration;
 use super::parse_duration;
 use super::table::{SETTINGS, Setting};
 
@@ -118,12 +121,18 @@ impl Reader {
         })
     }
 
-    /// The value as a duration; a problem is noted if it is not one.
-    pub fn duration(&self, setting: &Setting, problems: &mut ConfigError) -> std::time::Duration {
-        parse_duration(self.text_or_default(setting)).unwrap_or_else(|| {
-            problems.add(self.name_of(setting), "must be a duration such as 250ms, 30s, 5m or 24h");
-            std::time::Duration::ZERO
-        })
+    /// The value as a duration within `range`; a problem is noted, and the shortest one taken, if it is not one.
+    pub fn duration(&self, setting: &Setting, range: RangeInclusive<Duration>, problems: &mut ConfigError) -> Duration {
+        let problem = match parse_duration(self.text_or_default(setting)) {
+            Some(duration) if range.contains(&duration) => return duration,
+            Some(_) => {
+                let (shortest, longest) = (show_duration(*range.start()), show_duration(*range.end()));
+                format!("must be between {shortest} and {longest}")
+            }
+            None => "must be a duration such as 250ms, 30s, 5m or 24h".to_owned(),
+        };
+        problems.add(self.name_of(setting), problem);
+        *range.start()
     }
 }
 

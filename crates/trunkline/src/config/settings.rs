@@ -1,8 +1,7 @@
 //! The validated form: one plain struct per subsystem.
 
-use std::io;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use trunkline_agent::ChatModelConfig;
@@ -13,6 +12,11 @@ use url::Url;
 
 use super::Reader;
 use super::table as key;
+use super::token::MIN_TOKEN_LEN;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const MONTH: Duration = Duration::from_hours(30 * 24);
 use crate::edge::People;
 
 /// Everything, validated.
@@ -150,9 +154,6 @@ pub struct TelemetrySettings {
     pub otlp_interval: Duration,
 }
 
-/// A console token shorter than this could be guessed.
-const MIN_TOKEN_LEN: usize = 16;
-
 impl Settings {
     /// Validates everything and reports every problem at once.
     pub fn load(reader: &Reader) -> Result<Self, ConfigError> {
@@ -170,7 +171,7 @@ impl Settings {
             emulator_listen: address(reader, &key::EMULATOR_LISTEN, &mut problems),
             data_dir: PathBuf::from(reader.text_or_default(&key::DATA_DIR)),
             subjects,
-            drain: reader.duration(&key::DRAIN, &mut problems),
+            drain: reader.duration(&key::DRAIN, Duration::ZERO..=Duration::from_mins(5), &mut problems),
             twilio: if enabled { twilio(reader, &mut problems) } else { None },
             pipeline: pipeline(reader, &mut problems),
             catch_up: catch_up(reader, &mut problems),
@@ -205,10 +206,10 @@ fn twilio(reader: &Reader, problems: &mut ConfigError) -> Option<TwilioSettings>
     }
     let mut builder = Config::builder()
         .provider("twilio")
-        .timeout(reader.duration(&key::TIMEOUT, problems))
+        .timeout(reader.duration(&key::TIMEOUT, MILLISECOND..=Duration::from_mins(5), problems))
         .retry(
             reader.parsed(&key::MAX_RETRIES, "a number", problems),
-            reader.duration(&key::RETRY_DELAY, problems),
+            reader.duration(&key::RETRY_DELAY, Duration::ZERO..=MINUTE, problems),
             2.0,
         )
         .secrets("auth_token", reader.secrets(&key::AUTH_TOKEN));
@@ -269,16 +270,13 @@ fn public_base(reader: &Reader, problems: &mut ConfigError) -> String {
 
 fn pipeline(reader: &Reader, problems: &mut ConfigError) -> Pipeline {
     let pipeline = Pipeline {
-        debounce: reader.duration(&key::DEBOUNCE, problems),
-        turn_timeout: reader.duration(&key::TURN_TIMEOUT, problems),
+        debounce: reader.duration(&key::DEBOUNCE, Duration::ZERO..=MINUTE, problems),
+        turn_timeout: reader.duration(&key::TURN_TIMEOUT, MILLISECOND..=Duration::from_mins(10), problems),
         turn_attempts: reader.parsed(&key::TURN_ATTEMPTS, "a number", problems),
-        turn_backoff: reader.duration(&key::TURN_BACKOFF, problems),
+        turn_backoff: reader.duration(&key::TURN_BACKOFF, Duration::ZERO..=MINUTE, problems),
         apology: reader.text_or_default(&key::APOLOGY).to_owned(),
-        settle: reader.duration(&key::SETTLE, problems),
+        settle: reader.duration(&key::SETTLE, Duration::ZERO..=Duration::from_mins(5), problems),
     };
-    if pipeline.turn_timeout.is_zero() {
-        problems.add(reader.name_of(&key::TURN_TIMEOUT), "must be above 0");
-    }
     if !(1..=100).contains(&pipeline.turn_attempts) {
         problems.add(reader.name_of(&key::TURN_ATTEMPTS), "must be between 1 and 100");
     }
@@ -290,9 +288,9 @@ fn catch_up(reader: &Reader, problems: &mut ConfigError) -> CatchUpSettings {
         enabled: reader.parsed(&key::CATCH_UP, "true or false", problems),
         rate: reader.parsed(&key::CATCH_UP_RATE, "a number", problems),
         conversations: reader.parsed(&key::CATCH_UP_CONVERSATIONS, "a number", problems),
-        interval: reader.duration(&key::CATCH_UP_INTERVAL, problems),
-        max_age: reader.duration(&key::CATCH_UP_MAX_AGE, problems),
-        look_back: reader.duration(&key::CATCH_UP_LOOK_BACK, problems),
+        interval: reader.duration(&key::CATCH_UP_INTERVAL, Duration::ZERO..=Duration::from_hours(24), problems),
+        max_age: reader.duration(&key::CATCH_UP_MAX_AGE, Duration::ZERO..=MONTH, problems),
+        look_back: reader.duration(&key::CATCH_UP_LOOK_BACK, Duration::ZERO..=MONTH, problems),
     };
     if settings.rate == 0 {
         problems.add(reader.name_of(&key::CATCH_UP_RATE), "must be above 0");
@@ -365,45 +363,7 @@ fn telemetry(reader: &Reader, problems: &mut ConfigError) -> TelemetrySettings {
     if otlp_endpoint.as_ref().is_some_and(|text| Url::parse(text).is_err()) {
         problems.add(reader.name_of(&key::OTLP_ENDPOINT), "must be a URL such as http://127.0.0.1:4318");
     }
-    let otlp_interval = reader.duration(&key::OTLP_INTERVAL, problems);
+    let otlp_interval =
+        reader.duration(&key::OTLP_INTERVAL, Duration::from_secs(1)..=Duration::from_hours(1), problems);
     TelemetrySettings { log, json, otlp_endpoint, otlp_interval }
-}
-
-/// The console's token: the configured one, else the one in the data folder, made the first time.
-///
-/// # Errors
-/// When the folder cannot be read or written.
-pub fn console_token(console: &Console, data_dir: &Path) -> io::Result<Secret> {
-    if let Some(token) = &console.token {
-        return Ok(token.clone());
-    }
-    let path = data_dir.join("console-token");
-    match std::fs::read_to_string(&path) {
-        Ok(text) if text.trim().len() >= MIN_TOKEN_LEN => Ok(Secret::new(text.trim())),
-        Ok(_) => Err(io::Error::other(format!("{} is damaged; delete it to have a new one made", path.display()))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let token = random_token();
-            write_private(&path, token.expose())?;
-            Ok(token)
-        }
-        Err(error) => Err(error),
-    }
-}
-
-/// 128 random bits in hexadecimal.
-pub fn random_token() -> Secret {
-    Secret::new(format!("{:032x}", rand::random::<u128>()))
-}
-
-#[cfg(unix)]
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())
-}
-
-#[cfg(not(unix))]
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    std::fs::write(path, text)
 }

@@ -43,8 +43,8 @@ settings! {
     EDGE = "twilio.edge", "TWILIO_EDGE", "", "Edge, such as `dublin`.";
     CONVERSATIONS_API_VERSION = "twilio.conversations_api_version", "TWILIO_CONVERSATIONS_API_VERSION", "v1", "Version of the Conversations API.";
     MAX_RETRIES = "twilio.max_retries", "TWILIO_MAX_RETRIES", "3", "How often a REST operation that may be repeated is repeated.";
-    RETRY_DELAY = "twilio.retry_delay", "TWILIO_RETRY_DELAY", "1s", "The wait before the first repetition; doubles, with full jitter.";
-    TIMEOUT = "twilio.timeout", "TWILIO_TIMEOUT", "30s", "How long one REST operation may take, repetitions included.";
+    RETRY_DELAY = "twilio.retry_delay", "TWILIO_RETRY_DELAY", "1s", "The wait before the first repetition; doubles, with full jitter. At most 1m.";
+    TIMEOUT = "twilio.timeout", "TWILIO_TIMEOUT", "30s", "How long one REST operation may take, repetitions included. At most 5m.";
     SHARED_KEYS = "twilio.shared_keys", "TWILIO_SHARED_KEYS", "", "Keys of webhooks that are signed with HMAC-SHA256: `id:secret`, separated by commas.", secret;
 
     LISTEN = "gateway.listen", "TRUNKLINE_LISTEN", "127.0.0.1:8080", "Address of the gateway.";
@@ -52,21 +52,21 @@ settings! {
     DATA_DIR = "gateway.data_dir", "TRUNKLINE_DATA_DIR", ".trunkline", "Folder of the store and the bus.";
     INSTANCE = "gateway.instance", "TRUNKLINE_INSTANCE", "main", "Name of this instance on the bus: letters, digits, - and _.";
     CONSOLE_TOKEN = "gateway.console_token", "TRUNKLINE_CONSOLE_TOKEN", "", "Token that opens the console and its API, 16 characters or more; made and kept in the data folder when not set.", secret;
-    DRAIN = "gateway.drain", "TRUNKLINE_DRAIN", "10s", "How long a stopping gateway waits for turns and sends that are under way.";
+    DRAIN = "gateway.drain", "TRUNKLINE_DRAIN", "10s", "How long a stopping gateway waits for turns and sends that are under way. At most 5m.";
 
-    DEBOUNCE = "texts.debounce", "TRUNKLINE_DEBOUNCE", "500ms", "How long a person must be silent before a burst of texts is answered as one. 0 turns this and superseding off: one answer per text.";
-    TURN_TIMEOUT = "texts.turn_timeout", "TRUNKLINE_TURN_TIMEOUT", "30s", "Deadline of one try of an agent.";
+    DEBOUNCE = "texts.debounce", "TRUNKLINE_DEBOUNCE", "500ms", "How long a person must be silent before a burst of texts is answered as one. 0 turns this and superseding off: one answer per text. At most 1m.";
+    TURN_TIMEOUT = "texts.turn_timeout", "TRUNKLINE_TURN_TIMEOUT", "30s", "Deadline of one try of an agent. At most 10m.";
     TURN_ATTEMPTS = "texts.turn_attempts", "TRUNKLINE_TURN_ATTEMPTS", "3", "Tries before a turn is given up.";
-    TURN_BACKOFF = "texts.turn_backoff", "TRUNKLINE_TURN_BACKOFF", "500ms", "The wait before the second try; doubles, with full jitter.";
+    TURN_BACKOFF = "texts.turn_backoff", "TRUNKLINE_TURN_BACKOFF", "500ms", "The wait before the second try; doubles, with full jitter. At most 1m.";
     APOLOGY = "texts.apology", "TRUNKLINE_APOLOGY", "Sorry, something went wrong on our side. Please try again in a little while.", "What a person hears when a turn is given up. Empty says nothing.";
-    SETTLE = "texts.settle", "TRUNKLINE_SETTLE", "2s", "How long a send whose outcome is unknown is left alone before it is looked up.";
+    SETTLE = "texts.settle", "TRUNKLINE_SETTLE", "2s", "How long a send whose outcome is unknown is left alone before it is looked up. At most 5m.";
 
     CATCH_UP = "catch_up.enabled", "TRUNKLINE_CATCH_UP", "true", "Whether missed messages are read back from the provider.";
     CATCH_UP_RATE = "catch_up.rate", "TRUNKLINE_CATCH_UP_RATE", "50", "Reads per second while catching up.";
     CATCH_UP_CONVERSATIONS = "catch_up.conversations", "TRUNKLINE_CATCH_UP_CONVERSATIONS", "1000", "How many conversations one pass looks at, newest first.";
-    CATCH_UP_INTERVAL = "catch_up.interval", "TRUNKLINE_CATCH_UP_INTERVAL", "60s", "How often a quiet pass looks for webhooks that were lost. 0 turns it off.";
-    CATCH_UP_MAX_AGE = "catch_up.max_age", "TRUNKLINE_CATCH_UP_MAX_AGE", "24h", "Messages older than this are recorded but not answered any more.";
-    CATCH_UP_LOOK_BACK = "catch_up.look_back", "TRUNKLINE_CATCH_UP_LOOK_BACK", "5m", "How far before its very first start the gateway answers what it finds.";
+    CATCH_UP_INTERVAL = "catch_up.interval", "TRUNKLINE_CATCH_UP_INTERVAL", "60s", "How often a quiet pass looks for webhooks that were lost. 0 turns it off. At most 24h.";
+    CATCH_UP_MAX_AGE = "catch_up.max_age", "TRUNKLINE_CATCH_UP_MAX_AGE", "24h", "Messages older than this are recorded but not answered any more. At most 720h.";
+    CATCH_UP_LOOK_BACK = "catch_up.look_back", "TRUNKLINE_CATCH_UP_LOOK_BACK", "5m", "How far before its very first start the gateway answers what it finds. At most 720h.";
 
     AGENT = "agent.kind", "TRUNKLINE_AGENT", "concierge", "`concierge` (rules, no model) or `chat` (an OpenAI-compatible server).";
     CONCIERGE = "agent.concierge", "TRUNKLINE_CONCIERGE", "", "File with the concierge's rules; built-in rules when not set.";
@@ -78,5 +78,5 @@ settings! {
     LOG = "telemetry.log", "TRUNKLINE_LOG", "info", "What is logged, as a tracing filter.";
     LOG_FORMAT = "telemetry.log_format", "TRUNKLINE_LOG_FORMAT", "auto", "`json`, `text`, or `auto`: text on a terminal.";
     OTLP_ENDPOINT = "telemetry.otlp_endpoint", "OTEL_EXPORTER_OTLP_ENDPOINT", "", "Where traces and metrics go by OTLP over HTTP; nowhere when not set.";
-    OTLP_INTERVAL = "telemetry.otlp_interval", "TRUNKLINE_OTLP_INTERVAL", "15s", "How often metrics are exported.";
+    OTLP_INTERVAL = "telemetry.otlp_interval", "TRUNKLINE_OTLP_INTERVAL", "15s", "How often metrics are exported. Between 1s and 1h.";
 }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use axum::extract::{Query, Request, State};
+use axum::extract::{DefaultBodyLimit, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -21,6 +21,9 @@ use super::codes;
 const COOKIE: &str = "trunkline_console";
 /// Wrong tokens that may be tried in a second.
 const TRIES_PER_SECOND: NonZeroU32 = NonZeroU32::new(5).unwrap();
+
+/// The largest body of a log-in, in bytes.
+const MAX_LOG_IN: usize = 4096;
 
 /// The token of the console. Cheap to clone.
 #[derive(Clone)]
@@ -50,14 +53,41 @@ impl Access {
         format!("{:032x}{:032x}", hex(high), hex(low))
     }
 
-    fn admits(&self, headers: &HeaderMap) -> bool {
+    fn judge(&self, headers: &HeaderMap) -> Verdict {
         let text = |name| headers.get(name).and_then(|value: &header::HeaderValue| value.to_str().ok());
         if let Some(token) = text(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")) {
-            return self.fits(token.trim());
+            return Verdict::of(self.fits(token.trim()));
         }
         let cookies = text(header::COOKIE).unwrap_or_default();
         let mut ours = cookies.split(';').filter_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='));
-        ours.any(|value| value.as_bytes().ct_eq(self.cookie().as_bytes()).into())
+        let wanted = self.cookie();
+        if ours.clone().next().is_none() {
+            return Verdict::Nobody;
+        }
+        Verdict::of(ours.any(|value| value.as_bytes().ct_eq(wanted.as_bytes()).into()))
+    }
+
+    /// The answer to a wrong token: at most so many a second are told that they are wrong.
+    fn refuse_guess(&self, code: &'static str, message: &'static str) -> Response {
+        if self.0.tries.check().is_err() {
+            return refusal(StatusCode::TOO_MANY_REQUESTS, codes::TOO_MANY_TRIES, "wait a moment and try again");
+        }
+        refusal(StatusCode::UNAUTHORIZED, code, message)
+    }
+}
+
+/// Who asks.
+enum Verdict {
+    Admitted,
+    /// Brings a token that is not ours.
+    Wrong,
+    /// Brings none.
+    Nobody,
+}
+
+impl Verdict {
+    fn of(fits: bool) -> Self {
+        if fits { Self::Admitted } else { Self::Wrong }
     }
 }
 
@@ -67,7 +97,10 @@ struct LogIn {
 }
 
 pub(super) fn routes(access: Access) -> Router {
-    Router::new().route("/login", get(by_link).post(by_form)).with_state(access)
+    Router::new()
+        .route("/login", get(by_link).post(by_form))
+        .layer(DefaultBodyLimit::max(MAX_LOG_IN))
+        .with_state(access)
 }
 
 /// The link that `trunkline up` prints: sets the cookie and shows the console.
@@ -91,18 +124,17 @@ fn enter(access: &Access, token: &str) -> Result<[(header::HeaderName, String); 
         let cookie = format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000", access.cookie());
         return Ok([(header::SET_COOKIE, cookie)]);
     }
-    if access.0.tries.check().is_err() {
-        return Err(refusal(StatusCode::TOO_MANY_REQUESTS, codes::TOO_MANY_TRIES, "wait a moment and try again"));
-    }
-    Err(refusal(StatusCode::UNAUTHORIZED, codes::WRONG_TOKEN, "this is not the console's token"))
+    Err(access.refuse_guess(codes::WRONG_TOKEN, "this is not the console's token"))
 }
 
 /// Lets a request pass if it brings the token.
 pub(super) async fn require(State(access): State<Access>, request: Request, next: Next) -> Response {
-    if access.admits(request.headers()) {
-        return next.run(request).await;
+    let (code, message) = (codes::UNAUTHORIZED, "log in with the console's token");
+    match access.judge(request.headers()) {
+        Verdict::Admitted => next.run(request).await,
+        Verdict::Wrong => access.refuse_guess(code, message),
+        Verdict::Nobody => refusal(StatusCode::UNAUTHORIZED, code, message),
     }
-    refusal(StatusCode::UNAUTHORIZED, codes::UNAUTHORIZED, "log in with the console's token")
 }
 
 fn refusal(status: StatusCode, code: &'static str, message: &'static str) -> Response {

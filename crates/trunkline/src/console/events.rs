@@ -36,11 +36,13 @@ async fn events(State(state): State<Arc<ConsoleState>>) -> Sse<impl Stream<Item 
         Err(BroadcastStreamRecvError::Lagged(_)) => Tick::Status,
     });
     let statuses = IntervalStream::new(tokio::time::interval(STATUS_EVERY)).map(|_| Tick::Status);
+    // Nobody closes a page because the gateway stops: a stream that went on would be waited for.
+    let stopping = state.readiness.until_stopping();
     let told = stream::select(changes, statuses).filter_map(move |tick| {
         let state = Arc::clone(&state);
         async move { tell(&state, tick).await }
     });
-    Sse::new(told.map(Ok)).keep_alive(KeepAlive::default())
+    Sse::new(told.take_until(Box::pin(stopping)).map(Ok)).keep_alive(KeepAlive::default())
 }
 
 async fn tell(state: &ConsoleState, tick: Tick) -> Option<Event> {

@@ -33,12 +33,18 @@ pub struct ConsoleState {
     pub access: Access,
 }
 
-/// The pages, the log-in, and the API under `/api/v1`.
+/// The pages, the log-in, and the API under `/api/v1` but for the events.
 pub fn console_routes(state: Arc<ConsoleState>) -> Router {
     let access = state.access.clone();
-    api::routes(Arc::clone(&state))
-        .merge(events::routes(state))
-        .layer(axum::middleware::from_fn_with_state(access.clone(), auth::require))
-        .merge(auth::routes(access))
-        .merge(assets::routes())
+    guarded(api::routes(state), &access).merge(auth::routes(access)).merge(assets::routes())
+}
+
+/// `/api/v1/events`, which goes on for as long as somebody listens: no time-out may cut it.
+pub fn event_routes(state: Arc<ConsoleState>) -> Router {
+    let access = state.access.clone();
+    guarded(events::routes(state), &access)
+}
+
+fn guarded(routes: Router, access: &Access) -> Router {
+    routes.route_layer(axum::middleware::from_fn_with_state(access.clone(), auth::require))
 }

@@ -9,3 +9,5 @@ pub(super) const BODY_TOO_LARGE: &str = "edge.body_too_large";
 pub(super) const CONTENT_TYPE: &str = "edge.content_type";
 /// The webhook is signed, but its `AccountSid` is not the account that this gateway serves. Answered 403.
 pub(super) const OTHER_ACCOUNT: &str = "edge.other_account";
+/// The data folder was removed or replaced while the gateway runs: nothing that is taken would last. Answered 503.
+pub(super) const DATA_LOST: &str = "edge.data_lost";

@@ -10,15 +10,20 @@ use axum::routing::get;
 use axum::{Json, Router};
 use prometheus::Registry;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 /// What has to hold for texts to flow. Cheap to clone.
 #[derive(Clone)]
-pub struct Readiness(Arc<Mutex<BTreeMap<&'static str, String>>>);
+pub struct Readiness {
+    reasons: Arc<Mutex<BTreeMap<&'static str, String>>>,
+    stop: CancellationToken,
+}
 
 const BACKEND: &str = "connector";
 const BUS: &str = "bus";
 const STORE: &str = "store";
 const PIPELINE: &str = "pipeline";
+const DATA: &str = "data";
 const STOPPING: &str = "stopping";
 
 impl Default for Readiness {
@@ -31,12 +36,12 @@ impl Readiness {
     /// Nothing runs yet.
     pub fn starting() -> Self {
         let reasons = BTreeMap::from([(BACKEND, "is starting".to_owned()), (PIPELINE, "is starting".to_owned())]);
-        Self(Arc::new(Mutex::new(reasons)))
+        Self { reasons: Arc::new(Mutex::new(reasons)), stop: CancellationToken::new() }
     }
 
-    /// Returns whether it did not hold before.
+    /// Notes the reason why `what` does not hold, or that it does. Returns whether there was a reason before.
     fn set(&self, what: &'static str, reason: Option<String>) -> bool {
-        let mut reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         let before = match reason {
             Some(reason) => reasons.insert(what, reason),
             None => reasons.remove(what),
@@ -79,14 +84,48 @@ impl Readiness {
         self.set(STORE, Some(reason.to_owned()));
     }
 
+    /// The files of the store and the bus are where they were opened.
+    pub fn data_is_there(&self) {
+        self.set(DATA, None);
+    }
+
+    /// The files of the store or the bus are gone: what is written to them is lost. Returns whether that is new.
+    pub fn data_lost(&self, reason: &str) -> bool {
+        !self.set(DATA, Some(reason.to_owned()))
+    }
+
+    /// Whether what is written is lost.
+    pub fn is_data_lost(&self) -> bool {
+        self.reasons.lock().unwrap_or_else(PoisonError::into_inner).contains_key(DATA)
+    }
+
+    /// A task has ended before the gateway began to stop.
+    pub fn task_ended(&self, name: &'static str, how: &str) {
+        self.set(name, Some(format!("{how}; the gateway must be started again")));
+    }
+
     /// The gateway is going away.
     pub fn stopping(&self) {
         self.set(STOPPING, Some("the gateway is stopping".to_owned()));
+        self.stop.cancel();
+    }
+
+    /// Whether the gateway is going away.
+    pub fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// Ends when the gateway begins to go away.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub fn until_stopping(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.stop.clone().cancelled_owned()
     }
 
     /// Why texts do not flow; empty when they do.
     pub fn reasons(&self) -> Vec<String> {
-        let reasons = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         reasons.iter().map(|(what, reason)| format!("{what}: {reason}")).collect()
     }
 }

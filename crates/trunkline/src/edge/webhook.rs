@@ -141,6 +141,10 @@ async fn handle(edge: &WebhookEdge, request: Request) -> Result<Done, Refusal> {
     let fact = fact(&webhook, token, &edge.settings.people(), now)
         .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string()))?;
     let Fact::Publish(envelope) = fact else { return Ok(done) };
+    if edge.readiness.is_data_lost() {
+        let reason = "the data folder was changed; nothing was kept";
+        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, codes::DATA_LOST, reason));
+    }
     let envelope = envelope.with_traceparent(traceparent());
     if let Err(error) = edge.bus.publish(&edge.ingress, &envelope).await {
         edge.readiness.bus_failed(&error.to_string());

@@ -35,3 +35,22 @@ async fn while_the_bus_cannot_write_webhooks_are_refused_and_afterwards_nothing_
     let caught_up = world.metric("trunkline_caught_up_messages_total", "").await;
     assert!((caught_up - 1.0).abs() < f64::EPSILON, "{caught_up}");
 }
+
+#[tokio::test]
+async fn without_its_data_folder_the_gateway_takes_nothing() {
+    let world = World::start(&[]).await;
+    std::fs::rename(world.data_dir(), world.folder.path().join("gone")).unwrap();
+    let readiness = until("the gateway notices", async || {
+        let readiness = world.get("/readyz").await;
+        (readiness.status == StatusCode::SERVICE_UNAVAILABLE).then_some(readiness)
+    })
+    .await;
+    assert!(readiness.text.contains("was removed"), "{}", readiness.text);
+    let now = jiff::Timestamp::now().to_string();
+    let conversation = "CH00000000000000000000000000000001";
+    let message = "IM00000000000000000000000000000001";
+    let webhook = message_added(&world, conversation, message, ADA, "text 1").with("DateCreated", &now);
+    let refused = webhook.send(&world).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE, "{}", refused.text);
+    assert_eq!(refused.body["code"], "edge.data_lost");
+}

@@ -53,6 +53,29 @@ async fn every_problem_is_told_at_once() {
 }
 
 #[tokio::test]
+async fn absurd_durations_are_told() {
+    let bad = [
+        ("TRUNKLINE_DEBOUNCE", "2m", "between 0 and 1m"),
+        ("TRUNKLINE_TURN_TIMEOUT", "0", "between 1ms and 10m"),
+        ("TRUNKLINE_TURN_BACKOFF", "1h", "between 0 and 1m"),
+        ("TRUNKLINE_SETTLE", "301s", "between 0 and 5m"),
+        ("TRUNKLINE_DRAIN", "18446744073709551615", "between 0 and 5m"),
+        ("TRUNKLINE_CATCH_UP_INTERVAL", "25h", "between 0 and 24h"),
+        ("TRUNKLINE_CATCH_UP_MAX_AGE", "721h", "between 0 and 720h"),
+        ("TRUNKLINE_CATCH_UP_LOOK_BACK", "721h", "between 0 and 720h"),
+        ("TRUNKLINE_OTLP_INTERVAL", "10ms", "between 1s and 1h"),
+        ("TWILIO_TIMEOUT", "0", "between 1ms and 5m"),
+        ("TWILIO_RETRY_DELAY", "61s", "between 0 and 1m"),
+    ];
+    let done = run(&bad.map(|(name, value, _)| (name, value)), &["serve"]).await;
+    assert_eq!(done.code, MISCONFIGURED, "{done:?}");
+    for (name, _, range) in bad {
+        let told = done.stderr.lines().find(|line| line.contains(name));
+        assert!(told.is_some_and(|line| line.contains(range)), "{name}: {told:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_key_of_the_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let file = "[gateway]\nlisen = \"127.0.0.1:0\"\n\n[texts]\ndebounce = \"1s\"\npatience = 3\n\n[typo]\nkey = 1\n";
@@ -150,7 +173,7 @@ async fn check_says_what_to_mend_and_when_nothing_is() {
     let moved = answer(world.rest(Method::POST, "/v1/Configuration/Webhooks").form(&form)).await;
     assert_eq!(moved.status, StatusCode::OK);
     let done = Program::run(world.folder.path(), world.env(), &["check"]).await;
-    assert_says(&done, Some(1), &["go elsewhere"]);
+    assert_says(&done, Some(0), &["go elsewhere", "everything is in place"]);
 
     world.stop_emulator().await;
     let done = Program::run(world.folder.path(), world.env(), &["check"]).await;
@@ -246,4 +269,26 @@ async fn up_needs_nothing_and_remembers_across_starts() {
     assert_eq!(second.terminate().await, Some(0));
     let nobody = text(folder.path(), &emulator, "hello?").await;
     assert_says(&nobody, Some(1), &["no emulator answers"]);
+}
+
+#[tokio::test]
+async fn what_people_wrote_is_for_the_owner_only_and_a_log_holds_no_token() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mut world = World::without_gateway(&[]).await;
+    let (mut program, base) = serve(&mut world).await;
+    until_ready(&world, &base).await;
+    world.text(ADA, "text 1").await;
+    until("the text is answered", async || (world.answers(ADA).await == ["answer 1"]).then_some(())).await;
+    let files: Vec<_> = std::fs::read_dir(world.data_dir()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for name in ["bus.db", "store.db", "store.db-wal", "lock"] {
+        assert!(files.iter().any(|path| path.ends_with(name)), "{name} in {files:?}");
+    }
+    assert_eq!(mode(&world.data_dir()), 0o700);
+    for path in &files {
+        assert_eq!(mode(path), 0o600, "{}", path.display());
+    }
+    program.told("console").await;
+    assert!(!program.stdout().contains(CONSOLE_TOKEN), "{}", program.stdout());
+    assert_eq!(program.terminate().await, Some(0));
 }
