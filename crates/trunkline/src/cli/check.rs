@@ -115,11 +115,10 @@ async fn webhook(settings: &TwilioSettings, backend: &TwilioMessaging, report: &
         Ok(configured) if configured.post_webhook_url.as_deref() == Some(wanted) => {
             Report::good("Twilio sends its webhooks to TWILIO_WEBHOOK_URL");
         }
-        Ok(_) => {
-            say(
-                "note: Twilio's webhooks go elsewhere now; `trunkline serve` registers TWILIO_WEBHOOK_URL when it starts",
-            );
+        Ok(configured) if configured.post_webhook_url.as_deref().unwrap_or_default().is_empty() => {
+            say("note: no webhook is registered yet; `trunkline serve` registers TWILIO_WEBHOOK_URL when it starts");
         }
+        Ok(_) => report.wrong("Twilio's webhooks go elsewhere; `trunkline serve` takes them over when it starts"),
         Err(error) => report.wrong(&format!("the webhook configuration cannot be read: {error}")),
     }
 }

@@ -173,7 +173,7 @@ async fn check_says_what_to_mend_and_when_nothing_is() {
     let moved = answer(world.rest(Method::POST, "/v1/Configuration/Webhooks").form(&form)).await;
     assert_eq!(moved.status, StatusCode::OK);
     let done = Program::run(world.folder.path(), world.env(), &["check"]).await;
-    assert_says(&done, Some(0), &["go elsewhere", "everything is in place"]);
+    assert_says(&done, Some(1), &["go elsewhere", "1 to mend"]);
 
     world.stop_emulator().await;
     let done = Program::run(world.folder.path(), world.env(), &["check"]).await;
