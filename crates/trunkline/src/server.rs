@@ -46,7 +46,7 @@ pub struct Server {
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {source}")]
+#[error("cannot listen on {address}: {source}; name another address with --listen or TRUNKLINE_LISTEN")]
 pub struct ServerError {
     /// The address.
     pub address: SocketAddr,

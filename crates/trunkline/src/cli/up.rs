@@ -38,7 +38,13 @@ fn up_until_signal(args: &UpArgs) -> Result<ExitCode, ExitCode> {
 async fn up(reader: Reader, checked: &Settings, telemetry: &Telemetry) -> ExitCode {
     let server = match Server::bind(checked.listen).await {
         Ok(server) => server,
-        Err(error) => return start_failed(&error.into()),
+        Err(error) => {
+            // Both addresses are said at once, not one after the other's mending.
+            if let Err(other) = tokio::net::TcpListener::bind(checked.emulator_listen).await {
+                say(&format!("the emulator cannot listen on {}: {other}; {EMULATOR_HINT}", checked.emulator_listen));
+            }
+            return start_failed(&error.into());
+        }
     };
     if let Err(error) = std::fs::create_dir_all(&checked.data_dir) {
         return failed(&format!("{} cannot be made: {error}", checked.data_dir.display()));
@@ -51,7 +57,10 @@ async fn up(reader: Reader, checked: &Settings, telemetry: &Telemetry) -> ExitCo
         .await;
     let emulator = match emulator {
         Ok(emulator) => emulator,
-        Err(error) => return emulator_failed(&error),
+        Err(error) => {
+            say(EMULATOR_HINT);
+            return emulator_failed(&error);
+        }
     };
     let reader = with_flags(reader, of_account(emulator.account(), emulator.url()));
     let webhook_url = format!("http://{}/webhooks/twilio", reachable(server.address()));
@@ -90,6 +99,7 @@ async fn introduce(gateway: &Gateway, emulator: &Emulator) {
     say("Ctrl-C stops everything; what was said is kept in the data folder.");
 }
 
+const EMULATOR_HINT: &str = "name another address for it with --emulator-listen or TRUNKLINE_EMULATOR_LISTEN";
 /// How long the introduction waits for texts to flow, and how often it looks.
 const READY_PATIENCE: Duration = Duration::from_secs(10);
 const READY_CHECK: Duration = Duration::from_millis(10);

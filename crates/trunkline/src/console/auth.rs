@@ -92,6 +92,11 @@ impl Verdict {
 }
 
 #[derive(Deserialize)]
+struct Link {
+    token: Option<String>,
+}
+
+#[derive(Deserialize)]
 struct LogIn {
     token: String,
 }
@@ -103,10 +108,13 @@ pub(super) fn routes(access: Access) -> Router {
         .with_state(access)
 }
 
-/// The link that `trunkline up` prints: sets the cookie and shows the console.
-async fn by_link(State(access): State<Access>, Query(log_in): Query<LogIn>) -> Response {
-    match enter(&access, &log_in.token) {
+/// The link that `trunkline up` prints: sets the cookie and shows the console. A link that is not right shows the
+/// console's own form.
+async fn by_link(State(access): State<Access>, Query(link): Query<Link>) -> Response {
+    let Some(token) = link.token else { return Redirect::to("/").into_response() };
+    match enter(&access, &token) {
         Ok(cookie) => (cookie, Redirect::to("/")).into_response(),
+        Err(refusal) if refusal.status() == StatusCode::UNAUTHORIZED => Redirect::to("/").into_response(),
         Err(refusal) => refusal,
     }
 }
