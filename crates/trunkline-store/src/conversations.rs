@@ -63,7 +63,7 @@ SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.s
        m.direction AS last_direction, m.body AS last_body, m.created_at AS last_at, m.status AS last_status,
        (SELECT count(*) FROM message w WHERE w.conversation_id = c.id AND w.answer = 'waiting')
        + (SELECT count(*) FROM outbox o WHERE o.conversation_id = c.id AND o.state IN ('pending', 'sending')) AS pending,
-       EXISTS (SELECT 1 FROM memory h WHERE h.conversation_id = c.id AND h.name = 'handed over') AS handed_over
+       EXISTS (SELECT 1 FROM memory h WHERE h.conversation_id = c.id AND h.name = '.handed_over') AS handed_over
 FROM conversation c
 LEFT JOIN message m ON m.id = (
     SELECT id FROM message WHERE conversation_id = c.id ORDER BY place DESC, id DESC LIMIT 1)";

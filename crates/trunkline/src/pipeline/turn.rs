@@ -154,7 +154,8 @@ async fn commit(
     let text = fit(reply.text.into_inner());
     let mut memories = reply.memories;
     if reply.hand_over {
-        memories.insert("handed over".to_owned(), Timestamp::now().to_string());
+        // No name that an agent makes of a person's words begins with a dot.
+        memories.insert(".handed_over".to_owned(), Timestamp::now().to_string());
     }
     let reply = Reply {
         conversation_id: conversation.id.clone(),

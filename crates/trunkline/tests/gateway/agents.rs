@@ -87,3 +87,16 @@ async fn an_empty_apology_says_nothing() {
         .await;
     world.expect_answers(ADA, &[]).await;
 }
+
+#[tokio::test]
+async fn a_conversation_that_wants_a_person_is_shown_as_handed_over() {
+    let world = World::start(&[("TRUNKLINE_CONCIERGE", "")]).await;
+    world.text(ADA, "I want to talk to a human").await;
+    let list = until("it is shown", async || {
+        let list = world.api("/api/v1/conversations").await;
+        (list["conversations"][0]["state"] == "handed_over").then_some(list)
+    })
+    .await;
+    assert_eq!(list["conversations"][0]["address"], ADA);
+    assert!(world.answers(ADA).await[0].contains("handing you over"));
+}
