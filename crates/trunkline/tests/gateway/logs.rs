@@ -55,7 +55,8 @@ async fn logs_are_json_traceable_and_hold_nothing_personal() {
     let incomplete = Webhook { key: Some(TOKEN.into()), ..made(TRUE_WEBHOOK) };
     assert_eq!(incomplete.call(&world, &gateway).await.status.as_u16(), 400);
     let unlisted = world.http.get(format!("{gateway}/login?token=guess-of-a-stranger")).send().await.unwrap();
-    assert_eq!(unlisted.status().as_u16(), 401);
+    assert_eq!(unlisted.status().as_u16(), 303, "the console's form is shown");
+    assert!(unlisted.headers().get("set-cookie").is_none());
     assert_eq!(program.terminate().await, Some(0));
 
     let written = program.stderr();
