@@ -262,22 +262,20 @@ impl Gateway {
 
     /// Starts the backend. Refused credentials end the start; an unreachable provider is tried until it answers.
     async fn connect(&self, backend: &Arc<dyn ConversationalBackend>, context: &Context) -> Result<(), GatewayError> {
-        let first = backend.start().await;
-        match &first {
-            Ok(()) => self.readiness.connector_started(),
-            Err(error) if matches!(error.code(), ErrorCode::InvalidConfig | ErrorCode::AuthError) => {}
-            Err(error) => {
-                tracing::warn!(%error, "the provider cannot be reached yet; trying again");
-                self.readiness.connector_failed(&error.to_string());
+        let started = match backend.start().await {
+            Ok(()) => {
+                self.readiness.connector_started();
+                true
             }
-        }
-        let started = match first {
-            Ok(()) => true,
             Err(error) if matches!(error.code(), ErrorCode::InvalidConfig | ErrorCode::AuthError) => {
                 self.stages.serving.cancel();
                 return Err(GatewayError::Refused(error));
             }
-            Err(_) => false,
+            Err(error) => {
+                tracing::warn!(%error, "the provider cannot be reached yet; trying again");
+                self.readiness.connector_failed(&error.to_string());
+                false
+            }
         };
         let (backend, readiness) = (Arc::clone(backend), self.readiness.clone());
         let (context, stop) = (context.clone(), self.stages.taking.clone());

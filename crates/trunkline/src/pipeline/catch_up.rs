@@ -12,14 +12,10 @@ use std::time::Duration;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use trunkline_bus::BusError;
-use trunkline_core::Envelope;
-use trunkline_core::event::{MESSAGE_RECEIVED, MessageReceived};
 use trunkline_store::StoreError;
 
 use super::Context;
 use super::read_back::{ReadBackError, read_back};
-use super::turn::message_key;
 use super::wait::backoff;
 use crate::connectors::{Connector, ConnectorError};
 
@@ -31,6 +27,7 @@ const MAX_WAIT: Duration = Duration::from_secs(15);
 #[derive(Clone, Default)]
 pub struct CatchUpTrigger {
     wanted: Arc<Notify>,
+    recorded: Arc<Notify>,
     lost: Arc<Mutex<BTreeSet<String>>>,
 }
 
@@ -38,6 +35,19 @@ impl CatchUpTrigger {
     /// A pass is wanted; several wishes are one pass.
     pub fn request(&self) {
         self.wanted.notify_one();
+    }
+
+    /// Texts were recorded that no lane has heard of.
+    pub fn wake(&self) {
+        self.recorded.notify_one();
+    }
+
+    /// Waits for [`wake`](Self::wake).
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn woken(&self) {
+        self.recorded.notified().await;
     }
 
     /// A connector is out of reach.
@@ -74,8 +84,6 @@ pub struct CatchUp {
 enum PassError {
     #[error(transparent)]
     Connector(#[from] ConnectorError),
-    #[error(transparent)]
-    Bus(#[from] BusError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -159,30 +167,20 @@ impl CatchUp {
             let known = self.context.store.conversation_by_external(connector.name(), &conversation).await?;
             let after = known.map_or(-1, |row| row.read_index);
             self.rate.until_ready().await;
-            let new = match read_back(&self.context, connector, &conversation, after).await {
-                Ok(new) => new,
+            let mut missed = 0;
+            let read = read_back(&self.context, connector, &conversation, after, &mut missed).await;
+            if missed > 0 {
+                found += missed;
+                self.context.missed.wake();
+            }
+            match read {
+                Ok(()) => {}
                 // It went away between the two reads.
-                Err(ReadBackError::Connector(error)) if error.retry == trunkline_core::Retry::No => continue,
+                Err(ReadBackError::Connector(error)) if error.retry == trunkline_core::Retry::No => {}
                 Err(ReadBackError::Connector(error)) => return Err(error.into()),
                 Err(ReadBackError::Store(error)) => return Err(error.into()),
-            };
-            found += new.len();
-            if let Some(last) = new.into_iter().last() {
-                self.wake(connector.name(), last).await?;
             }
         }
         Ok(found)
-    }
-
-    /// Wakes the lane of a conversation: everything that was missed is recorded, and its last message is published as
-    /// its webhook would have been.
-    async fn wake(&self, connector: &str, received: MessageReceived) -> Result<(), PassError> {
-        let conversation = received.metadata.conversation.clone();
-        let id = message_key(&received.metadata.message);
-        let created = received.metadata.created;
-        let envelope =
-            Envelope::new(id, connector, MESSAGE_RECEIVED, conversation, created, &received).map_err(BusError::from)?;
-        self.context.bus.publish(&self.context.subjects.ingress, &envelope).await?;
-        Ok(())
     }
 }

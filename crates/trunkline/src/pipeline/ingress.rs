@@ -82,6 +82,7 @@ impl Ingress {
                     }
                     None => break,
                 },
+                () = recorder.context.missed.woken() => recorder.resume(&mut lanes).await,
                 () = lanes.reap() => {}
             }
         }
@@ -137,7 +138,7 @@ impl Recorder {
         }
     }
 
-    /// Starts the lanes of what an earlier process has recorded and not answered.
+    /// Starts the lanes of what is recorded and not answered: by an earlier process, or because it was read back.
     async fn resume(&self, lanes: &mut Lanes<Heard>) {
         let waiting = match self.context.store.conversations_waiting(MAX_RESUMED).await {
             Ok(waiting) => waiting,

@@ -54,8 +54,11 @@ pub(super) async fn run(context: Context, relay: RelayHandle, conversation_id: S
     while let Some(first) = inbox.next().await {
         lane.hear(first).await;
         lane.gather(&mut inbox).await;
-        let answered = lane.answer(&mut inbox).await;
-        lane.settle(answered).await;
+        while let Err(error) = lane.answer(&mut inbox).await {
+            tracing::error!(error.code = error.code(), %error, "a turn could not be committed; trying again");
+            holding(lane.held.as_slice(), tokio::time::sleep(COMMIT_WAIT)).await;
+        }
+        lane.settle().await;
     }
 }
 
@@ -160,18 +163,10 @@ impl Lane {
         holding(self.held.as_slice(), work).await
     }
 
-    /// Acknowledges what is answered; what could not be committed comes again.
-    async fn settle(&mut self, answered: Result<(), LaneError>) {
-        let failed = answered.err();
-        if let Some(error) = &failed {
-            tracing::error!(error.code = error.code(), %error, "a turn could not be committed; it comes again");
-        }
+    /// Everything is answered: the conversation need not come again.
+    async fn settle(&mut self) {
         let Some(delivery) = self.held.take() else { return };
-        let settled = match failed {
-            None => delivery.ack().await,
-            Some(_) => delivery.nak(COMMIT_WAIT).await,
-        };
-        if let Err(error) = settled {
+        if let Err(error) = delivery.ack().await {
             tracing::warn!(error.code = error.code(), "a delivery could not be settled; it comes again");
         }
     }
@@ -182,13 +177,14 @@ impl Lane {
 async fn fill(context: &Context, conversation: &ConversationRow) {
     let Some(connector) = context.connectors.named(&conversation.connector) else { return };
     for tries in 0..GAP_TRIES {
-        match read_back(context, connector.as_ref(), &conversation.external_id, conversation.read_index).await {
-            Ok(new) => {
-                if !new.is_empty() {
-                    context.metrics.caught_up("gap", new.len());
-                }
-                return;
-            }
+        let mut found = 0;
+        let after = conversation.read_index;
+        let read = read_back(context, connector.as_ref(), &conversation.external_id, after, &mut found).await;
+        if found > 0 {
+            context.metrics.caught_up("gap", found);
+        }
+        match read {
+            Ok(()) => return,
             Err(error) => {
                 tracing::warn!(%error, "a gap could not be read back");
                 tokio::time::sleep(backoff(GAP_WAIT, tries, MAX_GAP_WAIT)).await;

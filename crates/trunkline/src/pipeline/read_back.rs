@@ -1,7 +1,7 @@
 //! Reading a conversation back from its provider into the store.
 
 use trunkline_core::event::MessageReceived;
-use trunkline_store::{Answer, Recorded, StoreError};
+use trunkline_store::{Answer, StoreError};
 
 use super::{Context, ingress};
 use crate::connectors::{Connector, ConnectorError};
@@ -20,43 +20,39 @@ pub(super) enum ReadBackError {
     Store(#[from] StoreError),
 }
 
-/// Records everything behind index `after`, oldest first, and returns what was not known before and waits for an
-/// answer. The read index only moves over what was read.
+/// Records everything behind index `after`, oldest first, and counts in `found` what was not known before and waits for
+/// an answer, also when it fails half way. The read index only moves over what was read.
 pub(super) async fn read_back(
     context: &Context,
     connector: &dyn Connector,
     conversation: &str,
     mut after: i64,
-) -> Result<Vec<MessageReceived>, ReadBackError> {
-    let mut new = Vec::new();
+    found: &mut usize,
+) -> Result<(), ReadBackError> {
     for _ in 0..MAX_CHUNKS {
         let read = connector.messages_after(conversation, after, CHUNK).await?;
         let Some(last) = read.last_index else { break };
-        new.extend(record(context, connector.name(), conversation, read.messages, last).await?);
+        *found += record(context, connector.name(), conversation, read.messages, last).await?;
         after = i64::try_from(last).unwrap_or(i64::MAX);
         if read.is_complete {
             break;
         }
     }
-    Ok(new)
+    Ok(())
 }
 
-/// Records one chunk.
+/// Records one chunk; returns how many of it are new and wait for an answer.
 async fn record(
     context: &Context,
     connector: &str,
     conversation: &str,
     messages: Vec<MessageReceived>,
     last_index: u64,
-) -> Result<Vec<MessageReceived>, StoreError> {
+) -> Result<usize, StoreError> {
     let mut inbound = Vec::with_capacity(messages.len());
-    let mut readable = Vec::with_capacity(messages.len());
     for received in messages {
-        match ingress::inbound(context, connector, received.clone(), None) {
-            Ok(message) => {
-                inbound.push(message);
-                readable.push(received);
-            }
+        match ingress::inbound(context, connector, received, None) {
+            Ok(message) => inbound.push(message),
             Err(error) => tracing::warn!(error.code = error.code(), "a message is from nobody who can be answered"),
         }
     }
@@ -71,10 +67,5 @@ async fn record(
     if history > 0 {
         tracing::info!(messages = history, "messages from before our time were recorded; they are not answered");
     }
-    let is_wanted = |recorded: &Recorded| recorded.is_new && recorded.answer == Answer::Waiting;
-    Ok(readable
-        .into_iter()
-        .zip(&recorded)
-        .filter_map(|(message, recorded)| is_wanted(recorded).then_some(message))
-        .collect())
+    Ok(recorded.iter().filter(|recorded| recorded.is_new && recorded.answer == Answer::Waiting).count())
 }

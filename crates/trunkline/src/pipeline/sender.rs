@@ -142,6 +142,7 @@ async fn settle(context: &Context, held: &[Delivery; 1], stop: &CancellationToke
         // Whatever else is to be said in that conversation does not wait for it.
         return match fail_row(context, &command.outbox_id).await {
             Ok(()) => Settled::Hopeless(codes::UNKNOWN_CONNECTOR),
+            Err(StoreError::NotFound { .. }) => Settled::Hopeless(codes::UNKNOWN_OUTBOX_ROW),
             Err(_) => Settled::Behind,
         };
     };

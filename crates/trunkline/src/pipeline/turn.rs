@@ -237,7 +237,7 @@ fn envelope(conversation: &ConversationRow, message: &MessageRow) -> Option<Enve
 }
 
 /// The dedupe key of a person's message, the same by whichever way it was seen.
-pub(super) fn message_key(external_id: &str) -> String {
+fn message_key(external_id: &str) -> String {
     format!("{external_id}:onMessageAdded")
 }
 
