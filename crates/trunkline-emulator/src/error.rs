@@ -66,6 +66,8 @@ pub(crate) const STOPPING: ApiError = ApiError::new(503, 20503, "Service unavail
 pub(crate) const REFUSED_BY_WEBHOOK: ApiError = ApiError::new(403, 50056, "Webhook refused the command");
 pub(crate) const WEBHOOK_FAILED: ApiError = ApiError::new(403, 50057, "Webhook call failed");
 
+pub(crate) const USER_EXISTS: ApiError = ApiError::new(409, 50201, "User already exists");
+
 pub(crate) const ATTRIBUTES_TOO_LONG: ApiError = ApiError::new(400, 50303, "Attributes are too long");
 pub(crate) const ATTRIBUTES_NOT_JSON: ApiError = ApiError::new(400, 50304, "Attributes are not valid JSON");
 pub(crate) const FRIENDLY_NAME_TOO_LONG: ApiError = ApiError::new(400, 50301, "Friendly name is too long");

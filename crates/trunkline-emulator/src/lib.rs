@@ -29,6 +29,7 @@ mod control;
 mod emulator;
 mod error;
 mod faults;
+mod journal;
 mod owner;
 mod percent;
 mod phone_page;

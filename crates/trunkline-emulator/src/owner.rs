@@ -129,6 +129,8 @@ impl Effects {
         self.events.extend(later.events);
         self.phone_lines.extend(later.phone_lines);
         self.deliveries.extend(later.deliveries);
+        self.outgoing.extend(later.outgoing);
+        self.journal.extend(later.journal);
     }
 }
 

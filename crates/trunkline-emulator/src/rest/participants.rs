@@ -56,7 +56,11 @@ fn fields(form: &Form) -> Result<ParticipantFields, ApiError> {
         proxy_address: form.owned("MessagingBinding.ProxyAddress"),
         attributes: form.owned("Attributes"),
         role_sid: form.owned("RoleSid"),
-        last_read_message_index: form.number("LastReadMessageIndex")?,
+        last_read_message_index: match form.text("LastReadMessageIndex") {
+            Some("" | "null") => Some(None),
+            _ => form.number("LastReadMessageIndex")?.map(Some),
+        },
+        muted: None,
         last_read_timestamp: form.owned("LastReadTimestamp"),
         date_created: form.date("DateCreated")?,
         date_updated: form.date("DateUpdated")?,

@@ -75,7 +75,7 @@ pub(super) fn message(account: &Account, base: &str, message: &Message) -> Value
         "participant_sid": message.participant_sid,
         "date_created": iso(message.date_created),
         "date_updated": iso(message.date_updated),
-        "delivery": delivery(message),
+        "delivery": message.delivery(),
         "content_sid": null,
         "url": url,
         "links": {
@@ -87,30 +87,6 @@ pub(super) fn message(account: &Account, base: &str, message: &Message) -> Value
 
 fn media_ref(file: &MediaRef) -> Value {
     json!({"sid": file.sid, "filename": file.filename, "content_type": file.content_type, "size": file.size})
-}
-
-/// The receipts in short. A message that was delivered was also sent.
-fn delivery(message: &Message) -> Value {
-    let total = message.receipts.len();
-    if total == 0 {
-        return Value::Null;
-    }
-    let reached = |status: DeliveryStatus| {
-        let count = message.receipts.values().filter(|receipt| receipt.status >= status).count();
-        match count {
-            0 => "none",
-            count if count == total => "all",
-            _ => "some",
-        }
-    };
-    json!({
-        "total": total,
-        "sent": reached(DeliveryStatus::Sent),
-        "delivered": reached(DeliveryStatus::Delivered),
-        "read": "none",
-        "failed": "none",
-        "undelivered": "none",
-    })
 }
 
 pub(super) fn receipt(account: &Account, base: &str, message: &Message, receipt: &Receipt) -> Value {
