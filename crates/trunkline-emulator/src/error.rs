@@ -119,6 +119,7 @@ pub(crate) const PARTICIPANT_EXISTS: ApiError = ApiError::new(409, 50433, "Parti
 pub(crate) const IDENTITY_OR_ADDRESS: ApiError =
     ApiError::new(400, 50451, "Either an identity or a messaging binding address is allowed, not both");
 
+pub(crate) const NO_CHANNEL_METADATA: ApiError = ApiError::new(404, 50530, "The message has no channel metadata");
 pub(crate) const MESSAGE_TOO_LONG: ApiError = ApiError::new(400, 50504, "Message body is too long");
 pub(crate) const MESSAGE_EMPTY: ApiError = ApiError::new(400, 20001, "Invalid parameter: Body or MediaSid");
 pub(crate) const MEDIA_UNKNOWN: ApiError = ApiError::new(400, 50512, "Media not found");

@@ -141,8 +141,9 @@ mod tests {
         }
         let entries = journal.after(0);
         assert_eq!((entries.len(), entries[0].seq), (MAX_ENTRIES, 4));
-        let last = serde_json::to_value(&journal.after(u64::try_from(MAX_ENTRIES).unwrap() + 2)).unwrap();
-        let expect = serde_json::json!([{"seq": MAX_ENTRIES + 3, "at": "1970-01-01T00:00:00.000Z", "what": "text_received"}]);
+        let last = serde_json::to_value(journal.after(u64::try_from(MAX_ENTRIES).unwrap() + 2)).unwrap();
+        let expect =
+            serde_json::json!([{"seq": MAX_ENTRIES + 3, "at": "1970-01-01T00:00:00.000Z", "what": "text_received"}]);
         assert_eq!(last, expect);
     }
 }

@@ -33,6 +33,7 @@ mod journal;
 mod owner;
 mod percent;
 mod phone_page;
+mod realtime;
 mod rest;
 mod server;
 mod state;

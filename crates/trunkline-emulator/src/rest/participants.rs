@@ -56,10 +56,7 @@ fn fields(form: &Form) -> Result<ParticipantFields, ApiError> {
         proxy_address: form.owned("MessagingBinding.ProxyAddress"),
         attributes: form.owned("Attributes"),
         role_sid: form.owned("RoleSid"),
-        last_read_message_index: match form.text("LastReadMessageIndex") {
-            Some("" | "null") => Some(None),
-            _ => form.number("LastReadMessageIndex")?.map(Some),
-        },
+        read_horizon: form.read_horizon()?,
         muted: None,
         last_read_timestamp: form.owned("LastReadTimestamp"),
         date_created: form.date("DateCreated")?,

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::account::Account;
 use crate::clock::iso;
 use crate::state::records::{
-    AddressConfiguration, AutoCreationKind, Configuration, ConversationRecord, DeliveryStatus, MediaRecord, MediaRef,
-    Message, Method, Participant, Receipt, ScopedTarget, ScopedWebhook, WebhookConfig,
+    AddressConfiguration, AutoCreationKind, Configuration, ConversationRecord, MediaRecord, MediaRef, Message, Method,
+    Participant, Receipt, ScopedTarget, ScopedWebhook, User, WebhookConfig,
 };
 
 pub(super) fn conversation(account: &Account, base: &str, record: &ConversationRecord) -> Value {
@@ -238,8 +238,28 @@ pub(super) fn address(account: &Account, base: &str, address: &AddressConfigurat
     })
 }
 
-pub(super) fn media(account: &Account, base: &str, file: &MediaRecord) -> Value {
-    let url = format!("{base}/Media/{}", file.sid);
+pub(super) fn user(account: &Account, base: &str, user: &User) -> Value {
+    let url = format!("{base}/Users/{}", user.sid);
+    json!({
+        "sid": user.sid,
+        "account_sid": account.account_sid,
+        "chat_service_sid": account.chat_service_sid,
+        "role_sid": user.role_sid,
+        "identity": user.identity,
+        "friendly_name": user.friendly_name,
+        "attributes": user.attributes,
+        // Known only with the reachability indicator, which is not emulated.
+        "is_online": null,
+        "is_notifiable": null,
+        "date_created": iso(user.date_created),
+        "date_updated": iso(user.date_updated),
+        "url": url,
+        "links": {"user_conversations": format!("{url}/Conversations")},
+    })
+}
+
+/// A file whose own address is `url`.
+pub(crate) fn media(account: &Account, url: &str, file: &MediaRecord) -> Value {
     json!({
         "sid": file.sid,
         "service_sid": account.chat_service_sid,

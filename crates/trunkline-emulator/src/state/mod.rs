@@ -44,14 +44,13 @@ pub(crate) use self::load::Stored;
 pub(crate) use self::media::MediaFields;
 pub(crate) use self::messages::MessageFields;
 pub(crate) use self::mutation::{Answer, Mutation, Step};
-pub(crate) use self::participants::ParticipantFields;
+pub(crate) use self::participants::{ParticipantFields, ReadHorizon};
 pub(crate) use self::scoped_webhooks::ScopedWebhookFields;
 pub(crate) use self::texts::Text;
 pub(crate) use self::users::UserFields;
 use crate::account::Account;
 use crate::clock::Clock;
 use crate::error::ApiError;
-use crate::journal::Noted;
 use events::{Event, EventType, Origin, Params, PreEvent, Target};
 use records::{
     AddressConfiguration, Configuration, Conversation, ConversationState, MediaRecord, PhoneMessage, User,
@@ -98,7 +97,6 @@ pub(crate) struct Effects {
     pub(crate) deliveries: Vec<Delivery>,
     /// What sockets have to hear or to know.
     pub(crate) outgoing: Vec<Outgoing>,
-    pub(crate) journal: Vec<Noted>,
 }
 
 /// Names one stored record. Numbers are positions, message indexes where a message is meant.
@@ -265,6 +263,10 @@ impl State {
     /// The conversation with this SID or unique name.
     pub(crate) fn conversation(&self, conversation: &str) -> Result<&Conversation, ApiError> {
         self.at(self.find(conversation)?)
+    }
+
+    pub(crate) fn conversation_at(&self, position: u64) -> Option<&Conversation> {
+        self.conversations.get(&position)
     }
 
     fn open(&self, position: u64) -> Result<&Conversation, ApiError> {

@@ -22,12 +22,19 @@ pub(crate) struct ParticipantFields {
     pub(crate) proxy_address: Option<String>,
     pub(crate) attributes: Option<String>,
     pub(crate) role_sid: Option<String>,
-    /// `Some(None)` takes the read horizon away.
-    pub(crate) last_read_message_index: Option<Option<u64>>,
+    pub(crate) read_horizon: Option<ReadHorizon>,
     pub(crate) last_read_timestamp: Option<String>,
     pub(crate) muted: Option<bool>,
     pub(crate) date_created: Option<Timestamp>,
     pub(crate) date_updated: Option<Timestamp>,
+}
+
+/// Up to which message somebody has read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadHorizon {
+    At(u64),
+    /// Nothing is said to be read.
+    Unset,
 }
 
 impl ParticipantFields {
@@ -235,7 +242,11 @@ impl State {
         if let Some(role) = fields.role()? {
             new.role_sid = role;
         }
-        if let Some(index) = fields.last_read_message_index {
+        if let Some(horizon) = fields.read_horizon {
+            let index = match horizon {
+                ReadHorizon::At(index) => Some(index),
+                ReadHorizon::Unset => None,
+            };
             new.last_read_message_index = index;
             new.last_read_timestamp = index.map(|_| iso(self.now()));
         }

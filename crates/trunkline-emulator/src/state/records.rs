@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use trunkline_proto::sid::{
-    AddressSid, ChannelMessageSid, ConversationSid, MediaSid, MessageSid, ParticipantSid, ReceiptSid, RoleSid,
-    UserSid, WebhookSid,
+    AddressSid, ChannelMessageSid, ConversationSid, MediaSid, MessageSid, ParticipantSid, ReceiptSid, RoleSid, UserSid,
+    WebhookSid,
 };
 
 use super::events::EventType;

@@ -2,7 +2,7 @@
 //!
 //! A user's SID is derived from the service and the identity, so that the same person is the same user after a reset.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest as _, Sha256};
 use trunkline_proto::sid::{RoleSid, UserSid};
@@ -46,6 +46,15 @@ impl State {
         position
             .and_then(|position| self.users.get(position))
             .ok_or_else(|| ApiError::not_found(&format!("/Users/{user}")))
+    }
+
+    pub(crate) fn user_at(&self, position: u64) -> Option<&User> {
+        self.users.get(&position)
+    }
+
+    /// The SID of the user at a position; empty if there is none.
+    pub(crate) fn user_sid(&self, position: u64) -> String {
+        self.user_at(position).map(|user| user.sid.to_string()).unwrap_or_default()
     }
 
     /// The position of the user with this identity, who is made if this is the first time that it is seen.
@@ -151,6 +160,19 @@ impl State {
         static NONE: BTreeSet<u64> = BTreeSet::new();
         let positions = self.memberships.get(&user).unwrap_or(&NONE);
         positions.iter().filter_map(move |position| Some((*position, self.membership(*position, user)?)))
+    }
+
+    /// A page of the conversations that a user is in, oldest first.
+    pub(crate) fn list_memberships<R>(
+        &self,
+        user: u64,
+        size: usize,
+        cursor: Option<Cursor>,
+        pick: impl Fn(&Self, u64, u64, &Participant) -> Option<R>,
+    ) -> Slice<R> {
+        let all: BTreeMap<u64, (u64, &Participant)> =
+            self.memberships(user).map(|(position, participant)| (position, (position, participant))).collect();
+        slice(&all, Order::Ascending, size, cursor, |(position, participant)| pick(self, user, *position, participant))
     }
 
     /// The participant that a user is in a conversation.

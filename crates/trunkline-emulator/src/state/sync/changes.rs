@@ -3,13 +3,16 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use trunkline_proto::sid::ConversationSid;
+use trunkline_proto::sync::ObjectKind;
 
 use super::super::records::{Message, Participant};
 use super::super::{Key, State};
+use super::object::word;
 use super::views::message_item;
-use super::{Item, ItemKey, Kind, Log, ObjectId};
+use super::{Item, ItemKey, Log, ObjectId};
 use crate::clock::iso_millis;
 use crate::journal::{AuthorKind, Happening, Noted};
+use crate::realtime::SocketOrder;
 
 /// One socket of one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,18 +23,30 @@ pub(crate) struct SocketId(pub(crate) u64);
 pub(crate) enum Outgoing {
     /// For whoever is subscribed to the object.
     Change(Change),
-    /// A socket that said who it is.
-    Connected(SocketId),
-    /// A socket that is gone.
-    Disconnected(SocketId),
-    /// A socket hears of an object from here on, after these frames.
-    Subscribed { socket: SocketId, object: ObjectId, frames: Vec<Vec<u8>> },
+    /// How a subscription went: first what was missed, then the outcome.
+    Subscribed(Subscribed),
     /// A socket hears of an object no more.
     Cancelled { socket: SocketId, object: ObjectId },
-    /// A frame for one socket.
-    Frame { socket: SocketId, frame: Vec<u8> },
+    /// The payload of a Sync notification for one socket.
+    Told { socket: SocketId, payload: Vec<u8> },
     /// Somebody is typing; these others are in the conversation.
     Typing { conversation: ConversationSid, identity: String, others: Vec<String> },
+    /// For the journal.
+    Noted(Noted),
+    /// Something about the sockets themselves.
+    Sockets(SocketOrder),
+}
+
+/// A subscription that begins: the socket hears of the object after these payloads.
+#[derive(Debug)]
+pub(crate) struct Subscribed {
+    pub(crate) socket: SocketId,
+    pub(crate) object: ObjectId,
+    pub(crate) object_sid: String,
+    pub(crate) correlation_id: u64,
+    pub(crate) payloads: Vec<Vec<u8>>,
+    /// Whether the replay is whole; if not the client asks again and hears nothing live.
+    pub(crate) is_whole: bool,
 }
 
 /// One event of one object.
@@ -56,7 +71,7 @@ impl State {
     /// Writes into the journal, once the change is committed.
     pub(crate) fn note(&mut self, what: Happening, conversation: Option<ConversationSid>) {
         let at = self.now();
-        self.effects.journal.push(Noted { at, conversation, what });
+        self.send(Outgoing::Noted(Noted { at, conversation, what }));
     }
 
     pub(crate) fn send(&mut self, outgoing: Outgoing) {
@@ -70,7 +85,7 @@ impl State {
     }
 
     pub(super) fn change(&self, object: ObjectId, item: Item, added: bool) -> Change {
-        let kind = object.kind().as_str();
+        let kind = word(object.kind());
         let event_type = format!("{kind}_item_{}", if added { "added" } else { "updated" });
         let id = item.log.changed;
         let mut body = self.item_body(object, id, &item.key, item.at);
@@ -82,14 +97,14 @@ impl State {
     }
 
     /// An item is gone.
-    pub(super) fn removal(&self, object: ObjectId, id: u64, key: ItemKey) -> Change {
-        let mut body = self.item_body(object, id, &key, self.now());
+    pub(super) fn removal(&self, object: ObjectId, id: u64, key: &ItemKey) -> Change {
+        let mut body = self.item_body(object, id, key, self.now());
         body.insert("item_data".to_owned(), Value::Object(Map::new()));
-        Change { id, object, event_type: format!("{}_item_removed", object.kind().as_str()), body: Value::Object(body) }
+        Change { id, object, event_type: format!("{}_item_removed", word(object.kind())), body: Value::Object(body) }
     }
 
     fn item_body(&self, object: ObjectId, id: u64, key: &ItemKey, at: Timestamp) -> Map<String, Value> {
-        let kind = object.kind().as_str();
+        let kind = word(object.kind());
         let mut body = Map::with_capacity(9);
         body.insert("id".to_owned(), json!(id));
         body.insert("date_created".to_owned(), json!(iso_millis(at)));
@@ -188,7 +203,7 @@ impl State {
         let sid = conversation.record.sid;
         self.effects.dirty.extend([Key::Conversation(position), Key::Removed(position)]);
         self.note(Happening::ParticipantRemoved, Some(sid));
-        let change = self.removal(ObjectId::Roster(position), event, gone.sid.as_str().into());
+        let change = self.removal(ObjectId::Roster(position), event, &gone.sid.as_str().into());
         self.send(Outgoing::Change(change));
         let user = gone.identity.as_ref().and_then(|identity| self.by_identity.get(identity)).copied();
         if let Some(user) = user {
@@ -205,7 +220,7 @@ impl State {
         record.conversations_event = event;
         record.left.add(event, sid);
         self.effects.dirty.insert(Key::User(user));
-        let change = self.removal(ObjectId::Conversations(user), event, sid.as_str().into());
+        let change = self.removal(ObjectId::Conversations(user), event, &sid.as_str().into());
         self.send(Outgoing::Change(change));
     }
 
@@ -247,7 +262,7 @@ impl State {
         conversation.record.log.messages = event;
         conversation.removed.messages.add(event, index);
         self.effects.dirty.extend([Key::Conversation(position), Key::Removed(position)]);
-        let change = self.removal(ObjectId::Messages(position), event, ItemKey::Index(index));
+        let change = self.removal(ObjectId::Messages(position), event, &ItemKey::Index(index));
         self.send(Outgoing::Change(change));
         self.document_changed(position);
     }
@@ -262,7 +277,7 @@ impl State {
         }
         for object in [ObjectId::Document(position), ObjectId::Messages(position), ObjectId::Roster(position)] {
             let id = self.event();
-            let kind = object.kind().as_str();
+            let kind = word(object.kind());
             let body = Map::from_iter([
                 ("id".to_owned(), json!(id)),
                 ("date_created".to_owned(), json!(iso_millis(self.now()))),
@@ -276,8 +291,8 @@ impl State {
 }
 
 /// Where an item is. Clients ask inside the socket, where only the path counts.
-pub(crate) fn item_url(sid: &str, kind: Kind, key: &ItemKey) -> String {
-    format!("{SYNC_URL}/v3/{}/{sid}/Items/{key}", kind.folder())
+pub(crate) fn item_url(sid: &str, kind: ObjectKind, key: &ItemKey) -> String {
+    format!("{SYNC_URL}/v3/{}/{sid}/Items/{key}", kind.collection())
 }
 
 /// Twilio's host of Sync.

@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::super::State;
@@ -118,6 +119,19 @@ impl State {
                 _ => false,
             };
         Ok(Page { items, before, after })
+    }
+
+    /// When an object was made and when it was changed last.
+    pub(crate) fn object_dates(&self, object: ObjectId) -> [Timestamp; 2] {
+        let dates = match object {
+            ObjectId::Conversations(user) | ObjectId::Info(user) => {
+                self.users.get(&user).map(|user| [user.date_created, user.date_updated])
+            }
+            ObjectId::Document(position) | ObjectId::Messages(position) | ObjectId::Roster(position) => {
+                self.conversations.get(&position).map(|one| [one.record.date_created, one.record.date_updated])
+            }
+        };
+        dates.unwrap_or_default()
     }
 
     /// The data of a document; an empty object for what is none.

@@ -18,11 +18,12 @@ mod log;
 mod object;
 mod permission;
 mod replay;
+mod subscriptions;
 mod views;
 
-pub(crate) use self::changes::{Change, Outgoing, SocketId};
+pub(crate) use self::changes::{Change, Outgoing, SYNC_URL, SocketId, Subscribed, item_url};
 pub(crate) use self::items::{ItemQuery, Page, Start};
 pub(crate) use self::log::{ConversationLog, Log, Removals, Removed};
-pub(crate) use self::object::{Kind, ObjectId};
-pub(crate) use self::replay::Replay;
+pub(crate) use self::object::ObjectId;
+pub(crate) use self::subscriptions::{MAX_BATCH, News};
 pub(crate) use self::views::{Item, ItemKey};

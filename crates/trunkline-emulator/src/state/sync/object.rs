@@ -1,6 +1,7 @@
 //! Names and SIDs of Sync objects.
 
 use trunkline_proto::sid::{ConversationSid, UserSid};
+use trunkline_proto::sync::ObjectKind;
 
 use super::super::State;
 use crate::error::ApiError;
@@ -20,45 +21,12 @@ pub(crate) enum ObjectId {
     Roster(u64),
 }
 
-/// What an object is to Sync.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Document,
-    List,
-    Map,
-}
-
-impl Kind {
-    /// As subscriptions and events write it.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Document => "document",
-            Self::List => "list",
-            Self::Map => "map",
-        }
-    }
-
-    /// The part of a path that names it.
-    pub(crate) fn folder(self) -> &'static str {
-        match self {
-            Self::Document => "Documents",
-            Self::List => "Lists",
-            Self::Map => "Maps",
-        }
-    }
-
-    /// The kind with this folder.
-    pub(crate) fn of_folder(folder: &str) -> Option<Self> {
-        [Self::Document, Self::List, Self::Map].into_iter().find(|kind| kind.folder() == folder)
-    }
-}
-
 impl ObjectId {
-    pub(crate) fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> ObjectKind {
         match self {
-            Self::Document(_) => Kind::Document,
-            Self::Messages(_) => Kind::List,
-            Self::Conversations(_) | Self::Info(_) | Self::Roster(_) => Kind::Map,
+            Self::Document(_) => ObjectKind::Document,
+            Self::Messages(_) => ObjectKind::List,
+            Self::Conversations(_) | Self::Info(_) | Self::Roster(_) => ObjectKind::Map,
         }
     }
 
@@ -70,6 +38,15 @@ impl ObjectId {
             Self::Messages(_) => MESSAGES,
             Self::Roster(_) => ROSTER,
         }
+    }
+}
+
+/// A kind as the names of events and their fields begin.
+pub(super) fn word(kind: ObjectKind) -> &'static str {
+    match kind {
+        ObjectKind::Map => "map",
+        ObjectKind::List => "list",
+        ObjectKind::Document => "document",
     }
 }
 
@@ -102,14 +79,14 @@ impl State {
     }
 
     /// The object of a kind with this name or Sync SID.
-    pub(crate) fn object(&self, kind: Kind, id: &str) -> Result<ObjectId, ApiError> {
+    pub(crate) fn object(&self, kind: ObjectKind, id: &str) -> Result<ObjectId, ApiError> {
         let found = match id.split_once('.') {
             Some((owner, suffix)) => self.object_by_name(owner, suffix),
             None => self.object_by_sid(id),
         };
         found
             .filter(|object| object.kind() == kind)
-            .ok_or_else(|| ApiError::not_found(&format!("/{}/{id}", kind.folder())))
+            .ok_or_else(|| ApiError::not_found(&format!("/{}/{id}", kind.collection())))
     }
 
     fn object_by_name(&self, owner: &str, suffix: &str) -> Option<ObjectId> {

@@ -34,7 +34,7 @@ impl State {
         let object = ObjectId::Messages(position);
         let gone = conversation.removed.messages.since(since)?;
         let mut changes: Vec<_> =
-            gone.map(|(event, index)| self.removal(object, event, super::ItemKey::Index(index))).collect();
+            gone.map(|(event, index)| self.removal(object, event, &super::ItemKey::Index(index))).collect();
         let later = conversation.messages.values().filter(|message| message.log.changed > since);
         changes.extend(later.map(|message| self.item_change(object, message_item(message), since)));
         Some(changes)
@@ -44,11 +44,11 @@ impl State {
         let mut changes: Vec<Change> = match object {
             ObjectId::Conversations(user) => {
                 let gone = self.users.get(&user)?.left.since(since)?;
-                gone.map(|(event, sid)| self.removal(object, event, sid.as_str().into())).collect()
+                gone.map(|(event, sid)| self.removal(object, event, &sid.as_str().into())).collect()
             }
             ObjectId::Roster(position) => {
                 let gone = self.conversations.get(&position)?.removed.participants.since(since)?;
-                gone.map(|(event, sid)| self.removal(object, event, sid.as_str().into())).collect()
+                gone.map(|(event, sid)| self.removal(object, event, &sid.as_str().into())).collect()
             }
             _ => Vec::new(),
         };

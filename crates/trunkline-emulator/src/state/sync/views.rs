@@ -61,7 +61,8 @@ impl State {
             "bindings": {},
         });
         if let (Some((index, last)), Value::Object(fields)) = (conversation.messages.last_key_value(), &mut data) {
-            fields.insert("lastMessage".to_owned(), json!({"index": index, "timestamp": iso_millis(last.date_created)}));
+            fields
+                .insert("lastMessage".to_owned(), json!({"index": index, "timestamp": iso_millis(last.date_created)}));
         }
         Some(data)
     }
@@ -89,7 +90,8 @@ impl State {
         let user = participant.identity.as_ref().and_then(|identity| self.by_identity.get(identity));
         let mut bindings = Map::new();
         if let Some(binding) = &participant.binding {
-            let pair = json!({"address": binding.address, "proxy_address": binding.proxy_address, "type": binding.channel});
+            let pair =
+                json!({"address": binding.address, "proxy_address": binding.proxy_address, "type": binding.channel});
             bindings.insert(binding.channel.clone(), pair);
         }
         let mut data = json!({
