@@ -34,7 +34,7 @@ use self::probe::probe;
 use self::supervision::supervised;
 use self::webhook_watch::keep_registered;
 use crate::config::{AgentSettings, ConciergeSource, Settings, TwilioSettings, console_token};
-use crate::connectors::{Connector, Connectors, TwilioConnector};
+use crate::connectors::{Connector, Connectors, TwilioConnector, WebChatConnector};
 use crate::console::{Access, ConsoleState, console_routes, event_routes};
 use crate::edge::from_twilio::SOURCE;
 use crate::edge::{Readiness, Warnings, WebhookEdge, health_routes, webhook_routes};
@@ -42,6 +42,7 @@ use crate::live::Live;
 use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender, Typing};
 use crate::server::{Server, ServerError};
 use crate::telemetry::{Observed, Telemetry};
+use crate::webchat::{self, Hub, WebChat, chat_routes};
 
 /// How long a request may take, whatever it waits for.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -95,6 +96,7 @@ pub enum GatewayError {
 pub struct Gateway {
     address: SocketAddr,
     console_url: String,
+    chat_url: Option<String>,
     readiness: Readiness,
     stages: Stages,
     tasks: TaskTracker,
@@ -156,7 +158,11 @@ impl Gateway {
             Some(twilio) => Some(Twilio::build(twilio.clone(), address, &meter)?),
             None => None,
         };
-        let connectors = Connectors::new(twilio.iter().map(|twilio| Arc::clone(&twilio.connector)));
+        let hub = Hub::default();
+        let chat_connector = WebChatConnector::new(store.clone(), hub.clone());
+        let chat_connector = settings.webchat.as_ref().map(|_| Arc::new(chat_connector) as Arc<dyn Connector>);
+        let of_twilio = twilio.iter().map(|twilio| Arc::clone(&twilio.connector));
+        let connectors = Connectors::new(of_twilio.chain(chat_connector));
         for connector in connectors.iter() {
             readiness.connector_starting(connector.name());
         }
@@ -178,6 +184,7 @@ impl Gateway {
         let gateway = Self {
             address,
             console_url: format!("http://{address}/login?token={}", token.expose()),
+            chat_url: settings.webchat.is_some().then(|| format!("http://{address}/chat")),
             readiness: readiness.clone(),
             stages: Stages::default(),
             tasks: TaskTracker::new(),
@@ -196,10 +203,17 @@ impl Gateway {
             live: context.live.clone(),
             access: Access::new(&token),
         });
-        let router = routes(console, twilio.as_ref(), &context, &readiness, telemetry.registry());
+        let chat = settings.webchat.map(|chat| Arc::new(WebChat::new(context.clone(), chat, readiness.clone(), hub)));
+        let mut router = routes(console, twilio.as_ref(), &context, &readiness, telemetry.registry());
+        if let Some(chat) = &chat {
+            router = router.merge(chat_routes(Arc::clone(chat)).layer(CatchPanicLayer::new()));
+        }
         gateway.until_taken("data files", watch(files, readiness.clone()));
         gateway.work(&context, typing).await?;
         gateway.serve(server, router);
+        if let Some(chat) = chat {
+            gateway.chat(chat, &context);
+        }
         if let Some(twilio) = &twilio {
             gateway.connect(twilio, &context).await?;
             gateway.until_taken("webhook", keep_registered(Arc::clone(&twilio.backend), context.missed.clone()));
@@ -215,6 +229,11 @@ impl Gateway {
     /// A link that opens the console: it carries the token.
     pub fn console_url(&self) -> &str {
         &self.console_url
+    }
+
+    /// The visitor's page of the web chat, if it runs.
+    pub fn chat_url(&self) -> Option<&str> {
+        self.chat_url.as_deref()
     }
 
     /// Whether texts flow.
@@ -258,6 +277,21 @@ impl Gateway {
         self.until_taken("probe", probe(context.clone(), self.readiness.clone()));
         self.readiness.pipeline_started();
         Ok(())
+    }
+
+    /// The web chat needs nobody else: it is there as soon as it is served.
+    fn chat(&self, chat: Arc<WebChat>, context: &Context) {
+        self.readiness.connector_started(webchat::SOURCE);
+        if let Some(connector) = context.connectors.named(webchat::SOURCE) {
+            let catch_up = CatchUp::new(context.clone(), Arc::clone(connector));
+            // A disabled catch-up ends at once, which is no reason to start the gateway again.
+            let stop = self.stages.taking.clone();
+            self.spawn("webchat", async move {
+                catch_up.run(stop.clone()).await;
+                stop.cancelled().await;
+                chat.ended().await;
+            });
+        }
     }
 
     /// Starts the backend. Refused credentials end the start; an unreachable provider is tried until it answers.

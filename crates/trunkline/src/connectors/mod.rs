@@ -2,6 +2,7 @@
 
 mod codes;
 mod twilio;
+mod webchat;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use trunkline_core::event::{MessageReceived, SendMessage};
 use trunkline_store::Sent;
 
 pub use twilio::TwilioConnector;
+pub use webchat::WebChatConnector;
 
 /// One way out to a platform.
 #[async_trait]
