@@ -58,7 +58,7 @@ export function createThread(fetchPage, onError) {
     at('thread-pane').dataset.channel = conversation.channel ?? '';
     setText(at('who').firstElementChild, known ? showAddress(conversation.address) : 'Conversation');
     setText(at('who-channel'), known ? showChannel(conversation.channel) : '');
-    setText(at('who-connector'), known ? `by ${showConnector(conversation.connector)}` : '');
+    setText(at('who-connector'), known ? `via ${showConnector(conversation.connector)}` : '');
     at('who-channel').hidden = !known;
     setText(at('who-sid').querySelector('.sid-text'), conversation.external_id || conversation.id);
     const badge = stateBadge(conversation.state);

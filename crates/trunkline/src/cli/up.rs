@@ -20,8 +20,8 @@ pub(super) fn run(args: &UpArgs) -> ExitCode {
 fn up_until_signal(args: &UpArgs) -> Result<ExitCode, ExitCode> {
     let reader = reader(&args.serve).map_err(|error| misconfigured(&error))?;
     let reader = with_flag(reader, "emulator.listen", args.emulator_listen.map(|address| address.to_string()));
-    let is_silent = setting("webchat.enabled").is_some_and(|setting| reader.text(setting).is_none());
-    let reader = with_flag(reader, "webchat.enabled", is_silent.then(|| "true".to_owned()));
+    let is_silent = setting("web_chat.enabled").is_some_and(|setting| reader.text(setting).is_none());
+    let reader = with_flag(reader, "web_chat.enabled", is_silent.then(|| "true".to_owned()));
     // Which account it is, only the running emulator knows. Everything else is checked before anything starts.
     let unknown = [
         ("twilio.account_sid", format!("AC{:032}", 0)),
