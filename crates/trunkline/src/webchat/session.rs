@@ -200,8 +200,14 @@ impl<'a> Visitor<'a> {
             wire.error(&TOO_MANY_SOCKETS).await?;
             return Err(End::Policy);
         };
-        let lines = store.latest_chat_lines(&conversation, after, HISTORY).await?;
+        let lines = if is_begun { store.latest_chat_lines(&conversation, after, HISTORY).await? } else { Vec::new() };
         let first = lines.first().map_or(after, index_of);
+        let seen = match lines.last() {
+            Some(last) => index_of(last),
+            // A page may claim to have more than there is: a log was put back, say. It gets what comes from now on.
+            None if is_begun => store.latest_chat_lines(&conversation, -1, 1).await?.last().map_or(-1, index_of),
+            None => -1,
+        };
         let frame = ToPage::Welcome {
             token: token.expose(),
             conversation: &conversation,
@@ -214,7 +220,6 @@ impl<'a> Visitor<'a> {
         if seat.is_typing {
             wire.tell(&ToPage::Typing { on: true }).await?;
         }
-        let seen = lines.last().map_or(after, index_of);
         let token_hash = hash(&token);
         Ok(Self { chat, peer, conversation, token_hash, is_begun, seat, seen, typing: Typing::default() })
     }

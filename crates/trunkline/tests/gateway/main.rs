@@ -15,3 +15,4 @@ mod recovery;
 mod support;
 mod telemetry;
 mod webchat;
+mod webchat_strangers;

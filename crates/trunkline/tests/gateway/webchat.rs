@@ -1,20 +1,17 @@
 //! The web chat over real sockets: what a visitor is promised, whatever is restarted, and what a stranger may not do.
 
-use reqwest::StatusCode;
-use reqwest::header::CONTENT_SECURITY_POLICY;
-use serde_json::{Value, json};
+use rusqlite::{Connection, TransactionBehavior};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use trunkline_core::Pii;
 use trunkline_store::{ChatSide, Store};
 
 use crate::support::{
-    ADA, CONSOLE_TOKEN, Model, Program, Visitor, World, answer, free_address, line, lines, open_socket, until,
+    ADA, CONSOLE_TOKEN, Model, Program, Visitor, WEBCHAT_ALONE, World, answer, free_address, line, lines, until,
 };
 
-/// Twilio is switched off: nobody but the web chat is there.
-const ALONE: [(&str, &str); 2] = [("TRUNKLINE_WEBCHAT", "true"), ("TWILIO_ENABLED", "false")];
-
 async fn alone(env: &[(&str, &str)]) -> World {
-    World::start(&[&ALONE, env].concat()).await
+    World::start(&[&WEBCHAT_ALONE, env].concat()).await
 }
 
 fn told(index: u64, from: &str, text: &str) -> (u64, String, String) {
@@ -63,11 +60,12 @@ async fn a_message_that_is_sent_again_is_one_message() {
         visitor.says("m1", text).await;
         assert_eq!(visitor.next_of("accepted").await["index"], 0);
     }
+    let answered = async || lines(&visitor.again(&world, None).await.welcome);
+    until("it is answered", async || (answered().await.len() >= 2).then_some(())).await;
     let mut later = visitor.again(&world, None).await;
     later.says("m1", "text 1").await;
     assert_eq!(later.next_of("accepted").await["index"], 0);
     later.says("m2", "text 2").await;
-    let answered = async || lines(&visitor.again(&world, None).await.welcome);
     until("both are answered", async || (answered().await.len() >= 4).then_some(())).await;
     assert_eq!(answered().await, dialogue(2));
 }
@@ -180,112 +178,6 @@ async fn the_console_sees_that_a_visitor_types_and_nothing_is_kept_of_it() {
 }
 
 #[tokio::test]
-async fn pages_of_other_origins_are_kept_out_unless_they_are_allowed() {
-    let world = alone(&[("TRUNKLINE_WEBCHAT_ORIGINS", "https://Shop.example.com, http://localhost:3000")]).await;
-    let own = world.gateway_url("");
-    for (origin, expected) in [
-        (Some(own.as_str()), None),
-        (Some("https://shop.example.com"), None),
-        (Some("http://localhost:3000"), None),
-        (None, None),
-        (Some("https://evil.example.com"), Some(403)),
-        (Some("null"), Some(403)),
-    ] {
-        assert_eq!(open_socket(&world, origin).await.err(), expected, "{origin:?}");
-    }
-    let page = world.get("/chat").await;
-    let policy = page.headers[CONTENT_SECURITY_POLICY].to_str().unwrap();
-    assert!(policy.ends_with("frame-ancestors 'self' https://shop.example.com http://localhost:3000"), "{policy}");
-    assert!(!policy.contains("unsafe"), "{policy}");
-    for (path, kind) in [("/chat/embed.js", "text/javascript"), ("/chat/chat.css", "text/css")] {
-        let file = world.get(path).await;
-        assert_eq!((file.status, file.headers["content-type"].to_str().unwrap()), (StatusCode::OK, kind));
-    }
-    assert_eq!(world.get("/chat/nothing.js").await.status, StatusCode::NOT_FOUND);
-    assert_eq!(world.get("/chat/socket").await.status, StatusCode::BAD_REQUEST, "no WebSocket");
-}
-
-#[tokio::test]
-async fn what_makes_no_sense_is_told_and_too_much_of_it_ends_the_socket() {
-    let world = alone(&[]).await;
-    let mut visitor = Visitor::new(&world).await;
-    for frame in ["no json", "{}", r#"{"type":"sing"}"#, r#"{"type":"message","id":"m1"}"#, r#"{"type":"hello"}"#] {
-        visitor.raw(frame).await;
-        assert_eq!(visitor.next().await["code"], "webchat.bad_frame", "{frame}");
-    }
-    assert_eq!(visitor.try_next().await, Err(1008));
-    let mut large = Visitor::new(&world).await;
-    large.says("m1", &"x".repeat(40 << 10)).await;
-    let refused = large.try_next().await;
-    assert!(refused.as_ref().is_err() || refused.unwrap()["code"] == "webchat.bad_frame");
-    assert!(world.metric("trunkline_webchat_refused_total", "code=\"webchat.bad_frame\"").await >= 5.0);
-}
-
-#[tokio::test]
-async fn a_message_that_cannot_be_taken_is_refused_and_the_chat_goes_on() {
-    let world = alone(&[("TRUNKLINE_WEBCHAT_NEW_VISITORS", "1")]).await;
-    let mut visitor = Visitor::new(&world).await;
-    let exact = "é".repeat(2048);
-    let long_id = "x".repeat(65);
-    for (id, text, code) in [
-        ("m0", " \n", "webchat.empty"),
-        ("m0", &format!("{exact}x"), "webchat.too_long"),
-        ("m 0", "text", "webchat.bad_id"),
-        ("", "text", "webchat.bad_id"),
-        (&long_id, "text", "webchat.bad_id"),
-    ] {
-        visitor.says(id, text).await;
-        let refused = visitor.next_said().await;
-        assert_eq!(
-            (&refused["type"], &refused["code"], &refused["retry"]),
-            (&json!("refused"), &json!(code), &json!(false))
-        );
-        assert_eq!(refused["id"], id);
-    }
-    visitor.says("m0", &exact).await;
-    assert_eq!(visitor.next_of("accepted").await["index"], 0);
-
-    let mut other = Visitor::new(&world).await;
-    other.says("m1", "text 1").await;
-    let refused = other.next_said().await;
-    assert_eq!((&refused["code"], &refused["retry"]), (&json!("webchat.too_many_visitors"), &json!(true)));
-
-    let mut refused = Value::Null;
-    for number in 1..=31 {
-        visitor.says(&format!("m{number}"), "text 1").await;
-    }
-    while refused["type"] != "refused" {
-        refused = visitor.next().await;
-    }
-    assert_eq!((&refused["code"], &refused["retry"]), (&json!("webchat.too_fast"), &json!(true)));
-}
-
-#[tokio::test]
-async fn a_visitor_has_a_bounded_number_of_windows() {
-    let world = alone(&[]).await;
-    let mut visitor = Visitor::new(&world).await;
-    visitor.says("m1", "text 1").await;
-    visitor.next_of("accepted").await;
-    let mut windows = Vec::new();
-    for _ in 1..8 {
-        windows.push(visitor.again(&world, None).await);
-    }
-    let mut socket = Visitor::new(&world).await;
-    let hello = json!({ "type": "hello", "token": visitor.token });
-    // A second hello is no way around it either.
-    socket.send(&hello).await;
-    assert_eq!(socket.next().await["code"], "webchat.bad_frame");
-    let refused = Visitor::try_greet(&world, hello).await;
-    assert_eq!(refused["code"], "webchat.too_many_sockets");
-    drop(windows.pop());
-    until("a window is free", async || {
-        let hello = json!({ "type": "hello", "token": visitor.token });
-        (Visitor::try_greet(&world, hello).await["type"] == "welcome").then_some(())
-    })
-    .await;
-}
-
-#[tokio::test]
 async fn a_stopping_gateway_sends_its_visitors_away_and_finds_them_again() {
     let mut world = alone(&[("TRUNKLINE_DRAIN", "5m")]).await;
     let mut visitor = Visitor::new(&world).await;
@@ -302,7 +194,7 @@ async fn a_stopping_gateway_sends_its_visitors_away_and_finds_them_again() {
 
 #[tokio::test]
 async fn a_killed_gateway_answers_each_text_once() {
-    let mut world = World::without_gateway(&ALONE).await;
+    let mut world = World::without_gateway(&WEBCHAT_ALONE).await;
     world.set("TRUNKLINE_LISTEN", &free_address().await.to_string());
     let start = async |world: &World, name: &'static str| {
         let mut program = Program::start(name, world.folder.path(), world.env(), &["serve"]);
@@ -367,7 +259,7 @@ async fn both_connectors_work_side_by_side_and_one_that_is_out_of_reach_does_not
 
 #[tokio::test]
 async fn what_was_written_down_and_never_reached_the_bus_is_answered_after_a_start() {
-    let mut world = World::without_gateway(&ALONE).await;
+    let mut world = World::without_gateway(&WEBCHAT_ALONE).await;
     std::fs::create_dir_all(world.data_dir()).unwrap();
     let store = Store::open(&world.data_dir().join("store.db")).await.unwrap();
     store.begin_chat("chat-1", "hash").await.unwrap();
@@ -381,4 +273,64 @@ async fn what_was_written_down_and_never_reached_the_bus_is_answered_after_a_sta
     .await;
     assert_eq!(said[1].text.expose(), "answer 1");
     store.close().await;
+}
+
+#[tokio::test]
+async fn what_the_bus_cannot_take_is_refused_and_taken_once_when_it_is_sent_again() {
+    let world = alone(&[]).await;
+    let mut visitor = Visitor::new(&world).await;
+    let mut other = Connection::open(world.data_dir().join("bus.db")).unwrap();
+    let transaction = other.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+    transaction.execute("INSERT OR REPLACE INTO probe VALUES (9, 9)", []).unwrap();
+    visitor.says("m1", "text 1").await;
+    let refused = visitor.next_of("refused").await;
+    assert_eq!((&refused["code"], &refused["retry"]), (&json!("webchat.unavailable"), &json!(true)));
+    transaction.rollback().unwrap();
+    visitor.says("m1", "text 1").await;
+    assert_eq!(visitor.next_of("accepted").await["index"], 0);
+    let said = async || lines(&visitor.again(&world, None).await.welcome);
+    until("it is answered", async || (said().await.len() >= 2).then_some(())).await;
+    until("everything is dealt with", async || (world.api("/api/v1/status").await["backlog"] == 0).then_some(())).await;
+    assert_eq!(said().await, dialogue(1));
+}
+
+#[tokio::test]
+async fn a_gateway_without_its_data_folder_accepts_nothing() {
+    let world = alone(&[]).await;
+    let mut visitor = Visitor::new(&world).await;
+    std::fs::rename(world.data_dir(), world.folder.path().join("gone")).unwrap();
+    until("the gateway notices", async || world.get("/readyz").await.text.contains("was removed").then_some(())).await;
+    visitor.says("m1", "text 1").await;
+    assert_eq!(visitor.next_of("refused").await["code"], "webchat.unavailable");
+}
+
+#[tokio::test]
+async fn a_long_conversation_comes_back_with_its_newest_end() {
+    let mut world = World::without_gateway(&WEBCHAT_ALONE).await;
+    world.set("TRUNKLINE_CATCH_UP", "false");
+    std::fs::create_dir_all(world.data_dir()).unwrap();
+    let store = Store::open(&world.data_dir().join("store.db")).await.unwrap();
+    let digest = Sha256::digest("the token");
+    let hash: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    store.begin_chat("chat-1", &hash).await.unwrap();
+    for number in 0..250 {
+        let side = ChatSide::Agent { outbox_id: number.to_string() };
+        store.add_chat_line("chat-1", &side, &Pii::new(format!("line {number}"))).await.unwrap();
+    }
+    store.close().await;
+    world.start_gateway().await;
+    let whole = Visitor::greet(&world, json!({ "token": "the token" })).await;
+    let shown = lines(&whole.welcome);
+    assert_eq!(
+        (shown.len(), &shown[0], &shown[199]),
+        (200, &told(50, "agent", "line 50"), &told(249, "agent", "line 249"))
+    );
+    assert_eq!(whole.welcome["earlier"], true);
+    let rest = whole.again(&world, Some(240)).await;
+    assert_eq!((lines(&rest.welcome).len(), &rest.welcome["earlier"]), (9, &json!(false)));
+    let mut ahead = whole.again(&world, Some(900)).await;
+    assert_eq!(lines(&ahead.welcome).len(), 0);
+    ahead.says("m1", "text 1").await;
+    assert_eq!(ahead.shown().await, told(250, "visitor", "text 1"));
+    tokio::time::timeout(crate::support::DEADLINE, world.stop_gateway()).await.unwrap();
 }

@@ -10,6 +10,9 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::{DEADLINE, World};
 
+/// Twilio is switched off: nobody but the web chat is there.
+pub(crate) const WEBCHAT_ALONE: [(&str, &str); 2] = [("TRUNKLINE_WEBCHAT", "true"), ("TWILIO_ENABLED", "false")];
+
 pub(crate) struct Visitor {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     pub(crate) token: String,
