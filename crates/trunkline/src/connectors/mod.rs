@@ -15,11 +15,19 @@ use trunkline_store::Sent;
 pub use twilio::TwilioConnector;
 pub use webchat::WebChatConnector;
 
+/// What SMS and WhatsApp take in one message (Conversations limits page: 1600 characters).
+pub const MAX_TEXT_CHARS: usize = 1600;
+
 /// One way out to a platform.
 #[async_trait]
 pub trait Connector: Send + Sync {
     /// Its name, as envelopes and conversations carry it.
     fn name(&self) -> &str;
+
+    /// The longest text that one message takes, in characters. Default: 1600, what SMS and WhatsApp take.
+    fn max_text_chars(&self) -> usize {
+        MAX_TEXT_CHARS
+    }
 
     /// Says something. The message carries `outbox_id`, so that [`find_sent`](Self::find_sent) can find it.
     ///

@@ -8,6 +8,9 @@ use trunkline_store::{ChatLine, ChatSide, Sent, Store, StoreError};
 use super::{Connector, ConnectorError, ReadBack};
 use crate::webchat::{Hub, Push, SOURCE, message_id, received};
 
+/// The longest answer, in characters.
+const MAX_ANSWER_CHARS: usize = 8000;
+
 /// The connector named `webchat`.
 pub struct WebChatConnector {
     store: Store,
@@ -25,6 +28,11 @@ impl WebChatConnector {
 impl Connector for WebChatConnector {
     fn name(&self) -> &str {
         SOURCE
+    }
+
+    /// A page has room: what is longer than a few screens nobody reads.
+    fn max_text_chars(&self) -> usize {
+        MAX_ANSWER_CHARS
     }
 
     async fn send(&self, message: &SendMessage) -> Result<Sent, ConnectorError> {

@@ -16,6 +16,7 @@ use super::lane::{Heard, LaneError};
 use super::lanes::Inbox;
 use super::relay::EgressCommand;
 use super::wait::backoff;
+use crate::connectors::MAX_TEXT_CHARS;
 use crate::telemetry::{set_parent, traceparent};
 
 /// What a turn came to.
@@ -30,8 +31,6 @@ pub(super) enum Turned {
 
 /// What an agent sees of the conversation so far.
 const MAX_HISTORY: u32 = 60;
-/// The longest answer: what SMS and WhatsApp take in one message (Conversations limits page: 1600 characters).
-const MAX_REPLY_CHARS: usize = 1600;
 /// An agent that says more than this, in bytes, has lost itself.
 const MAX_SPOKEN_BYTES: usize = 64 << 10;
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
@@ -153,7 +152,8 @@ async fn commit(
     reply: AgentReply,
     kind: ReplyKind,
 ) -> Result<Turned, LaneError> {
-    let text = fit(reply.text.into_inner());
+    let connector = context.connectors.named(&conversation.connector);
+    let text = fit(reply.text.into_inner(), connector.map_or(MAX_TEXT_CHARS, |connector| connector.max_text_chars()));
     let mut memories = reply.memories;
     if reply.hand_over {
         // No name that an agent makes of a person's words begins with a dot.
@@ -243,10 +243,10 @@ fn letter_id(connector: &str, external_id: &str) -> String {
     format!("{connector}:{external_id}")
 }
 
-/// Cuts a text to what one message takes, at the end of a sentence or a word if there is one near.
-fn fit(text: String) -> String {
-    let Some((end, _)) = text.char_indices().nth(MAX_REPLY_CHARS - 1) else { return text };
-    if text.chars().count() <= MAX_REPLY_CHARS {
+/// Cuts a text to `most` characters, at the end of a sentence or a word if there is one near.
+fn fit(text: String, most: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(most.saturating_sub(1)) else { return text };
+    if text.chars().count() <= most {
         return text;
     }
     let head = text.get(..end).unwrap_or_default();
@@ -261,12 +261,13 @@ mod tests {
 
     #[test]
     fn long_answers_are_cut_where_it_reads_well() {
+        let fit = |text| fit(text, MAX_TEXT_CHARS);
         assert_eq!(fit("short".into()), "short");
-        let exact = "é".repeat(MAX_REPLY_CHARS);
+        let exact = "é".repeat(MAX_TEXT_CHARS);
         assert_eq!(fit(exact.clone()), exact);
         let sentences = "This is a sentence. ".repeat(200);
         let cut = fit(sentences);
-        assert!(cut.ends_with("sentence.…") && cut.chars().count() <= MAX_REPLY_CHARS, "{cut}");
-        assert_eq!(fit("é".repeat(MAX_REPLY_CHARS + 1)).chars().count(), MAX_REPLY_CHARS);
+        assert!(cut.ends_with("sentence.…") && cut.chars().count() <= MAX_TEXT_CHARS, "{cut}");
+        assert_eq!(fit("é".repeat(MAX_TEXT_CHARS + 1)).chars().count(), MAX_TEXT_CHARS);
     }
 }

@@ -127,9 +127,13 @@ async fn tell(connectors: &Connectors, mut inbox: Inbox<Hint>) {
             if timeout(PATIENCE, connector.typing(&hint.conversation, hint.is_typing)).await.is_err() {
                 tracing::debug!(connector = connector.name(), "a platform took too long over a hint");
             }
-            repeats += 1;
-            if !hint.is_typing || repeats >= MAX_REPEATS {
+            if !hint.is_typing {
                 break;
+            }
+            repeats += 1;
+            if repeats >= MAX_REPEATS {
+                hint.is_typing = false;
+                continue;
             }
             match timeout(REPEAT_EVERY, inbox.more()).await {
                 Ok(Some(later)) => {

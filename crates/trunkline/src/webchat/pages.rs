@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use rust_embed::RustEmbed;
 
@@ -18,6 +18,7 @@ pub(super) fn routes(origins: &[String]) -> Router {
     let policy = Arc::new(policy(origins));
     Router::new()
         .route("/chat", get(|State(policy): State<Arc<HeaderValue>>| async move { file("index.html", &policy) }))
+        .route("/chat/", get(|| async { Redirect::to("../chat") }))
         .route(
             "/chat/{file}",
             get(|State(policy): State<Arc<HeaderValue>>, Path(name): Path<String>| async move { file(&name, &policy) }),

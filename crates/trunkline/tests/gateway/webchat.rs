@@ -311,7 +311,7 @@ async fn a_long_conversation_comes_back_with_its_newest_end() {
     std::fs::create_dir_all(world.data_dir()).unwrap();
     let store = Store::open(&world.data_dir().join("store.db")).await.unwrap();
     let digest = Sha256::digest("the token");
-    let hash: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = digest.iter().fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"));
     store.begin_chat("chat-1", &hash).await.unwrap();
     for number in 0..250 {
         let side = ChatSide::Agent { outbox_id: number.to_string() };
@@ -333,4 +333,18 @@ async fn a_long_conversation_comes_back_with_its_newest_end() {
     ahead.says("m1", "text 1").await;
     assert_eq!(ahead.shown().await, told(250, "visitor", "text 1"));
     tokio::time::timeout(crate::support::DEADLINE, world.stop_gateway()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_may_be_longer_than_a_text_message() {
+    let mut world = World::without_gateway(&WEBCHAT_ALONE).await;
+    let long = "A sentence that goes on. ".repeat(100);
+    let rules = world.folder.path().join("long.toml");
+    std::fs::write(&rules, format!("name = \"a\"\ngreeting = {long:?}\nfallback = [{long:?}]\n")).unwrap();
+    world.set("TRUNKLINE_CONCIERGE", &rules.display().to_string());
+    world.start_gateway().await;
+    let mut visitor = Visitor::new(&world).await;
+    visitor.says("m1", "tell me everything").await;
+    let _mine = visitor.shown().await;
+    assert_eq!(visitor.shown().await.2.trim(), long.trim());
 }

@@ -32,6 +32,8 @@ async fn pages_of_other_origins_are_kept_out_unless_they_are_allowed() {
         let file = world.get(path).await;
         assert_eq!((file.status, file.headers["content-type"].to_str().unwrap()), (StatusCode::OK, kind));
     }
+    let slash = world.get("/chat/").await;
+    assert_eq!((slash.status, &slash.headers["location"]), (StatusCode::SEE_OTHER, &"../chat".parse().unwrap()));
     assert_eq!(world.get("/chat/nothing.js").await.status, StatusCode::NOT_FOUND);
     assert_eq!(world.get("/chat/socket").await.status, StatusCode::BAD_REQUEST, "no WebSocket");
 }
