@@ -25,12 +25,9 @@ pub(super) const MAX_BAD_FRAMES: u32 = 5;
 pub(super) const MAX_SOCKETS_PER_VISITOR: usize = 8;
 /// Lines that a `welcome` brings; older ones stay where they are.
 pub(super) const HISTORY: u32 = 200;
-/// How long a socket may take until its `hello`.
-pub(super) const HELLO_WITHIN: Duration = Duration::from_secs(10);
-/// How often a socket is asked whether anybody is there.
-pub(super) const PING_EVERY: Duration = Duration::from_secs(25);
-/// A socket of which nothing was heard for so long is closed.
-pub(super) const IDLE: Duration = Duration::from_secs(80);
+/// How long a silent socket is kept.
+pub(super) const PATIENCE: Patience =
+    Patience { hello: Duration::from_secs(10), ping_every: Duration::from_secs(25), idle: Duration::from_secs(80) };
 /// How long a socket may take to take a frame.
 pub(super) const WRITE_WITHIN: Duration = Duration::from_secs(10);
 /// Signs of typing that are passed on: at most one in this time.
@@ -42,6 +39,17 @@ const MAX_SOCKETS: u64 = 2048;
 const MESSAGES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
 /// Visitors, and addresses, that are counted at once. Beyond them the new ones wait.
 const MAX_COUNTED: usize = 16_384;
+
+/// How long sockets are waited for.
+#[derive(Clone, Copy)]
+pub(super) struct Patience {
+    /// How long a socket may take until its `hello`.
+    pub(super) hello: Duration,
+    /// How often a socket is asked whether anybody is there.
+    pub(super) ping_every: Duration,
+    /// A socket of which nothing was heard for so long is closed.
+    pub(super) idle: Duration,
+}
 
 /// A quarter of the files that may be open: the rest is for requests, for the databases and for calls elsewhere.
 pub(super) fn max_sockets() -> usize {

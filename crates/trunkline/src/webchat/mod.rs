@@ -16,6 +16,8 @@ mod message;
 mod origin;
 mod pages;
 mod session;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::net::SocketAddr;
@@ -32,7 +34,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use self::limits::{Limits, MAX_FRAME_BYTES, READ_BUFFER_BYTES, max_sockets};
+use self::limits::{Limits, MAX_FRAME_BYTES, PATIENCE, Patience, READ_BUFFER_BYTES, max_sockets};
 use crate::config::WebChatSettings;
 use crate::edge::Readiness;
 use crate::pipeline::Context;
@@ -48,6 +50,7 @@ pub struct WebChat {
     readiness: Readiness,
     hub: Hub,
     limits: Limits,
+    patience: Patience,
     sockets: Arc<Semaphore>,
     sessions: TaskTracker,
 }
@@ -58,6 +61,7 @@ impl WebChat {
         Self {
             context,
             limits: Limits::new(settings.new_visitors),
+            patience: PATIENCE,
             settings,
             readiness,
             hub,

@@ -12,9 +12,7 @@ use trunkline_store::{ChatLine, StoreError};
 
 use super::hub::{Push, Seat};
 use super::intake::Writer;
-use super::limits::{
-    HELLO_WITHIN, HISTORY, IDLE, MAX_BAD_FRAMES, MAX_TOKEN_BYTES, PING_EVERY, TYPING_EVERY, WRITE_WITHIN,
-};
+use super::limits::{HISTORY, MAX_BAD_FRAMES, MAX_TOKEN_BYTES, TYPING_EVERY, WRITE_WITHIN};
 use super::wire::{FromPage, Line, Notice, ToPage};
 use super::{SOURCE, WebChat, codes, message};
 
@@ -73,7 +71,7 @@ pub(super) async fn run(chat: Arc<WebChat>, socket: WebSocket, peer: IpAddr, per
 }
 
 async fn talk(wire: &mut Wire, chat: &WebChat, peer: IpAddr) -> End {
-    let greeted = match timeout(HELLO_WITHIN, wire.hello()).await {
+    let greeted = match timeout(chat.patience.hello, wire.hello()).await {
         Ok(greeted) => greeted,
         Err(_) => match wire.error(&HELLO_FIRST).await {
             Ok(()) => Err(End::Policy),
@@ -225,7 +223,7 @@ impl<'a> Visitor<'a> {
     }
 
     async fn talk(mut self, wire: &mut Wire) -> Result<Never, End> {
-        let mut pings = interval(PING_EVERY);
+        let mut pings = interval(self.chat.patience.ping_every);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         pings.reset();
         let mut heard = Instant::now();
@@ -242,7 +240,7 @@ impl<'a> Visitor<'a> {
                     Push::Typing(on) => wire.tell(&ToPage::Typing { on }).await?,
                 },
                 _ = pings.tick() => {
-                    if heard.elapsed() > IDLE {
+                    if heard.elapsed() > self.chat.patience.idle {
                         return Err(End::Gone);
                     }
                     wire.send(Message::Ping(Vec::new().into())).await?;
