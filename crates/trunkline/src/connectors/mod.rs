@@ -2,6 +2,7 @@
 
 mod codes;
 mod twilio;
+mod webchat;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use trunkline_core::event::{MessageReceived, SendMessage};
 use trunkline_store::Sent;
 
 pub use twilio::TwilioConnector;
+pub use webchat::WebChatConnector;
 
 /// One way out to a platform.
 #[async_trait]
@@ -55,6 +57,16 @@ pub trait Connector: Send + Sync {
     /// # Cancel safety
     /// Cancel-safe.
     async fn open_conversations(&self, limit: usize) -> Result<Vec<String>, ConnectorError>;
+
+    /// Shows the person that an answer is on its way, or that it is not. It is called again every few seconds for as
+    /// long as a turn lasts, because platforms forget. What it cannot do is left undone: nobody waits for it, and it is
+    /// dropped after a second. The default does nothing.
+    ///
+    /// # Cancel safety
+    /// Has to be cancel-safe.
+    async fn typing(&self, conversation: &str, is_typing: bool) {
+        let _platforms_without_indicators = (conversation, is_typing);
+    }
 }
 
 /// What was read back from a conversation.

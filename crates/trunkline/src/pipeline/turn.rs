@@ -62,6 +62,8 @@ async fn turn(
     let begun = Instant::now();
     let known = context.store.conversation(conversation_id).await?;
     let conversation = known.ok_or(StoreError::NotFound { what: "conversation" })?;
+    // Until the reply is committed, or the turn is dropped.
+    let _typing = context.typing.begin(&conversation.connector, &conversation.external_id);
     let work = tried(context, &conversation, waiting);
     let outcome = match interrupt {
         None => work.await?,
@@ -223,7 +225,7 @@ fn envelope(conversation: &ConversationRow, message: &MessageRow) -> Option<Enve
             created: message.created_at,
         },
     };
-    let id = message_key(&external_id);
+    let id = letter_id(&conversation.connector, &external_id);
     let envelope = Envelope::new(
         id,
         &conversation.connector,
@@ -236,9 +238,9 @@ fn envelope(conversation: &ConversationRow, message: &MessageRow) -> Option<Enve
     envelope.ok().map(|envelope| envelope.with_traceparent(traceparent).as_replay(message.replays))
 }
 
-/// The dedupe key of a person's message, the same by whichever way it was seen.
-fn message_key(external_id: &str) -> String {
-    format!("{external_id}:onMessageAdded")
+/// The id of a given-up message's letter: the same however often the turn is given up before it is replayed.
+fn letter_id(connector: &str, external_id: &str) -> String {
+    format!("{connector}:{external_id}")
 }
 
 /// Cuts a text to what one message takes, at the end of a sentence or a word if there is one near.

@@ -14,3 +14,4 @@ mod recovery;
 #[path = "../support/mod.rs"]
 mod support;
 mod telemetry;
+mod webchat;
