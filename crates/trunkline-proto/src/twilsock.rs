@@ -17,6 +17,7 @@ mod backoff;
 pub mod client;
 pub mod client_message;
 pub mod frame;
+pub mod server;
 pub mod server_message;
 
 use std::fmt;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use self::backoff::{BACKOFF_JITTER, MAX_BACKOFF, MIN_BACKOFF};
 pub use self::client_message::{ClientFrame, ClientMessage, HttpRequest, Init, Params, Registration};
 pub use self::frame::FrameError;
+pub use self::server::ServerSession;
 pub use self::server_message::{Backoff, HttpStatus, Reply, ServerFrame, ServerMessage};
 
 /// How an exchange went.
