@@ -281,7 +281,9 @@ impl Client {
 
     /// Does everything that can be done now.
     fn work(&mut self, now: Duration) {
-        while let Some(output) = self.connection.poll_output() {
+        loop {
+            self.ask(now);
+            let Some(output) = self.connection.poll_output() else { break };
             match output {
                 Output::Open => self.outputs.push_back(ClientOutput::Open),
                 Output::Send(bytes) => self.outputs.push_back(ClientOutput::Send(bytes)),
@@ -289,9 +291,7 @@ impl Client {
                 Output::NeedToken => self.outputs.push_back(ClientOutput::NeedToken),
                 Output::Signal(signal) => self.signal(now, signal),
             }
-            self.ask(now);
         }
-        self.ask(now);
         self.tell_state(None);
     }
 
