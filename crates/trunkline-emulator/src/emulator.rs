@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::Duration;
 
@@ -17,11 +18,13 @@ use tracing::Instrument as _;
 use crate::account::{Account, AccountConfig, AccountError};
 use crate::clock::Clock;
 use crate::faults::Faults;
+use crate::journal::Journal;
 use crate::owner::Owner;
+use crate::realtime::Hub;
 use crate::server::{self, App};
 use crate::state::{State, Stored};
 use crate::store::{Store, StoreError};
-use crate::webhooks::{Dispatcher, Sender};
+use crate::webhooks::{Dispatcher, Sender, Tell};
 
 /// An emulator that did not start.
 #[derive(Debug, thiserror::Error)]
@@ -148,12 +151,16 @@ impl Builder {
         let account = Arc::new(state.account.clone());
         let sender = Sender::new(account.auth_token.clone(), self.webhook_timeout).map_err(work)?;
         let faults = Arc::new(Faults::default());
-        let dispatcher = Dispatcher::new(sender.clone(), Arc::clone(&faults), tasks.clone(), quit.clone());
+        let journal = Arc::new(Journal::default());
+        let tell = Tell { journal: Arc::clone(&journal), clock: clock.clone() };
+        let dispatcher = Dispatcher::new(sender.clone(), Arc::clone(&faults), tell, tasks.clone(), quit.clone());
+        let connections = TaskTracker::new();
         let (phones, _) = broadcast::channel(PHONE_UPDATES);
         let owner = Owner {
             state,
             store,
             dispatcher: dispatcher.clone(),
+            hub: Hub::new(Arc::clone(&journal), clock.clone()),
             phones: phones.clone(),
             delivery_delay: self.delivery_delay,
             deliveries,
@@ -171,11 +178,14 @@ impl Builder {
             dispatcher,
             phones,
             stop: stop.clone(),
+            connections: connections.clone(),
+            journal,
+            next_socket: Arc::new(AtomicU64::new(1)),
             base_url: Arc::clone(&url),
             started: clock.now(),
+            clock,
             loopback: address.ip().is_loopback(),
         };
-        let connections = TaskTracker::new();
         let span = tracing::info_span!("emulator", %address);
         let serving = server::serve(listener, server::router(app), connections.clone(), stop.clone());
         connections.spawn(serving.instrument(span));
@@ -214,6 +224,11 @@ impl Emulator {
     /// The base URL, without a slash at the end (`http://127.0.0.1:8090`). It takes the place of all of Twilio's hosts.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where clients with an access token connect their socket (`ws://127.0.0.1:8090/v3/wsconnect`).
+    pub fn twilsock_url(&self) -> String {
+        server::twilsock_url(&self.url)
     }
 
     /// The address it listens on.

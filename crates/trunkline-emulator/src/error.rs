@@ -66,6 +66,8 @@ pub(crate) const STOPPING: ApiError = ApiError::new(503, 20503, "Service unavail
 pub(crate) const REFUSED_BY_WEBHOOK: ApiError = ApiError::new(403, 50056, "Webhook refused the command");
 pub(crate) const WEBHOOK_FAILED: ApiError = ApiError::new(403, 50057, "Webhook call failed");
 
+pub(crate) const USER_EXISTS: ApiError = ApiError::new(409, 50201, "User already exists");
+
 pub(crate) const ATTRIBUTES_TOO_LONG: ApiError = ApiError::new(400, 50303, "Attributes are too long");
 pub(crate) const ATTRIBUTES_NOT_JSON: ApiError = ApiError::new(400, 50304, "Attributes are not valid JSON");
 pub(crate) const FRIENDLY_NAME_TOO_LONG: ApiError = ApiError::new(400, 50301, "Friendly name is too long");
@@ -117,6 +119,7 @@ pub(crate) const PARTICIPANT_EXISTS: ApiError = ApiError::new(409, 50433, "Parti
 pub(crate) const IDENTITY_OR_ADDRESS: ApiError =
     ApiError::new(400, 50451, "Either an identity or a messaging binding address is allowed, not both");
 
+pub(crate) const NO_CHANNEL_METADATA: ApiError = ApiError::new(404, 50530, "The message has no channel metadata");
 pub(crate) const MESSAGE_TOO_LONG: ApiError = ApiError::new(400, 50504, "Message body is too long");
 pub(crate) const MESSAGE_EMPTY: ApiError = ApiError::new(400, 20001, "Invalid parameter: Body or MediaSid");
 pub(crate) const MEDIA_UNKNOWN: ApiError = ApiError::new(400, 50512, "Media not found");

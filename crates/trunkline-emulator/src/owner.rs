@@ -11,6 +11,7 @@ use tokio::sync::{broadcast, mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::error::{self, ApiError};
+use crate::realtime::Hub;
 use crate::state::records::PhoneMessage;
 use crate::state::{Delivery, Effects, State};
 use crate::store::Store;
@@ -53,6 +54,7 @@ pub(crate) struct Owner {
     pub(crate) state: State,
     pub(crate) store: Option<Store>,
     pub(crate) dispatcher: Dispatcher,
+    pub(crate) hub: Hub,
     pub(crate) phones: broadcast::Sender<PhoneUpdate>,
     /// How long a message is on its way to a phone.
     pub(crate) delivery_delay: Duration,
@@ -108,8 +110,14 @@ impl Owner {
         }
         if mem::take(&mut unfinished.cleared) {
             self.dispatcher.clear();
+            // Nothing that they are subscribed to is there any more.
+            self.hub.cut(None);
         }
         unfinished.dirty.clear();
+        for outgoing in unfinished.outgoing.drain(..) {
+            self.hub.take(outgoing);
+        }
+        // After the sockets, so that the journal has a change before the webhook that tells of it.
         self.dispatcher.enqueue(mem::take(&mut unfinished.events));
         for update in unfinished.phone_lines.drain(..) {
             // Nobody may be watching.
@@ -129,6 +137,7 @@ impl Effects {
         self.events.extend(later.events);
         self.phone_lines.extend(later.phone_lines);
         self.deliveries.extend(later.deliveries);
+        self.outgoing.extend(later.outgoing);
     }
 }
 

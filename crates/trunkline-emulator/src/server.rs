@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -25,10 +25,12 @@ use tower::ServiceExt as _;
 use tracing::Instrument as _;
 
 use crate::account::Account;
+use crate::clock::Clock;
 use crate::faults::{Connection, Faults};
+use crate::journal::Journal;
 use crate::owner::{OwnerHandle, PhoneUpdate};
 use crate::webhooks::{Dispatcher, Sender};
-use crate::{control, phone_page, rest};
+use crate::{control, phone_page, realtime, rest};
 
 /// What every handler can reach.
 #[derive(Clone)]
@@ -40,6 +42,12 @@ pub(crate) struct App {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) phones: broadcast::Sender<PhoneUpdate>,
     pub(crate) stop: CancellationToken,
+    /// Connections, and sockets that were made of them.
+    pub(crate) connections: TaskTracker,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) clock: Clock,
+    /// Number of the next socket.
+    pub(crate) next_socket: Arc<AtomicU64>,
     pub(crate) base_url: Arc<str>,
     pub(crate) started: Timestamp,
     /// Whether only this machine can reach the emulator.
@@ -52,8 +60,14 @@ pub(crate) fn router(app: App) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .merge(rest::router(&app))
         .merge(control::router(&app))
+        .merge(realtime::router())
         .merge(phone_page::router())
         .with_state(app)
+}
+
+/// Where clients connect their socket, from the base URL.
+pub(crate) fn twilsock_url(base_url: &str) -> String {
+    format!("{}/v3/wsconnect", base_url.replacen("http", "ws", 1))
 }
 
 /// Accepts connections until `stop`; then the open ones finish what they are at.
@@ -84,13 +98,13 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
     stop: CancellationToken,
 ) {
     // Answers are small and waited for.
     drop(stream.set_nodelay(true));
     let cut = CancellationToken::new();
-    let mark = Connection(cut.clone());
+    let mark = Connection { cut: cut.clone(), room: Arc::new(permit) };
     let asked = Arc::new(AtomicBool::new(false));
     let has_asked = Arc::clone(&asked);
     let service = router.map_request(move |mut request: Request<Incoming>| {
@@ -102,7 +116,7 @@ async fn connection(
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     builder.http2().timer(TokioTimer::new());
     builder.http2().keep_alive_interval(HEADER_TIMEOUT).keep_alive_timeout(PING_TIMEOUT);
-    let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::pin!(serving);
     let outcome = tokio::select! {
         outcome = serving.as_mut() => outcome,

@@ -11,12 +11,20 @@
 //! | [`form`] | `application/x-www-form-urlencoded`, with limits |
 //! | [`rest`] | the resources of the Conversations API as types |
 //! | [`webhook`] | Conversations events as types |
+//! | [`access_token`] | what a client shows when it connects in real time |
+//! | [`twilsock`] | framed messages over one WebSocket |
+//! | [`sync`] | documents, lists and maps that are followed over it |
+//! | [`conversations`] | what Conversations puts into them |
 
 #![forbid(unsafe_code)]
 
+pub mod access_token;
+pub mod conversations;
 pub mod form;
 pub mod rest;
 pub mod sid;
 pub mod signature;
+pub mod sync;
+pub mod twilsock;
 pub mod webhook;
 mod wire_enum;

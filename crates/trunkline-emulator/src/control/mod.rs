@@ -1,9 +1,10 @@
-//! The emulator's own API under `/emulator/v1`: phones, the account, faults, reset. No credentials; see [`guard`].
+//! The emulator's own API under `/emulator/v1`: phones, the account, sockets, faults, reset. No credentials; see [`guard`].
 
 mod events;
 mod faults;
 mod guard;
 mod phones;
+mod realtime;
 mod texts;
 
 use axum::extract::{DefaultBodyLimit, State};
@@ -29,6 +30,10 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/account", get(account))
         .route("/reset", post(reset))
         .route("/webhooks", get(webhooks))
+        .route("/realtime", get(realtime::list))
+        .route("/realtime/cut", post(realtime::cut))
+        .route("/realtime/expire", post(realtime::expire))
+        .route("/log", get(realtime::log))
         .route("/faults", get(faults::list).post(faults::add).delete(faults::clear))
         .route("/faults/{id}", axum::routing::delete(faults::remove))
         .fallback(async |uri: Uri| Problem(ApiError::not_found(uri.path())))
@@ -50,6 +55,7 @@ async fn account(State(app): State<App>) -> Response {
         "identity": account.identity,
         "phone_number": account.phone_number,
         "base_url": &*app.base_url,
+        "twilsock_url": crate::server::twilsock_url(&app.base_url),
     }))
     .into_response()
 }
@@ -57,6 +63,7 @@ async fn account(State(app): State<App>) -> Response {
 /// Empties everything but the account and its own address configurations. Faults go too.
 async fn reset(State(app): State<App>) -> Reply {
     app.faults.clear();
+    app.journal.clear();
     app.owner.call(crate::state::State::reset).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

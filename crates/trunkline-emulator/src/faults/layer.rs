@@ -1,21 +1,28 @@
 //! Makes requests suffer: the middleware in front of Twilio's paths.
 
 use std::future::pending;
+use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
 use http::header::RETRY_AFTER;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::ApiError;
 use crate::rest::Problem;
 use crate::server::App;
 
-/// The TCP connection that a request came on. Cutting it closes the socket without an answer.
+/// The TCP connection that a request came on.
 #[derive(Debug, Clone)]
-pub(crate) struct Connection(pub(crate) CancellationToken);
+pub(crate) struct Connection {
+    /// Cutting it closes the socket without an answer.
+    pub(crate) cut: CancellationToken,
+    /// Its place among the connections; whoever takes the connection over holds on to it.
+    pub(crate) room: Arc<OwnedSemaphorePermit>,
+}
 
 /// Applies the faults that match a request.
 pub(crate) async fn inject(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -41,8 +48,8 @@ pub(crate) async fn inject(State(app): State<App>, request: Request, next: Next)
 
 /// Closes the connection; the request that waits here ends with it.
 async fn cut(connection: Option<Connection>) -> Response {
-    if let Some(Connection(token)) = connection {
-        token.cancel();
+    if let Some(connection) = connection {
+        connection.cut.cancel();
     }
     pending().await
 }

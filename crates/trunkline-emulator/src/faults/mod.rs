@@ -66,6 +66,24 @@ pub(crate) struct RequestPlan {
     pub(crate) status: Option<(u16, u32, Option<Duration>)>,
 }
 
+/// What happens to a message to a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SocketPlan {
+    Pass,
+    Stall(Duration),
+    HalfOpen,
+    Cut,
+    CutInFrame,
+}
+
+/// How a socket with a good token is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct InitPlan {
+    pub(crate) status: u16,
+    pub(crate) code: Option<u32>,
+    pub(crate) backoff_ms: Option<u64>,
+}
+
 impl Faults {
     /// Sets a fault; nothing if there are too many.
     pub(crate) fn add(&self, rule: Rule) -> Option<Listed> {
@@ -134,6 +152,46 @@ impl Faults {
             }
         }
         plan
+    }
+
+    /// What happens to the message with this number to a socket; the first message has number 1.
+    pub(crate) fn socket(&self, identity: Option<&str>, number: u64) -> SocketPlan {
+        let is_due = |rule: &Rule| match rule.fault {
+            Fault::SocketCut { at_message, .. }
+            | Fault::SocketStall { at_message, .. }
+            | Fault::SocketHalfOpen { at_message } => {
+                rule.matches_socket(identity) && at_message.is_none_or(|at| at == number)
+            }
+            _ => false,
+        };
+        match self.set().strike(is_due).last() {
+            Some(Fault::SocketCut { in_frame: true, .. }) => SocketPlan::CutInFrame,
+            Some(Fault::SocketCut { .. }) => SocketPlan::Cut,
+            Some(Fault::SocketHalfOpen { .. }) => SocketPlan::HalfOpen,
+            Some(Fault::SocketStall { ms, .. }) => SocketPlan::Stall(Duration::from_millis(*ms)),
+            _ => SocketPlan::Pass,
+        }
+    }
+
+    /// How a socket of this identity is refused, if it is.
+    pub(crate) fn init(&self, identity: &str) -> Option<InitPlan> {
+        let fails =
+            |rule: &Rule| matches!(rule.fault, Fault::InitFailure { .. }) && rule.matches_socket(Some(identity));
+        match self.set().strike(fails).last() {
+            Some(Fault::InitFailure { status, code, backoff_ms }) => {
+                Some(InitPlan { status: *status, code: *code, backoff_ms: *backoff_ms })
+            }
+            _ => None,
+        }
+    }
+
+    /// How many events the replay of this object lacks.
+    pub(crate) fn gap(&self, object: &str) -> usize {
+        let struck = self.set().strike(|rule| rule.matches_object(object));
+        struck.into_iter().fold(0, |sum, fault| match fault {
+            Fault::ReplayGap { events } => sum.saturating_add(events),
+            _ => sum,
+        })
     }
 
     fn set(&self) -> MutexGuard<'_, Set> {

@@ -31,6 +31,21 @@ struct Match {
     path: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     event: Option<EventType>,
+    /// Whose socket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    identity: Option<String>,
+    /// Name of a Sync object, such as `CH….messages`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    object: Option<String>,
+}
+
+/// What a fault strikes; it decides what can be matched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Request,
+    Webhook,
+    Socket,
+    Object,
 }
 
 /// What goes wrong.
@@ -62,6 +77,67 @@ pub(crate) enum Fault {
     WebhookLose,
     /// A webhook is late by up to this much, and the next ones overtake it.
     WebhookReorder { window_ms: u64 },
+    /// A socket ends without a word in place of this message to it, or of the next one; or in the middle of it.
+    SocketCut {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_message: Option<u64>,
+        #[serde(default)]
+        in_frame: bool,
+    },
+    /// A socket is silent and deaf for a while before this message, or before each.
+    SocketStall {
+        ms: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_message: Option<u64>,
+    },
+    /// From this message on, or from the next, a socket reads and never says anything.
+    SocketHalfOpen {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_message: Option<u64>,
+    },
+    /// A socket with a good token is refused.
+    InitFailure {
+        status: u16,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        code: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        backoff_ms: Option<u64>,
+    },
+    /// A replay lacks its first events.
+    ReplayGap { events: usize },
+}
+
+impl Fault {
+    fn subject(self) -> Subject {
+        match self {
+            Self::DropBefore | Self::DropAfter | Self::Status { .. } | Self::Latency { .. } => Subject::Request,
+            Self::WebhookDuplicate { .. }
+            | Self::WebhookDelay { .. }
+            | Self::WebhookLose
+            | Self::WebhookReorder { .. } => Subject::Webhook,
+            Self::SocketCut { .. }
+            | Self::SocketStall { .. }
+            | Self::SocketHalfOpen { .. }
+            | Self::InitFailure { .. } => Subject::Socket,
+            Self::ReplayGap { .. } => Subject::Object,
+        }
+    }
+
+    fn delay_ms(self) -> u64 {
+        match self {
+            Self::Latency { ms } | Self::WebhookDelay { ms } | Self::SocketStall { ms, .. } => ms,
+            Self::WebhookReorder { window_ms } => window_ms,
+            Self::InitFailure { backoff_ms, .. } => backoff_ms.unwrap_or_default(),
+            Self::DropBefore
+            | Self::DropAfter
+            | Self::Status { .. }
+            | Self::WebhookDuplicate { .. }
+            | Self::WebhookLose
+            | Self::SocketCut { .. }
+            | Self::SocketHalfOpen { .. }
+            | Self::ReplayGap { .. } => 0,
+        }
+    }
 }
 
 /// A fault that cannot be set.
@@ -77,7 +153,11 @@ pub(crate) enum RuleError {
     Delay,
     #[error("times is from 1 to {MAX_TIMES}")]
     Times,
-    #[error("a webhook fault matches an event, any other fault a method and a path")]
+    #[error("the status of a failed init is 401, 403, 429 or 500")]
+    InitStatus,
+    #[error(
+        "a webhook fault matches an event, a socket fault an identity, a replay gap an object, any other fault a method and a path"
+    )]
     Match,
 }
 
@@ -88,35 +168,42 @@ impl Rule {
         if !(0.0..=1.0).contains(&rule.probability) {
             return Err(RuleError::Probability);
         }
-        let is_for_webhooks = match rule.fault {
+        match rule.fault {
             Fault::Status { status, .. } if status != 429 && !(500..600).contains(&status) => {
                 return Err(RuleError::Status);
             }
-            Fault::Latency { ms: 0..=MAX_DELAY_MS } | Fault::DropBefore | Fault::DropAfter | Fault::Status { .. } => {
-                false
+            Fault::InitFailure { status, .. } if !INIT_STATUSES.contains(&status) => {
+                return Err(RuleError::InitStatus);
             }
             Fault::WebhookDuplicate { times } if !(1..=MAX_TIMES).contains(&times) => return Err(RuleError::Times),
-            Fault::WebhookDelay { ms: 0..=MAX_DELAY_MS }
-            | Fault::WebhookReorder { window_ms: 0..=MAX_DELAY_MS }
-            | Fault::WebhookLose
-            | Fault::WebhookDuplicate { .. } => true,
-            Fault::Latency { .. } | Fault::WebhookDelay { .. } | Fault::WebhookReorder { .. } => {
-                return Err(RuleError::Delay);
-            }
-        };
-        let Match { method, path, event } = &rule.matches;
-        let wrong = if is_for_webhooks { method.is_some() || path.is_some() } else { event.is_some() };
+            fault if fault.delay_ms() > MAX_DELAY_MS => return Err(RuleError::Delay),
+            _ => {}
+        }
+        let Match { method, path, event, identity, object } = &rule.matches;
+        let given = [
+            (Subject::Request, method.is_some() || path.is_some()),
+            (Subject::Webhook, event.is_some()),
+            (Subject::Socket, identity.is_some()),
+            (Subject::Object, object.is_some()),
+        ];
+        let subject = rule.fault.subject();
+        let wrong = given.into_iter().any(|(meant, is_given)| is_given && meant != subject);
         if wrong { Err(RuleError::Match) } else { Ok(rule) }
     }
 
     fn is_for_webhooks(&self) -> bool {
-        matches!(
-            self.fault,
-            Fault::WebhookDuplicate { .. }
-                | Fault::WebhookDelay { .. }
-                | Fault::WebhookLose
-                | Fault::WebhookReorder { .. }
-        )
+        self.fault.subject() == Subject::Webhook
+    }
+
+    /// Whether it strikes sockets of this identity; sockets that have not said who they are match only rules for all.
+    pub(super) fn matches_socket(&self, identity: Option<&str>) -> bool {
+        let wanted = self.matches.identity.as_deref();
+        self.fault.subject() == Subject::Socket && wanted.is_none_or(|wanted| identity == Some(wanted))
+    }
+
+    pub(super) fn matches_object(&self, name: &str) -> bool {
+        let wanted = self.matches.object.as_deref();
+        self.fault.subject() == Subject::Object && wanted.is_none_or(|wanted| wanted == name)
     }
 
     pub(super) fn matches_event(&self, event: EventType) -> bool {
@@ -125,8 +212,8 @@ impl Rule {
 
     /// The path is tried as it is and without `/Services/{IS}`, so that one rule covers both forms of a resource.
     pub(super) fn matches_request(&self, method: &str, path: &str) -> bool {
-        if self.is_for_webhooks() || self.matches.method.as_ref().is_some_and(|want| !want.eq_ignore_ascii_case(method))
-        {
+        let other_method = self.matches.method.as_ref().is_some_and(|want| !want.eq_ignore_ascii_case(method));
+        if self.fault.subject() != Subject::Request || other_method {
             return false;
         }
         let Some(pattern) = &self.matches.path else { return true };
@@ -177,6 +264,8 @@ fn once() -> u32 {
     1
 }
 
+/// What Twilio answers to `init`; clients treat each in its own way.
+const INIT_STATUSES: [u16; 4] = [401, 403, 429, 500];
 /// Longest delay that a fault can cause.
 const MAX_DELAY_MS: u64 = 600_000;
 /// Most repetitions of one webhook.
@@ -221,6 +310,9 @@ mod tests {
             r#"{"fault":{"kind":"webhook_duplicate","times":0}}"#,
             r#"{"match":{"path":"/v1"},"fault":{"kind":"webhook_lose"}}"#,
             r#"{"match":{"event":"onMessageAdded"},"fault":{"kind":"drop_after"}}"#,
+            r#"{"match":{"identity":"a"},"fault":{"kind":"replay_gap","events":1}}"#,
+            r#"{"match":{"path":"/v1"},"fault":{"kind":"socket_cut"}}"#,
+            r#"{"fault":{"kind":"init_failure","status":404}}"#,
             r#"{"match":{"event":"onNothing"},"fault":{"kind":"webhook_lose"}}"#,
         ] {
             assert!(Rule::parse(json.as_bytes()).is_err(), "{json}");

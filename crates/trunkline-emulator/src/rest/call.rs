@@ -11,6 +11,7 @@ use url::form_urlencoded;
 
 use super::Problem;
 use crate::error::{self, ApiError};
+use crate::state::ReadHorizon;
 use crate::state::events::Origin;
 
 /// The path of a request as it came in.
@@ -124,6 +125,14 @@ impl Form {
 
     pub(super) fn date(&self, name: &'static str) -> Result<Option<jiff::Timestamp>, ApiError> {
         self.text(name).map(|text| crate::state::limits::timestamp(text, name)).transpose()
+    }
+
+    /// `LastReadMessageIndex`; an empty one, or `null`, takes the read horizon away.
+    pub(super) fn read_horizon(&self) -> Result<Option<ReadHorizon>, ApiError> {
+        match self.text("LastReadMessageIndex") {
+            Some("" | "null") => Ok(Some(ReadHorizon::Unset)),
+            _ => Ok(self.number("LastReadMessageIndex")?.map(ReadHorizon::At)),
+        }
     }
 
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {

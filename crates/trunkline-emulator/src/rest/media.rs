@@ -13,6 +13,7 @@ use super::{Problem, Reply, created, ok, render};
 use crate::error::{self, ApiError};
 use crate::server::App;
 use crate::state::MediaFields;
+use crate::state::records::MediaRecord;
 
 pub(super) fn router() -> Router<App> {
     Router::new()
@@ -35,12 +36,12 @@ async fn upload(
         content: body.map_err(|_| Problem(error::TOO_LARGE))?,
     };
     let record = app.owner.call(move |state| state.add_media(fields)).await??;
-    Ok(created(render::media(&app.account, &call.base(), &record)))
+    Ok(created(render::media(&app.account, &url(&call, &record), &record)))
 }
 
 async fn fetch(State(app): State<App>, call: Call) -> Reply {
     let (record, _) = find(&app, &call).await?;
-    Ok(ok(render::media(&app.account, &call.base(), &record)))
+    Ok(ok(render::media(&app.account, &url(&call, &record), &record)))
 }
 
 async fn content(State(app): State<App>, call: Call) -> Reply {
@@ -54,7 +55,11 @@ async fn content(State(app): State<App>, call: Call) -> Reply {
     Ok((headers, content).into_response())
 }
 
-async fn find(app: &App, call: &Call) -> Result<(crate::state::records::MediaRecord, Bytes), Problem> {
+fn url(call: &Call, record: &MediaRecord) -> String {
+    format!("{}/Media/{}", call.base(), record.sid)
+}
+
+async fn find(app: &App, call: &Call) -> Result<(MediaRecord, Bytes), Problem> {
     let missing = || ApiError::not_found(&call.uri_path);
     let sid = call.path("media").parse().map_err(|_| missing())?;
     let found = app.owner.call(move |state| state.media_content(sid)).await?;

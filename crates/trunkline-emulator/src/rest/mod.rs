@@ -13,6 +13,7 @@ mod participants;
 mod render;
 mod scoped_webhooks;
 mod services;
+mod users;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -25,6 +26,7 @@ use serde_json::Value;
 use trunkline_proto::sid::RequestSid;
 
 use self::call::{Call, FullPath};
+pub(crate) use self::render::media as media_record;
 use crate::error::{self, ApiError};
 use crate::faults;
 use crate::server::App;
@@ -94,6 +96,10 @@ fn resources() -> Router<App> {
         .route(&message, get(messages::fetch).post(messages::update).delete(messages::remove))
         .route(&format!("{message}/Receipts"), get(messages::receipts))
         .route(&format!("{message}/Receipts/{{receipt}}"), get(messages::receipt))
+        .route("/Users", get(users::list).post(users::create))
+        .route("/Users/{user}", get(users::fetch).post(users::update))
+        .route("/Users/{user}/Conversations", get(users::conversations))
+        .route("/Users/{user}/Conversations/{conversation}", get(users::conversation).post(users::update_conversation))
         .route(&format!("{conversation}/Webhooks"), get(scoped_webhooks::list).post(scoped_webhooks::create))
         .route(&webhook, get(scoped_webhooks::fetch).post(scoped_webhooks::update).delete(scoped_webhooks::remove))
 }

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use crate::account::Account;
 use crate::clock::iso;
 use crate::state::records::{
-    AddressConfiguration, AutoCreationKind, Configuration, ConversationRecord, DeliveryStatus, MediaRecord, MediaRef,
-    Message, Method, Participant, Receipt, ScopedTarget, ScopedWebhook, WebhookConfig,
+    AddressConfiguration, AutoCreationKind, Configuration, ConversationRecord, MediaRecord, MediaRef, Message, Method,
+    Participant, Receipt, ScopedTarget, ScopedWebhook, User, WebhookConfig,
 };
 
 pub(super) fn conversation(account: &Account, base: &str, record: &ConversationRecord) -> Value {
@@ -75,7 +75,7 @@ pub(super) fn message(account: &Account, base: &str, message: &Message) -> Value
         "participant_sid": message.participant_sid,
         "date_created": iso(message.date_created),
         "date_updated": iso(message.date_updated),
-        "delivery": delivery(message),
+        "delivery": message.delivery(),
         "content_sid": null,
         "url": url,
         "links": {
@@ -87,30 +87,6 @@ pub(super) fn message(account: &Account, base: &str, message: &Message) -> Value
 
 fn media_ref(file: &MediaRef) -> Value {
     json!({"sid": file.sid, "filename": file.filename, "content_type": file.content_type, "size": file.size})
-}
-
-/// The receipts in short. A message that was delivered was also sent.
-fn delivery(message: &Message) -> Value {
-    let total = message.receipts.len();
-    if total == 0 {
-        return Value::Null;
-    }
-    let reached = |status: DeliveryStatus| {
-        let count = message.receipts.values().filter(|receipt| receipt.status >= status).count();
-        match count {
-            0 => "none",
-            count if count == total => "all",
-            _ => "some",
-        }
-    };
-    json!({
-        "total": total,
-        "sent": reached(DeliveryStatus::Sent),
-        "delivered": reached(DeliveryStatus::Delivered),
-        "read": "none",
-        "failed": "none",
-        "undelivered": "none",
-    })
 }
 
 pub(super) fn receipt(account: &Account, base: &str, message: &Message, receipt: &Receipt) -> Value {
@@ -262,8 +238,28 @@ pub(super) fn address(account: &Account, base: &str, address: &AddressConfigurat
     })
 }
 
-pub(super) fn media(account: &Account, base: &str, file: &MediaRecord) -> Value {
-    let url = format!("{base}/Media/{}", file.sid);
+pub(super) fn user(account: &Account, base: &str, user: &User) -> Value {
+    let url = format!("{base}/Users/{}", user.sid);
+    json!({
+        "sid": user.sid,
+        "account_sid": account.account_sid,
+        "chat_service_sid": account.chat_service_sid,
+        "role_sid": user.role_sid,
+        "identity": user.identity,
+        "friendly_name": user.friendly_name,
+        "attributes": user.attributes,
+        // Known only with the reachability indicator, which is not emulated.
+        "is_online": null,
+        "is_notifiable": null,
+        "date_created": iso(user.date_created),
+        "date_updated": iso(user.date_updated),
+        "url": url,
+        "links": {"user_conversations": format!("{url}/Conversations")},
+    })
+}
+
+/// A file whose own address is `url`.
+pub(crate) fn media(account: &Account, url: &str, file: &MediaRecord) -> Value {
     json!({
         "sid": file.sid,
         "service_sid": account.chat_service_sid,

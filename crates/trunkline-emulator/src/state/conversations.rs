@@ -7,8 +7,10 @@ use super::events::{EventType, Origin};
 use super::limits;
 use super::paging::{Cursor, Order, Slice, slice};
 use super::records::{Conversation, ConversationRecord, ConversationState, Timers};
+use super::sync::ConversationLog;
 use super::{Key, State};
 use crate::error::{self, ApiError};
+use crate::journal::Happening;
 use crate::webhooks::params::Builder;
 
 /// What a caller says of a conversation. `None` is not said; an empty name takes the name away.
@@ -149,6 +151,8 @@ impl State {
                 inactive_seconds: seconds(&config.default_inactive_timer, limits::inactive_seconds),
                 closed_seconds: seconds(&config.default_closed_timer, limits::closed_seconds),
             },
+            created_by: None,
+            log: ConversationLog::default(),
             next_index: 0,
             next_position: 0,
             date_created: now,
@@ -164,6 +168,9 @@ impl State {
         origin: Origin,
     ) -> Result<ConversationRecord, ApiError> {
         let position = self.insert_conversation(fields)?;
+        if let Some(identity) = self.client_identity(origin) {
+            self.at_mut(position)?.record.created_by = Some(identity);
+        }
         self.emit(EventType::ConversationAdded, position, origin, None, |account, conversation| {
             let mut params = Builder::new(account, EventType::ConversationAdded, origin);
             params.conversation(account, &conversation.record);
@@ -188,6 +195,8 @@ impl State {
         record.sid = self.random_sid(ConversationSid::from_random);
         let position = self.position();
         record.position = position;
+        record.log = ConversationLog::starting_at(self.event());
+        self.note(Happening::ConversationCreated, Some(record.sid));
         self.index_conversation(&record);
         self.conversations.insert(position, Conversation::new(record));
         self.effects.dirty.insert(Key::Conversation(position));
@@ -223,7 +232,7 @@ impl State {
         }
         self.index_conversation(&new);
         self.at_mut(position)?.record = new.clone();
-        self.effects.dirty.insert(Key::Conversation(position));
+        self.document_changed(position);
         if new.state == ConversationState::Closed {
             self.unbind_all(position);
         }
@@ -257,6 +266,7 @@ impl State {
             params.finish()
         });
         self.unbind_all(position);
+        self.conversation_goes(position);
         let Some(conversation) = self.conversations.remove(&position) else { return Ok(()) };
         self.by_sid.remove(&conversation.record.sid);
         if let Some(name) = &conversation.record.unique_name {
@@ -264,7 +274,7 @@ impl State {
         }
         self.messages = self.messages.saturating_sub(conversation.messages.len());
         let dirty = &mut self.effects.dirty;
-        dirty.insert(Key::Conversation(position));
+        dirty.extend([Key::Conversation(position), Key::Removed(position)]);
         dirty.extend(conversation.participants.keys().map(|key| Key::Participant(position, *key)));
         dirty.extend(conversation.messages.keys().map(|key| Key::Message(position, *key)));
         dirty.extend(conversation.webhooks.keys().map(|key| Key::Webhook(position, *key)));

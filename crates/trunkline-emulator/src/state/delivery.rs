@@ -72,6 +72,7 @@ impl State {
         let (index, key) = (message.index, *key);
         let receipt = Receipt { status: DeliveryStatus::Delivered, date_updated: self.now(), ..receipt.clone() };
         self.set_receipt(position, index, key, &receipt, phone);
+        self.message_changed(position, index);
     }
 
     /// What was on its way when the emulator stopped.

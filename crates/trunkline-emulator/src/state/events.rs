@@ -85,13 +85,15 @@ pub(crate) enum Origin {
     Rest { webhooks: bool },
     /// A text or a receipt from a channel, by its name in webhooks (`SMS`, `WHATSAPP`).
     Channel(&'static str),
+    /// A client with a socket, by the position of its user.
+    Sdk { user: u64 },
 }
 
 impl Origin {
     pub(crate) fn sends_webhooks(self) -> bool {
         match self {
             Self::Rest { webhooks } => webhooks,
-            Self::Channel(_) => true,
+            Self::Channel(_) | Self::Sdk { .. } => true,
         }
     }
 
@@ -99,6 +101,7 @@ impl Origin {
         match self {
             Self::Rest { .. } => "API",
             Self::Channel(name) => name,
+            Self::Sdk { .. } => "SDK",
         }
     }
 }

@@ -34,6 +34,8 @@ pub(crate) const MAX_MEDIA_PER_MESSAGE: usize = 10;
 
 /// Conversations that the emulator keeps.
 pub(crate) const MAX_CONVERSATIONS: usize = 200_000;
+/// Users that the emulator keeps.
+pub(crate) const MAX_USERS: usize = 200_000;
 /// Messages that the emulator keeps, in all conversations together.
 pub(crate) const MAX_MESSAGES: usize = 2_000_000;
 /// Bytes of all files together.

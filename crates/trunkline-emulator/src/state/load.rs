@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use rand::rngs::StdRng;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use super::records::{
     AddressConfiguration, Configuration, Conversation, ConversationRecord, ConversationState, MediaRecord, Message,
-    Participant, PhoneEntry, ScopedWebhook,
+    Participant, PhoneEntry, ScopedWebhook, User,
 };
+use super::sync::Removed;
 use super::{Delivery, Key, State};
 use crate::account::Account;
 use crate::clock::Clock;
@@ -56,6 +57,9 @@ impl Key {
             Self::Webhook(position, place) => (WEBHOOK, format!("{position}/{place}")),
             Self::Line(_, position) => (LINE, position.to_string()),
             Self::Media(sid) => (MEDIA, sid.to_string()),
+            Self::User(position) => (USER, position.to_string()),
+            Self::Removed(position) => (REMOVED, position.to_string()),
+            Self::Events => (EVENTS, String::new()),
         }
     }
 }
@@ -70,6 +74,11 @@ impl State {
     ) -> Result<(Self, Vec<Delivery>), BadRecord> {
         let mut state = Self::bare(account, clock, random);
         state.effects.dirty.insert(Key::Account);
+        state.last_event = stored.read::<u64>(EVENTS)?.into_iter().next().unwrap_or_default();
+        for user in stored.read::<User>(USER)? {
+            state.seen(user.position);
+            state.index_user(user);
+        }
         state.load_conversations(stored)?;
         for configuration in stored.read::<AddressConfiguration>(ADDRESS)? {
             state.seen(configuration.position);
@@ -89,6 +98,8 @@ impl State {
             Some(configuration) => state.configuration = configuration,
             None => state.restore_defaults(),
         }
+        // Participants of a file that knew no users yet.
+        state.ensure_members();
         let deliveries = state.undelivered();
         Ok((state, deliveries))
     }
@@ -121,6 +132,11 @@ impl State {
             let Some(conversation) = self.conversations.get_mut(position) else { continue };
             conversation.webhooks.insert(webhook.position, webhook);
         }
+        for StoredRemoved { position, removed } in stored.read(REMOVED)? {
+            if let Some(conversation) = self.conversations.get_mut(&position) {
+                conversation.removed = removed;
+            }
+        }
         Ok(())
     }
 
@@ -143,8 +159,20 @@ impl State {
                 Some(text(&PhoneEntry { phone: phone.clone(), position: *position, message }))
             }
             Key::Media(sid) => self.media_record(*sid).map(text),
+            Key::User(position) => self.users.get(position).map(text),
+            Key::Removed(position) => {
+                let removed = &self.conversations.get(position)?.removed;
+                Some(text(&StoredRemoved { position: *position, removed: removed.clone() }))
+            }
+            Key::Events => Some(text(&self.last_event)),
         }
     }
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredRemoved {
+    position: u64,
+    removed: Removed,
 }
 
 fn text<T: Serialize>(record: &T) -> Result<String, serde_json::Error> {
@@ -160,3 +188,6 @@ const MESSAGE: &str = "message";
 const WEBHOOK: &str = "webhook";
 const LINE: &str = "line";
 const MEDIA: &str = "media";
+const USER: &str = "user";
+const REMOVED: &str = "removed";
+const EVENTS: &str = "events";

@@ -7,6 +7,7 @@ use super::events::{EventType, Origin, PreEvent};
 use super::limits;
 use super::paging::{Cursor, Order, Slice, slice};
 use super::records::{Conversation, ConversationState, MediaRef, Message};
+use super::sync::Log;
 use super::{Key, State};
 use crate::error::{self, ApiError};
 use crate::webhooks::params::{Builder, DraftMessage};
@@ -157,6 +158,7 @@ impl State {
             attributes: fields.attributes.unwrap_or_else(|| "{}".to_owned()),
             participant_sid,
             receipts: std::collections::BTreeMap::new(),
+            log: Log::default(),
             date_created: fields.date_created.unwrap_or(now),
             date_updated: fields.date_updated.unwrap_or(now),
         };
@@ -170,6 +172,7 @@ impl State {
         self.claim_media(position, index);
         self.tell_message(EventType::MessageAdded, position, index, origin);
         self.send_out(position, index);
+        self.message_added(position, index);
         self.stored_message(position, index)
     }
 
@@ -208,7 +211,7 @@ impl State {
         apply(fields, &mut new);
         let index = new.index;
         self.at_mut(position)?.messages.insert(index, new.clone());
-        self.effects.dirty.insert(Key::Message(position, index));
+        self.message_changed(position, index);
         self.tell_message(EventType::MessageUpdated, position, index, origin);
         Ok(new)
     }
@@ -225,6 +228,7 @@ impl State {
         conversation.message_indexes.remove(&sid);
         self.messages = self.messages.saturating_sub(1);
         self.effects.dirty.insert(Key::Message(position, index));
+        self.message_removed(position, index);
         Ok(())
     }
 

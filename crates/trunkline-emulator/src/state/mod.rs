@@ -22,9 +22,11 @@ mod participants;
 mod phones;
 pub(crate) mod records;
 mod scoped_webhooks;
+pub(crate) mod sync;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod users;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -32,7 +34,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rand::RngExt;
 use rand::rngs::StdRng;
-use trunkline_proto::sid::{ConversationSid, MediaSid};
+use trunkline_proto::sid::{ConversationSid, MediaSid, UserSid};
 
 pub(crate) use self::addresses::AddressFields;
 pub(crate) use self::configuration::{ConfigurationFields, WebhookConfigFields};
@@ -42,16 +44,19 @@ pub(crate) use self::load::Stored;
 pub(crate) use self::media::MediaFields;
 pub(crate) use self::messages::MessageFields;
 pub(crate) use self::mutation::{Answer, Mutation, Step};
-pub(crate) use self::participants::ParticipantFields;
+pub(crate) use self::participants::{ParticipantFields, ReadHorizon};
 pub(crate) use self::scoped_webhooks::ScopedWebhookFields;
 pub(crate) use self::texts::Text;
+pub(crate) use self::users::UserFields;
 use crate::account::Account;
 use crate::clock::Clock;
 use crate::error::ApiError;
 use events::{Event, EventType, Origin, Params, PreEvent, Target};
 use records::{
-    AddressConfiguration, Configuration, Conversation, ConversationState, MediaRecord, PhoneMessage, WebhookConfig,
+    AddressConfiguration, Configuration, Conversation, ConversationState, MediaRecord, PhoneMessage, User,
+    WebhookConfig,
 };
+use sync::Outgoing;
 
 /// The whole state of one emulator.
 pub(crate) struct State {
@@ -69,7 +74,14 @@ pub(crate) struct State {
     media: HashMap<MediaSid, (MediaRecord, Bytes)>,
     media_bytes: usize,
     messages: usize,
+    users: BTreeMap<u64, User>,
+    by_identity: HashMap<String, u64>,
+    user_sids: HashMap<UserSid, u64>,
+    /// Position of a user → positions of the conversations that the user is in.
+    memberships: HashMap<u64, BTreeSet<u64>>,
     next_position: u64,
+    /// The last event of all objects together; it only grows.
+    last_event: u64,
     effects: Effects,
 }
 
@@ -83,6 +95,8 @@ pub(crate) struct Effects {
     pub(crate) events: Vec<Event>,
     pub(crate) phone_lines: Vec<(String, PhoneMessage)>,
     pub(crate) deliveries: Vec<Delivery>,
+    /// What sockets have to hear or to know.
+    pub(crate) outgoing: Vec<Outgoing>,
 }
 
 /// Names one stored record. Numbers are positions, message indexes where a message is meant.
@@ -97,6 +111,11 @@ pub(crate) enum Key {
     Webhook(u64, u64),
     Line(String, u64),
     Media(MediaSid),
+    User(u64),
+    /// What was removed from a conversation.
+    Removed(u64),
+    /// The last event.
+    Events,
 }
 
 impl State {
@@ -123,7 +142,12 @@ impl State {
             media: HashMap::new(),
             media_bytes: 0,
             messages: 0,
+            users: BTreeMap::new(),
+            by_identity: HashMap::new(),
+            user_sids: HashMap::new(),
+            memberships: HashMap::new(),
             next_position: 0,
+            last_event: 0,
             effects: Effects::default(),
         }
     }
@@ -140,8 +164,13 @@ impl State {
         self.media.clear();
         self.media_bytes = 0;
         self.messages = 0;
+        self.users.clear();
+        self.by_identity.clear();
+        self.user_sids.clear();
+        self.memberships.clear();
         self.effects = Effects { cleared: true, ..Effects::default() };
-        self.effects.dirty.insert(Key::Account);
+        // Events go on counting: a client that comes back knows the old ones.
+        self.effects.dirty.extend([Key::Account, Key::Events]);
         self.restore_defaults();
     }
 
@@ -153,6 +182,7 @@ impl State {
 
     /// Carries out a mutation, or says whom to ask before it is carried out.
     pub(crate) fn begin(&mut self, mutation: Mutation, origin: Origin) -> Result<Step, ApiError> {
+        self.check_permission(&mutation, origin)?;
         if origin.sends_webhooks()
             && let Some(event) = self.pre_event(&mutation, origin)?
         {
@@ -163,6 +193,7 @@ impl State {
 
     /// Carries out a mutation that nobody refused.
     pub(crate) fn execute(&mut self, mutation: Mutation, origin: Origin) -> Result<Answer, ApiError> {
+        self.check_permission(&mutation, origin)?;
         match mutation {
             Mutation::CreateConversation(fields) => self.create_conversation(&fields, origin).map(Answer::Conversation),
             Mutation::UpdateConversation { conversation, fields } => {
@@ -234,6 +265,10 @@ impl State {
         self.at(self.find(conversation)?)
     }
 
+    pub(crate) fn conversation_at(&self, position: u64) -> Option<&Conversation> {
+        self.conversations.get(&position)
+    }
+
     fn open(&self, position: u64) -> Result<&Conversation, ApiError> {
         let conversation = self.at(position)?;
         if conversation.record.state == ConversationState::Closed {
@@ -273,9 +308,12 @@ impl State {
         if targets.is_empty() {
             return;
         }
-        let event =
-            Event { kind, conversation: conversation.record.sid, targets, params: params(&self.account, conversation) };
-        self.effects.events.push(event);
+        let mut params = params(&self.account, conversation);
+        let conversation = conversation.record.sid;
+        if let Some(identity) = self.client_identity(origin) {
+            params.push(("ClientIdentity", identity));
+        }
+        self.effects.events.push(Event { kind, conversation, targets, params });
     }
 
     fn pre(&self, kind: EventType, params: impl FnOnce() -> Params) -> Option<PreEvent> {

@@ -129,6 +129,14 @@ impl State {
     }
 
     pub(super) fn params(&self, kind: EventType, origin: Origin) -> Builder {
-        Builder::new(&self.account, kind, origin)
+        let mut builder = Builder::new(&self.account, kind, origin);
+        builder.some("ClientIdentity", self.client_identity(origin).as_deref());
+        builder
+    }
+
+    /// Who acts, if it is a client with a socket.
+    pub(super) fn client_identity(&self, origin: Origin) -> Option<String> {
+        let Origin::Sdk { user } = origin else { return None };
+        self.users.get(&user).map(|user| user.identity.clone())
     }
 }

@@ -8,7 +8,9 @@ use super::events::{EventType, Origin, PreEvent};
 use super::limits;
 use super::paging::{Cursor, Order, Slice, slice};
 use super::records::{Binding, Conversation, Participant};
+use super::sync::Log;
 use super::{Key, State};
+use crate::clock::iso;
 use crate::error::{self, ApiError};
 use crate::webhooks::params::{Builder, DraftParticipant};
 
@@ -20,10 +22,19 @@ pub(crate) struct ParticipantFields {
     pub(crate) proxy_address: Option<String>,
     pub(crate) attributes: Option<String>,
     pub(crate) role_sid: Option<String>,
-    pub(crate) last_read_message_index: Option<u64>,
+    pub(crate) read_horizon: Option<ReadHorizon>,
     pub(crate) last_read_timestamp: Option<String>,
+    pub(crate) muted: Option<bool>,
     pub(crate) date_created: Option<Timestamp>,
     pub(crate) date_updated: Option<Timestamp>,
+}
+
+/// Up to which message somebody has read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadHorizon {
+    At(u64),
+    /// Nothing is said to be read.
+    Unset,
 }
 
 impl ParticipantFields {
@@ -197,11 +208,15 @@ impl State {
             attributes: fields.attributes().to_owned(),
             last_read_message_index: None,
             last_read_timestamp: None,
+            muted: false,
+            log: Log::default(),
+            own_log: Log::default(),
             date_created: fields.date_created.unwrap_or(now),
             date_updated: fields.date_updated.unwrap_or(now),
         };
         conversation.participants.insert(place, participant.clone());
         self.effects.dirty.extend([Key::Conversation(position), Key::Participant(position, place)]);
+        self.participant_joined(position, place);
         Ok(participant)
     }
 
@@ -227,8 +242,16 @@ impl State {
         if let Some(role) = fields.role()? {
             new.role_sid = role;
         }
-        if fields.last_read_message_index.is_some() {
-            new.last_read_message_index = fields.last_read_message_index;
+        if let Some(horizon) = fields.read_horizon {
+            let index = match horizon {
+                ReadHorizon::At(index) => Some(index),
+                ReadHorizon::Unset => None,
+            };
+            new.last_read_message_index = index;
+            new.last_read_timestamp = index.map(|_| iso(self.now()));
+        }
+        if let Some(muted) = fields.muted {
+            new.muted = muted;
         }
         if fields.last_read_timestamp.is_some() {
             new.last_read_timestamp.clone_from(&fields.last_read_timestamp);
@@ -242,7 +265,7 @@ impl State {
             new.binding = Some(rebound);
         }
         self.at_mut(position)?.participants.insert(new.position, new.clone());
-        self.effects.dirty.insert(Key::Participant(position, new.position));
+        self.participant_changed(position, &old, &new);
         self.emit(EventType::ParticipantUpdated, position, origin, None, |account, _| {
             let mut params = Builder::new(account, EventType::ParticipantUpdated, origin);
             params.participant(&new);
@@ -269,6 +292,7 @@ impl State {
         }
         self.at_mut(position)?.participants.remove(&gone.position);
         self.effects.dirty.insert(Key::Participant(position, gone.position));
+        self.participant_left(position, &gone);
         let removed = self.now();
         self.emit(EventType::ParticipantRemoved, position, origin, None, |account, _| {
             let mut params = Builder::new(account, EventType::ParticipantRemoved, origin);

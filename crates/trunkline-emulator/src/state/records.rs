@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use trunkline_proto::sid::{
-    AddressSid, ChannelMessageSid, ConversationSid, MediaSid, MessageSid, ParticipantSid, ReceiptSid, RoleSid,
+    AddressSid, ChannelMessageSid, ConversationSid, MediaSid, MessageSid, ParticipantSid, ReceiptSid, RoleSid, UserSid,
     WebhookSid,
 };
 
 use super::events::EventType;
+use super::sync::{ConversationLog, Log, Removals, Removed};
 
 /// `initializing` is left out: nothing here starts a group MMS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +54,11 @@ pub(crate) struct ConversationRecord {
     pub(crate) messaging_service_sid: Option<String>,
     pub(crate) state: ConversationState,
     pub(crate) timers: Timers,
+    /// Who created it: an identity, or nobody by name (REST, a text).
+    #[serde(default)]
+    pub(crate) created_by: Option<String>,
+    #[serde(default)]
+    pub(crate) log: ConversationLog,
     /// Index of the next message.
     pub(crate) next_index: u64,
     /// Position of the next participant or webhook.
@@ -69,6 +76,7 @@ pub(crate) struct Conversation {
     pub(crate) webhooks: BTreeMap<u64, ScopedWebhook>,
     /// Where a message is in `messages`.
     pub(crate) message_indexes: HashMap<MessageSid, u64>,
+    pub(crate) removed: Removed,
 }
 
 impl Conversation {
@@ -79,6 +87,7 @@ impl Conversation {
             messages: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             message_indexes: HashMap::new(),
+            removed: Removed::default(),
         }
     }
 
@@ -98,16 +107,52 @@ pub(crate) struct Participant {
     pub(crate) attributes: String,
     pub(crate) last_read_message_index: Option<u64>,
     pub(crate) last_read_timestamp: Option<String>,
+    /// The person wants no notifications of this conversation.
+    #[serde(default)]
+    pub(crate) muted: bool,
+    /// The roster item.
+    #[serde(default)]
+    pub(crate) log: Log,
+    /// The item among the person's own conversations.
+    #[serde(default)]
+    pub(crate) own_log: Log,
     pub(crate) date_created: Timestamp,
     pub(crate) date_updated: Timestamp,
 }
 
 impl Participant {
+    /// `default` or `muted`.
+    pub(crate) fn notification_level(&self) -> &'static str {
+        if self.muted { "muted" } else { "default" }
+    }
+
     /// Whether messages with this author are from this participant.
     pub(crate) fn is_author(&self, author: &str) -> bool {
         self.identity.as_deref() == Some(author)
             || self.binding.as_ref().is_some_and(|binding| binding.address == author)
     }
+}
+
+/// A user of the chat service: everybody who has an identity.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct User {
+    pub(crate) sid: UserSid,
+    /// Place in the order of creation.
+    pub(crate) position: u64,
+    pub(crate) identity: String,
+    pub(crate) friendly_name: Option<String>,
+    pub(crate) attributes: String,
+    pub(crate) role_sid: RoleSid,
+    /// The item `friendlyName` of the user's information.
+    pub(crate) name_log: Log,
+    /// The item `attributes` of the user's information.
+    pub(crate) attributes_log: Log,
+    /// The last event among the user's conversations.
+    pub(crate) conversations_event: u64,
+    /// Conversations that the user is not in any more.
+    pub(crate) left: Removals<ConversationSid>,
+    pub(crate) date_created: Timestamp,
+    pub(crate) date_updated: Timestamp,
 }
 
 /// Ties a person's address to one of the account's.
@@ -131,8 +176,35 @@ pub(crate) struct Message {
     pub(crate) participant_sid: Option<ParticipantSid>,
     /// One per participant that the message went out to.
     pub(crate) receipts: BTreeMap<u64, Receipt>,
+    #[serde(default)]
+    pub(crate) log: Log,
     pub(crate) date_created: Timestamp,
     pub(crate) date_updated: Timestamp,
+}
+
+impl Message {
+    /// The receipts in short; nothing for a message that went out to nobody. What was delivered was also sent.
+    pub(crate) fn delivery(&self) -> Option<Value> {
+        let total = self.receipts.len();
+        let reached = |status: DeliveryStatus| {
+            let count = self.receipts.values().filter(|receipt| receipt.status >= status).count();
+            match count {
+                0 => "none",
+                count if count == total => "all",
+                _ => "some",
+            }
+        };
+        (total > 0).then(|| {
+            json!({
+                "total": total,
+                "sent": reached(DeliveryStatus::Sent),
+                "delivered": reached(DeliveryStatus::Delivered),
+                "read": "none",
+                "failed": "none",
+                "undelivered": "none",
+            })
+        })
+    }
 }
 
 /// A file as a message names it.

@@ -15,6 +15,7 @@ use super::participants::ParticipantFields;
 use super::records::{AutoCreationKind, Binding, DeliveryStatus, Direction, MediaRef, PhoneMessage, ScopedTarget};
 use super::scoped_webhooks::ScopedWebhookFields;
 use crate::error::{self, ApiError};
+use crate::journal::Happening;
 use crate::webhooks::params::{Builder, DraftMessage};
 
 /// A text from a person. The last three fields are what a pre-event's answer may set.
@@ -105,6 +106,7 @@ impl State {
     pub(super) fn receive_text(&mut self, text: Text, origin: Origin) -> Result<TextAnswer, ApiError> {
         text.check()?;
         self.check_room(&text)?;
+        self.note(Happening::TextReceived, None);
         let bound = self.bindings.get(&text.pair()).copied();
         let (position, participant_sid) = if let Some(position) = bound {
             (position, self.bound_participant(position, &text)?)

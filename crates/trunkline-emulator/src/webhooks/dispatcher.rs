@@ -17,8 +17,10 @@ use trunkline_proto::sid::ConversationSid;
 
 use super::sender::Sender;
 use crate::account::hex;
+use crate::clock::Clock;
 use crate::faults::{Faults, WebhookPlan};
-use crate::state::events::Event;
+use crate::journal::{Happening, Journal, Noted};
+use crate::state::events::{Event, EventType};
 
 /// Queues events and sends their webhooks. Cheap to clone.
 #[derive(Clone)]
@@ -28,6 +30,7 @@ struct Inner {
     lanes: Mutex<Lanes>,
     sender: Sender,
     faults: Arc<Faults>,
+    tell: Tell,
     tasks: TaskTracker,
     runtime: Handle,
     stop: CancellationToken,
@@ -36,6 +39,20 @@ struct Inner {
     sent: AtomicU64,
     failed: AtomicU64,
     dropped: AtomicU64,
+}
+
+/// Where it is written down that a webhook was sent.
+#[derive(Clone)]
+pub(crate) struct Tell {
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) clock: Clock,
+}
+
+impl Tell {
+    fn sent(&self, event: EventType, conversation: ConversationSid, status: u16) {
+        let what = Happening::WebhookSent { event: event.as_str(), status };
+        self.journal.add(Noted { at: self.clock.now(), conversation: Some(conversation), what });
+    }
 }
 
 #[derive(Default)]
@@ -57,11 +74,18 @@ pub(crate) struct DispatcherStats {
 
 impl Dispatcher {
     /// A dispatcher that works on `tasks` until `stop`.
-    pub(crate) fn new(sender: Sender, faults: Arc<Faults>, tasks: TaskTracker, stop: CancellationToken) -> Self {
+    pub(crate) fn new(
+        sender: Sender,
+        faults: Arc<Faults>,
+        tell: Tell,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Self {
         Self(Arc::new(Inner {
             lanes: Mutex::default(),
             sender,
             faults,
+            tell,
             tasks,
             runtime: Handle::current(),
             stop,
@@ -165,6 +189,11 @@ impl Dispatcher {
                     let good = matches!(&outcome, Ok(reply) if reply.status.is_success());
                     let counter = if good { &inner.sent } else { &inner.failed };
                     counter.fetch_add(1, Ordering::Relaxed);
+                    inner.tell.sent(
+                        event.kind,
+                        event.conversation,
+                        outcome.as_ref().map_or(0, |reply| reply.status.as_u16()),
+                    );
                     match outcome {
                         Ok(reply) => {
                             tracing::debug!(

@@ -5,6 +5,6 @@ pub(crate) mod params;
 mod pre;
 mod sender;
 
-pub(crate) use self::dispatcher::Dispatcher;
+pub(crate) use self::dispatcher::{Dispatcher, Tell};
 pub(crate) use self::pre::ask;
 pub(crate) use self::sender::Sender;

@@ -19,6 +19,7 @@ async fn the_account_is_shown_whole() {
         "identity": account.identity,
         "phone_number": NUMBER,
         "base_url": world.emulator.url(),
+        "twilsock_url": world.emulator.twilsock_url(),
     });
     assert_eq!(shown, expect);
 }

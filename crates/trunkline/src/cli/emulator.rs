@@ -50,7 +50,9 @@ fn emulate_until_signal(args: EmulatorArgs) -> Result<ExitCode, ExitCode> {
         print(&format!("phone                {}/phone", emulator.url()));
         print(&format!("TWILIO_ACCOUNT_SID   {}", account.account_sid));
         print(&format!("TWILIO_PHONE_NUMBER  {}", account.phone_number));
-        print(&format!("everything else      {}/emulator/v1/account", emulator.url()));
+        print(&format!("TWILIO_API_KEY       {}", account.api_key));
+        print(&format!("chat service         {}", account.chat_service_sid));
+        print(&format!("secrets and the rest {}/emulator/v1/account", emulator.url()));
         until_signal().await;
         emulator.shutdown().await;
         ExitCode::SUCCESS

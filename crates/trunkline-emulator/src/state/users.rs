@@ -1,0 +1,201 @@
+//! Users of the chat service: one per identity, made when the identity is first seen.
+//!
+//! A user's SID is derived from the service and the identity, so that the same person is the same user after a reset.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest as _, Sha256};
+use trunkline_proto::sid::{RoleSid, UserSid};
+
+use super::limits;
+use super::paging::{Cursor, Order, Slice, slice};
+use super::records::{Participant, User};
+use super::sync::{Item, Log, ObjectId, Removals};
+use super::{Key, State};
+use crate::error::{self, ApiError};
+
+/// What a caller says of a user. `None` is not said.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct UserFields {
+    pub(crate) friendly_name: Option<String>,
+    pub(crate) attributes: Option<String>,
+    pub(crate) role_sid: Option<String>,
+}
+
+impl UserFields {
+    fn check(&self) -> Result<Option<RoleSid>, ApiError> {
+        if let Some(name) = &self.friendly_name {
+            limits::check_name(name, error::FRIENDLY_NAME_TOO_LONG)?;
+        }
+        if let Some(attributes) = &self.attributes {
+            limits::check_attributes(attributes, limits::MAX_ATTRIBUTES)?;
+        }
+        self.role_sid.as_deref().map(|sid| sid.parse().map_err(|_| ApiError::parameter("RoleSid"))).transpose()
+    }
+}
+
+impl State {
+    pub(crate) fn list_users(&self, size: usize, cursor: Option<Cursor>) -> Slice<User> {
+        slice(&self.users, Order::Ascending, size, cursor, |user| Some(user.clone()))
+    }
+
+    /// The user with this SID or identity.
+    pub(crate) fn user(&self, user: &str) -> Result<&User, ApiError> {
+        let by_sid = user.parse().ok().and_then(|sid: UserSid| self.user_sids.get(&sid));
+        let position = by_sid.or_else(|| self.by_identity.get(user));
+        position
+            .and_then(|position| self.users.get(position))
+            .ok_or_else(|| ApiError::not_found(&format!("/Users/{user}")))
+    }
+
+    pub(crate) fn user_at(&self, position: u64) -> Option<&User> {
+        self.users.get(&position)
+    }
+
+    /// The SID of the user at a position; empty if there is none.
+    pub(crate) fn user_sid(&self, position: u64) -> String {
+        self.user_at(position).map(|user| user.sid.to_string()).unwrap_or_default()
+    }
+
+    /// The position of the user with this identity, who is made if this is the first time that it is seen.
+    pub(crate) fn ensure_user(&mut self, identity: &str) -> Result<u64, ApiError> {
+        if let Some(position) = self.by_identity.get(identity) {
+            return Ok(*position);
+        }
+        limits::check_name(identity, ApiError::parameter("Identity"))?;
+        if identity.is_empty() {
+            return Err(ApiError::parameter("Identity"));
+        }
+        if self.users.len() >= limits::MAX_USERS {
+            return Err(error::FULL);
+        }
+        let now = self.now();
+        let event = self.event();
+        let position = self.position();
+        let mut hash = Sha256::new();
+        hash.update(self.account.chat_service_sid.as_str());
+        hash.update(identity);
+        let mut digits = [0; 16];
+        for (slot, byte) in digits.iter_mut().zip(hash.finalize()) {
+            *slot = byte;
+        }
+        self.index_user(User {
+            sid: UserSid::from_random(digits),
+            position,
+            identity: identity.to_owned(),
+            friendly_name: None,
+            attributes: "{}".to_owned(),
+            role_sid: self.account.participant_role,
+            name_log: Log::at(event),
+            attributes_log: Log::at(event),
+            conversations_event: event,
+            left: Removals::default(),
+            date_created: now,
+            date_updated: now,
+        });
+        self.effects.dirty.insert(Key::User(position));
+        Ok(position)
+    }
+
+    /// Makes a user on request; it is an error if there is one already.
+    pub(crate) fn create_user(&mut self, identity: &str, fields: &UserFields) -> Result<User, ApiError> {
+        fields.check()?;
+        if self.by_identity.contains_key(identity) {
+            return Err(error::USER_EXISTS);
+        }
+        self.ensure_user(identity)?;
+        self.update_user(identity, fields)
+    }
+
+    pub(crate) fn update_user(&mut self, user: &str, fields: &UserFields) -> Result<User, ApiError> {
+        let role = fields.check()?;
+        let mut user = self.user(user)?.clone();
+        user.date_updated = self.now();
+        if let Some(role) = role {
+            user.role_sid = role;
+        }
+        let named = fields.friendly_name.is_some();
+        let described = fields.attributes.is_some();
+        if let Some(name) = &fields.friendly_name {
+            user.friendly_name = Some(name.clone()).filter(|name| !name.is_empty());
+            user.name_log.changed = self.event();
+        }
+        if let Some(attributes) = &fields.attributes {
+            user.attributes.clone_from(attributes);
+            user.attributes_log.changed = self.event();
+        }
+        let position = user.position;
+        self.users.insert(position, user.clone());
+        self.effects.dirty.insert(Key::User(position));
+        for (changed, key) in [(named, FRIENDLY_NAME), (described, ATTRIBUTES)] {
+            if changed && let Some(item) = user.info_item(key) {
+                self.item_changed(ObjectId::Info(position), item, false);
+            }
+        }
+        Ok(user)
+    }
+
+    pub(super) fn index_user(&mut self, user: User) {
+        self.by_identity.insert(user.identity.clone(), user.position);
+        self.user_sids.insert(user.sid, user.position);
+        self.users.insert(user.position, user);
+    }
+
+    /// Fills in who is in which conversation, after the conversations were loaded.
+    pub(super) fn ensure_members(&mut self) {
+        let members = self.conversations.iter().flat_map(|(position, conversation)| {
+            let identities = conversation.participants.values().filter_map(|one| one.identity.clone());
+            identities.map(|identity| (*position, identity))
+        });
+        for (position, identity) in members.collect::<Vec<_>>() {
+            // An identity that was stored is one that was accepted.
+            if let Ok(user) = self.ensure_user(&identity) {
+                self.memberships.entry(user).or_default().insert(position);
+            }
+        }
+    }
+
+    /// The conversations that a user is in, oldest first, each with the user's own participant.
+    pub(crate) fn memberships(&self, user: u64) -> impl Iterator<Item = (u64, &Participant)> {
+        static NONE: BTreeSet<u64> = BTreeSet::new();
+        let positions = self.memberships.get(&user).unwrap_or(&NONE);
+        positions.iter().filter_map(move |position| Some((*position, self.membership(*position, user)?)))
+    }
+
+    /// A page of the conversations that a user is in, oldest first.
+    pub(crate) fn list_memberships<R>(
+        &self,
+        user: u64,
+        size: usize,
+        cursor: Option<Cursor>,
+        pick: impl Fn(&Self, u64, u64, &Participant) -> Option<R>,
+    ) -> Slice<R> {
+        let all: BTreeMap<u64, (u64, &Participant)> =
+            self.memberships(user).map(|(position, participant)| (position, (position, participant))).collect();
+        slice(&all, Order::Ascending, size, cursor, |(position, participant)| pick(self, user, *position, participant))
+    }
+
+    /// The participant that a user is in a conversation.
+    pub(crate) fn membership(&self, position: u64, user: u64) -> Option<&Participant> {
+        let identity = &self.users.get(&user)?.identity;
+        let participants = &self.conversations.get(&position)?.participants;
+        participants.values().find(|one| one.identity.as_ref() == Some(identity))
+    }
+}
+
+impl User {
+    /// One item of the user's information.
+    pub(super) fn info_item(&self, key: &str) -> Option<Item> {
+        let (value, log) = match key {
+            FRIENDLY_NAME => (serde_json::json!({"value": self.friendly_name}), self.name_log),
+            ATTRIBUTES => (serde_json::json!({"value": self.attributes}), self.attributes_log),
+            _ => return None,
+        };
+        Some(Item { key: key.into(), log, at: self.date_updated, created_at: self.date_created, data: value })
+    }
+}
+
+/// Keys of a user's information.
+pub(super) const FRIENDLY_NAME: &str = "friendlyName";
+/// Keys of a user's information.
+pub(super) const ATTRIBUTES: &str = "attributes";
