@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`configuration`] | where everything of one client is |
 //! | [`data`] | the data of Sync items and documents: conversations, messages, participants, users |
+//! | [`client`] | a client as a state machine |
 //! | [`request`] | bodies and answers of the requests that change something |
 //!
 //! | Object | Kind | Items |
@@ -20,6 +21,7 @@
 //!
 //! Source: the behaviour of `@twilio/conversations` 3.0.1; Twilio publishes no description of this side.
 
+pub mod client;
 pub mod configuration;
 pub mod data;
 pub mod request;

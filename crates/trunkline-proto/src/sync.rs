@@ -6,6 +6,7 @@
 //! | [`object`] | an object as opened, its items and pages of them |
 //! | [`subscription`] | asking for the changes of objects |
 //! | [`event`] | changes, and how a subscription went |
+//! | [`client`] | which objects a client follows, and what of their events is new |
 //!
 //! A client opens an object, learns the id of its last event, and subscribes from there: the server sends what came
 //! since, says so, and goes on with what comes. Ids of events only grow, for every object.
@@ -14,6 +15,7 @@
 //!
 //! Source: the behaviour of `twilio-sync` 4.0.1 inside `@twilio/conversations` 3.0.1; Twilio publishes no description.
 
+pub mod client;
 pub mod event;
 pub mod object;
 pub mod subscription;

@@ -5,13 +5,16 @@
 //! | [`frame`] | one WebSocket message: a line, a JSON header, a payload, all counted in bytes |
 //! | [`client_message`] | what a client says |
 //! | [`server_message`] | what a server says |
+//! | [`client`] | the client's side as a state machine |
 //!
-//! Both ends share these wire forms and nothing else, so that they cannot share a mistake in behaviour.
+//! Both ends share the wire forms and nothing else, so that they cannot share a mistake in behaviour.
 //!
 //! Not here: what travels inside (see [`sync`](crate::sync) and [`conversations`](crate::conversations)).
 //!
 //! Source: the behaviour of `twilsock` 1.0.2 inside `@twilio/conversations` 3.0.1; Twilio publishes no description.
 
+mod backoff;
+pub mod client;
 pub mod client_message;
 pub mod frame;
 pub mod server;
@@ -21,6 +24,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::backoff::{BACKOFF_JITTER, MAX_BACKOFF, MIN_BACKOFF};
 pub use self::client_message::{ClientFrame, ClientMessage, HttpRequest, Init, Params, Registration};
 pub use self::frame::FrameError;
 pub use self::server::ServerSession;

@@ -1,7 +1,7 @@
 //! Twilio as a messaging backend.
 //!
 //! [`TwilioMessaging`] implements the conversational contract of `trunkline-core`; [`rest::RestClient`] is the client
-//! underneath, usable by itself.
+//! underneath, usable by itself; [`realtime::RealtimeClient`] takes part in conversations over the socket.
 //!
 //! ```no_run
 //! use trunkline_core::messaging::{Config, ConversationConfig, ConversationalBackend};
@@ -24,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 mod messaging;
+pub mod realtime;
 pub mod rest;
 mod settings;
 

@@ -34,13 +34,15 @@ use self::probe::probe;
 use self::supervision::supervised;
 use self::webhook_watch::keep_registered;
 use crate::config::{AgentSettings, ConciergeSource, Settings, TwilioSettings, console_token};
-use crate::connectors::{Connector, Connectors, TwilioConnector};
+use crate::connectors::{Connector, Connectors, TwilioConnector, WebChatConnector};
 use crate::console::{Access, ConsoleState, console_routes, event_routes};
+use crate::edge::from_twilio::SOURCE;
 use crate::edge::{Readiness, Warnings, WebhookEdge, health_routes, webhook_routes};
 use crate::live::Live;
-use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender};
+use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender, Typing};
 use crate::server::{Server, ServerError};
 use crate::telemetry::{Observed, Telemetry};
+use crate::webchat::{self, Hub, WebChat, chat_routes};
 
 /// How long a request may take, whatever it waits for.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -94,6 +96,7 @@ pub enum GatewayError {
 pub struct Gateway {
     address: SocketAddr,
     console_url: String,
+    chat_url: Option<String>,
     readiness: Readiness,
     stages: Stages,
     tasks: TaskTracker,
@@ -155,7 +158,15 @@ impl Gateway {
             Some(twilio) => Some(Twilio::build(twilio.clone(), address, &meter)?),
             None => None,
         };
-        let connectors = Connectors::new(twilio.iter().map(Twilio::connector));
+        let hub = Hub::default();
+        let chat_connector = WebChatConnector::new(store.clone(), hub.clone());
+        let chat_connector = settings.webchat.as_ref().map(|_| Arc::new(chat_connector) as Arc<dyn Connector>);
+        let of_twilio = twilio.iter().map(|twilio| Arc::clone(&twilio.connector));
+        let connectors = Connectors::new(of_twilio.chain(chat_connector));
+        for connector in connectors.iter() {
+            readiness.connector_starting(connector.name());
+        }
+        let (typing, typing_handle) = Typing::new();
         let context = Context {
             bus: Arc::clone(&bus),
             subjects: settings.subjects.clone(),
@@ -168,10 +179,12 @@ impl Gateway {
             metrics: telemetry.metrics(),
             live: Live::default(),
             missed: CatchUpTrigger::default(),
+            typing: typing_handle,
         };
         let gateway = Self {
             address,
             console_url: format!("http://{address}/login?token={}", token.expose()),
+            chat_url: settings.webchat.is_some().then(|| format!("http://{address}/chat")),
             readiness: readiness.clone(),
             stages: Stages::default(),
             tasks: TaskTracker::new(),
@@ -185,21 +198,25 @@ impl Gateway {
         let console = Arc::new(ConsoleState {
             store: gateway.store.clone(),
             bus: Arc::clone(&gateway.bus),
-            backend: gateway.backend.clone(),
+            connectors: context.connectors.clone(),
             readiness: readiness.clone(),
             live: context.live.clone(),
             access: Access::new(&token),
         });
-        let router = routes(console, twilio.as_ref(), &context, &readiness, telemetry.registry());
+        let chat = settings.webchat.map(|chat| Arc::new(WebChat::new(context.clone(), chat, readiness.clone(), hub)));
+        let mut router = routes(console, twilio.as_ref(), &context, &readiness, telemetry.registry());
+        if let Some(chat) = &chat {
+            router = router.merge(chat_routes(Arc::clone(chat)).layer(CatchPanicLayer::new()));
+        }
         gateway.until_taken("data files", watch(files, readiness.clone()));
-        gateway.work(&context).await?;
+        gateway.work(&context, typing).await?;
         gateway.serve(server, router);
-        match &twilio {
-            Some(twilio) => {
-                gateway.connect(&twilio.observed, &context).await?;
-                gateway.until_taken("webhook", keep_registered(Arc::clone(&twilio.backend), context.missed.clone()));
-            }
-            None => readiness.connector_started(),
+        if let Some(chat) = chat {
+            gateway.chat(chat, &context);
+        }
+        if let Some(twilio) = &twilio {
+            gateway.connect(twilio, &context).await?;
+            gateway.until_taken("webhook", keep_registered(Arc::clone(&twilio.backend), context.missed.clone()));
         }
         Ok(gateway)
     }
@@ -212,6 +229,11 @@ impl Gateway {
     /// A link that opens the console: it carries the token.
     pub fn console_url(&self) -> &str {
         &self.console_url
+    }
+
+    /// The visitor's page of the web chat, if it runs.
+    pub fn chat_url(&self) -> Option<&str> {
+        self.chat_url.as_deref()
     }
 
     /// Whether texts flow.
@@ -240,7 +262,7 @@ impl Gateway {
         self.spawn("serve", server.serve(router, stop, grace));
     }
 
-    async fn work(&self, context: &Context) -> Result<(), BusError> {
+    async fn work(&self, context: &Context, typing: Typing) -> Result<(), BusError> {
         let (relay, handle) = Relay::new(context.clone());
         let ingress = Ingress::open(context.clone(), handle).await?.run(self.stages.taking.clone());
         let sender = Sender::open(context.clone()).await?.run(self.stages.sending.clone(), self.stages.hurried.clone());
@@ -248,23 +270,36 @@ impl Gateway {
         self.spawn("relay", and_then(relay, self.stages.relayed.clone()));
         self.spawn("ingress", and_then(ingress, self.stages.taken.clone()));
         self.spawn("sender", sender);
-        let probes = probe(context.clone(), self.readiness.clone());
-        let stop = self.stages.taking.clone();
-        self.spawn("probe", async move {
-            tokio::select! {
-                () = probes => {}
-                () = stop.cancelled() => {}
-            }
-        });
+        self.until_taken(
+            "typing",
+            typing.run(context.connectors.clone(), context.metrics.clone(), self.stages.taking.clone()),
+        );
+        self.until_taken("probe", probe(context.clone(), self.readiness.clone()));
         self.readiness.pipeline_started();
         Ok(())
     }
 
+    /// The web chat needs nobody else: it is there as soon as it is served.
+    fn chat(&self, chat: Arc<WebChat>, context: &Context) {
+        self.readiness.connector_started(webchat::SOURCE);
+        if let Some(connector) = context.connectors.named(webchat::SOURCE) {
+            let catch_up = CatchUp::new(context.clone(), Arc::clone(connector));
+            // A disabled catch-up ends at once, which is no reason to start the gateway again.
+            let stop = self.stages.taking.clone();
+            self.spawn("webchat", async move {
+                catch_up.run(stop.clone()).await;
+                stop.cancelled().await;
+                chat.ended().await;
+            });
+        }
+    }
+
     /// Starts the backend. Refused credentials end the start; an unreachable provider is tried until it answers.
-    async fn connect(&self, backend: &Arc<dyn ConversationalBackend>, context: &Context) -> Result<(), GatewayError> {
+    async fn connect(&self, twilio: &Twilio, context: &Context) -> Result<(), GatewayError> {
+        let backend = &twilio.observed;
         let started = match backend.start().await {
             Ok(()) => {
-                self.readiness.connector_started();
+                self.readiness.connector_started(SOURCE);
                 true
             }
             Err(error) if matches!(error.code(), ErrorCode::InvalidConfig | ErrorCode::AuthError) => {
@@ -273,23 +308,17 @@ impl Gateway {
             }
             Err(error) => {
                 tracing::warn!(%error, "the provider cannot be reached yet; trying again");
-                self.readiness.connector_failed(&error.to_string());
+                self.readiness.connector_failed(SOURCE, &error.to_string());
                 false
             }
         };
         let (backend, readiness) = (Arc::clone(backend), self.readiness.clone());
-        let (context, stop) = (context.clone(), self.stages.taking.clone());
-        self.spawn("connector", async move {
-            let work = async {
-                if !started {
-                    start_until_it_works(&backend, &readiness).await;
-                }
-                tokio::join!(CatchUp::new(context).run(CancellationToken::new()), watch_health(&backend, &readiness));
-            };
-            tokio::select! {
-                () = work => {}
-                () = stop.cancelled() => {}
+        let catch_up = CatchUp::new(context.clone(), Arc::clone(&twilio.connector));
+        self.until_taken("connector", async move {
+            if !started {
+                start_until_it_works(&backend, &readiness).await;
             }
+            tokio::join!(catch_up.run(CancellationToken::new()), watch_health(&backend, &readiness));
         });
         Ok(())
     }
@@ -338,6 +367,7 @@ struct Twilio {
     settings: TwilioSettings,
     backend: Arc<TwilioMessaging>,
     observed: Arc<dyn ConversationalBackend>,
+    connector: Arc<dyn Connector>,
 }
 
 impl Twilio {
@@ -347,14 +377,10 @@ impl Twilio {
         }
         let backend = Arc::new(TwilioMessaging::new(settings.backend.clone()).map_err(GatewayError::Refused)?);
         let inner: Arc<dyn ConversationalBackend> = Arc::clone(&backend) as _;
-        let observed = Arc::new(Observed::new(inner, &settings.account_sid, meter));
-        Ok(Self { settings, backend, observed })
-    }
-
-    fn connector(&self) -> Arc<dyn Connector> {
-        let rest = self.backend.rest().clone();
-        let people = self.settings.people();
-        Arc::new(TwilioConnector::new(Arc::clone(&self.observed), rest, &self.settings.identity, people))
+        let observed: Arc<dyn ConversationalBackend> = Arc::new(Observed::new(inner, &settings.account_sid, meter));
+        let (rest, people) = (backend.rest().clone(), settings.people());
+        let connector = Arc::new(TwilioConnector::new(Arc::clone(&observed), rest, &settings.identity, people));
+        Ok(Self { settings, backend, observed, connector })
     }
 }
 
@@ -417,10 +443,10 @@ async fn start_until_it_works(backend: &Arc<dyn ConversationalBackend>, readines
         match backend.start().await {
             Ok(()) => {
                 tracing::info!("the provider answers");
-                readiness.connector_started();
+                readiness.connector_started(SOURCE);
                 return;
             }
-            Err(error) => readiness.connector_failed(&error.to_string()),
+            Err(error) => readiness.connector_failed(SOURCE, &error.to_string()),
         }
         wait = (wait * 2).min(MAX_START_WAIT);
     }
@@ -431,10 +457,10 @@ async fn watch_health(backend: &Arc<dyn ConversationalBackend>, readiness: &Read
         tokio::time::sleep(HEALTH_EVERY).await;
         match backend.health_check().await {
             Ok(status) if status.state == HealthState::Unhealthy => {
-                readiness.connector_failed(&status.reasons.join("; "));
+                readiness.connector_failed(SOURCE, &status.reasons.join("; "));
             }
-            Ok(_) => readiness.connector_started(),
-            Err(error) => readiness.connector_failed(&error.to_string()),
+            Ok(_) => readiness.connector_started(SOURCE),
+            Err(error) => readiness.connector_failed(SOURCE, &error.to_string()),
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod pipeline;
 mod process;
 mod server;
 pub mod telemetry;
+pub mod webchat;
 
 pub use gateway::{Gateway, GatewayError};
 pub use process::{keep_files_private, raise_open_files};

@@ -5,9 +5,23 @@ use tokio::sync::broadcast;
 /// Changes that a watcher may be behind by; one that is further behind misses some and reads everything again.
 const BEHIND: usize = 1024;
 
-/// Announces conversations that changed. Cheap to clone.
+/// Something that a watcher may want to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Something happened in this conversation.
+    Conversation(String),
+    /// The person of this conversation writes, or has stopped. Kept nowhere.
+    Typing {
+        /// Our name for the conversation.
+        conversation_id: String,
+        /// Whether they write.
+        is_typing: bool,
+    },
+}
+
+/// Announces what changes. Cheap to clone.
 #[derive(Clone)]
-pub struct Live(broadcast::Sender<String>);
+pub struct Live(broadcast::Sender<Change>);
 
 impl Default for Live {
     fn default() -> Self {
@@ -18,14 +32,23 @@ impl Default for Live {
 impl Live {
     /// Something happened in a conversation.
     pub fn changed(&self, conversation_id: &str) {
-        if self.0.receiver_count() > 0 {
-            // Nobody may be left by now, which is fine.
-            let _nobody = self.0.send(conversation_id.to_owned()).is_err();
-        }
+        self.tell(|| Change::Conversation(conversation_id.to_owned()));
     }
 
-    /// Conversations that change from now on.
-    pub fn watch(&self) -> broadcast::Receiver<String> {
+    /// A person writes, or has stopped.
+    pub fn typing(&self, conversation_id: &str, is_typing: bool) {
+        self.tell(|| Change::Typing { conversation_id: conversation_id.to_owned(), is_typing });
+    }
+
+    /// What changes from now on.
+    pub fn watch(&self) -> broadcast::Receiver<Change> {
         self.0.subscribe()
+    }
+
+    fn tell(&self, change: impl FnOnce() -> Change) {
+        if self.0.receiver_count() > 0 {
+            // Nobody may be left by now, which is fine.
+            let _nobody = self.0.send(change()).is_err();
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -75,7 +76,7 @@ impl Server {
         self.address
     }
 
-    /// Serves `router` until `stop`; then takes no more and gives open requests `grace` to end.
+    /// Serves `router`, whose handlers find the peer's address in `ConnectInfo<SocketAddr>`, until `stop`; then takes no more and gives open requests `grace` to end.
     ///
     /// # Cancel safety
     /// Dropping it closes the socket; open connections go on until their tasks are dropped with the runtime.
@@ -86,7 +87,7 @@ impl Server {
         let hurry = CancellationToken::new();
         let mut failures = Failures::default();
         loop {
-            let (stream, permit) = tokio::select! {
+            let (stream, peer, permit) = tokio::select! {
                 () = stop.cancelled() => break,
                 accepted = accept(&self.listener, &permits, &mut failures) => match accepted {
                     Some(accepted) => accepted,
@@ -99,10 +100,12 @@ impl Server {
             builder.http2().keep_alive_interval(HEADER_TIMEOUT).keep_alive_timeout(PING_TIMEOUT);
             let asked = Arc::new(AtomicBool::new(false));
             let mark = Arc::clone(&asked);
-            let service = TowerToHyperService::new(router.clone().map_request(move |request: Request<Incoming>| {
-                mark.store(true, Ordering::Relaxed);
-                request
-            }));
+            let service =
+                TowerToHyperService::new(router.clone().map_request(move |mut request: Request<Incoming>| {
+                    mark.store(true, Ordering::Relaxed);
+                    request.extensions_mut().insert(ConnectInfo(peer));
+                    request
+                }));
             let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
             let connection = graceful.watch(connection);
             let hurry = hurry.clone();
@@ -146,13 +149,13 @@ async fn accept(
     listener: &TcpListener,
     permits: &Arc<Semaphore>,
     failures: &mut Failures,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = Arc::clone(permits).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => {
+        Ok((stream, peer)) => {
             // Only a hint to the system: answers are small and wanted at once.
             let _no_hint = stream.set_nodelay(true).is_err();
-            Some((stream, permit))
+            Some((stream, peer, permit))
         }
         Err(error) => {
             failures.tell(&error);

@@ -158,7 +158,7 @@ pub struct MediaData {
 }
 
 /// An item of the roster, under the participant's SID.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ParticipantData {
     /// Of a chat participant.

@@ -7,6 +7,8 @@ mod emulator;
 #[cfg(test)]
 mod lists;
 #[cfg(test)]
+mod realtime;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod retries;

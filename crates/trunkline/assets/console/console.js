@@ -1,9 +1,9 @@
 // The console: which view is shown, what the address bar says, and what an event changes.
 
-import { at, setText } from './dom.js';
+import { at, make, setText } from './dom.js';
 import { SignedOut, conversations, follow, messages, signIn, status } from './gateway.js';
 import { createList } from './list.js';
-import { showNumber, words } from './text.js';
+import { showConnector, showNumber } from './text.js';
 import { createThread } from './thread.js';
 
 const CONNECTOR_TONES = { healthy: 'good', degraded: 'warn', unhealthy: 'bad' };
@@ -101,15 +101,33 @@ at('who-sid').addEventListener('click', async () => {
 function drawStatus(now) {
   line.reasons = Array.isArray(now.reasons) ? now.reasons : [];
   item('s-ready', now.ready ? 'Ready' : 'Not ready', now.ready ? 'good' : 'bad');
-  const health = now.connector?.status;
-  setText(at('s-connector').querySelector('dt'), words(now.connector?.name ?? 'connector'));
-  item('s-connector', health ? health : 'unknown', CONNECTOR_TONES[health] ?? 'plain');
+  drawConnectors(Array.isArray(now.connectors) ? now.connectors : []);
   item('s-backlog', showNumber(now.backlog), now.backlog > 0 ? 'some' : 'plain');
   item('s-dead', showNumber(now.dead_letters), now.dead_letters > 0 ? 'bad' : 'plain');
   setText(at('version'), now.version ? `v${now.version}` : '');
   list.setTotal(now.conversations);
   line.ready = now.ready;
   drawBanner();
+}
+
+/** One item for each connector, in the gateway's order. */
+function drawConnectors(connectors) {
+  const strip = at('strip');
+  const known = [...strip.querySelectorAll('[data-connector]')];
+  const names = connectors.map((connector) => connector.name);
+  if (known.map((node) => node.dataset.connector).join() !== names.join()) {
+    for (const node of known) node.remove();
+    for (const name of names) {
+      const node = make('div', 'strip-item');
+      node.id = `s-connector-${name}`;
+      node.dataset.connector = name;
+      node.append(make('dt', '', showConnector(name)), make('dd', 'value', '…'));
+      strip.insertBefore(node, at('s-backlog'));
+    }
+  }
+  for (const { name, status: health } of connectors) {
+    item(`s-connector-${name}`, health ?? 'unknown', CONNECTOR_TONES[health] ?? 'plain');
+  }
 }
 
 function item(id, text, tone) {
@@ -160,6 +178,10 @@ async function start() {
       if (conversation.id !== thread.openId()) return;
       thread.describe(list.find(conversation.id));
       thread.refresh().catch(trouble);
+    },
+    typing: ({ id, on }) => {
+      list.typing(id, on === true);
+      if (id === thread.openId()) thread.typing(on === true);
     },
     up: () => {
       line.down = false;

@@ -71,6 +71,7 @@ export function follow(on) {
     }));
     mine.addEventListener('conversation', (event) => deliver('conversation', event));
     mine.addEventListener('status', (event) => deliver('status', event));
+    mine.addEventListener('typing', (event) => deliver('typing', event));
     mine.addEventListener('error', () => {
       if (mine === source) lost();
     });

@@ -1,18 +1,21 @@
 // The list of conversations: newest first, live, one row each.
 
 import { at, icon, make, place, setText } from './dom.js';
-import { dateOf, showAddress, showAge, showChannel, showNumber, stateBadge } from './text.js';
+import { dateOf, showAddress, showAge, showChannel, showConnector, showNumber, stateBadge } from './text.js';
 
 const PAGE = 50;
 /** After an outage the list is read again as far as it was open, up to here. */
 const REREAD_LIMIT = 500;
 const PREVIEW_LENGTH = 160;
 const ICONS = new Set(['sms', 'whatsapp']);
+/** A person who types and goes away without a word is not waited for longer than this. */
+const TYPING_MS = 10_000;
 
 /** `fetchPage(limit, before)` reads one page; `onError` is told of a page that could not be read. */
 export function createList(fetchPage, onError) {
   const rows = new Map();
   const byId = new Map();
+  const typists = new Map();
   let next = null;
   let total = null;
   let selected = null;
@@ -65,6 +68,15 @@ export function createList(fetchPage, onError) {
     if (known?.last_message?.at !== conversation.last_message?.at) glow(row);
   }
 
+  /** The person of this conversation types, or has stopped. */
+  function typing(id, on) {
+    clearTimeout(typists.get(id));
+    typists.delete(id);
+    if (on) typists.set(id, setTimeout(() => typing(id, false), TYPING_MS));
+    const row = rows.get(id);
+    if (row) dress(row, byId.get(id), new Date(), on);
+  }
+
   function select(id) {
     selected = id;
     for (const [rowId, row] of rows) mark(row, rowId);
@@ -87,7 +99,7 @@ export function createList(fetchPage, onError) {
     const wanted = order().map((conversation) => {
       const row = rows.get(conversation.id) ?? rowNode(conversation.id);
       rows.set(conversation.id, row);
-      dress(row, conversation, now);
+      dress(row, conversation, now, typists.has(conversation.id));
       mark(row, conversation.id);
       return row;
     });
@@ -126,6 +138,7 @@ export function createList(fetchPage, onError) {
   return {
     reread,
     upsert,
+    typing,
     select,
     neighbour,
     find: (id) => byId.get(id) ?? null,
@@ -150,12 +163,12 @@ function rowNode(id) {
   return row;
 }
 
-function dress(row, conversation, now) {
+function dress(row, conversation, now, isTyping) {
   const channel = conversation.channel;
   const tile = row.querySelector('.tile');
   if (row.dataset.channel !== channel) {
     row.dataset.channel = channel;
-    tile.replaceChildren(icon(ICONS.has(channel) ? channel : 'chat'), make('span', 'hidden', `${showChannel(channel)} `));
+    tile.replaceChildren(icon(ICONS.has(channel) ? channel : 'chat'), make('span', 'hidden', `${showChannel(channel)}, ${showConnector(conversation.connector)} `));
   }
   setText(row.querySelector('.address'), showAddress(conversation.address));
   const time = row.querySelector('time');
@@ -177,10 +190,10 @@ function dress(row, conversation, now) {
 
   const badges = row.querySelector('.badges');
   const badge = stateBadge(conversation.state);
-  const signs = `${badge?.text}|${badge?.tone}|${conversation.pending}`;
+  const signs = `${badge?.text}|${badge?.tone}|${conversation.pending}|${isTyping}`;
   if (badges.dataset.face !== signs) {
     badges.dataset.face = signs;
-    const list = [];
+    const list = isTyping ? [make('span', 'badge typist', 'Typing…')] : [];
     if (conversation.pending > 0) {
       const pending = make('span', 'pending', showNumber(conversation.pending));
       pending.title = `${conversation.pending} pending`;

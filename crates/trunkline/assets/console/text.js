@@ -1,6 +1,7 @@
 // Addresses, times and states as a person reads them. Pure functions, no DOM.
 
 const CHANNELS = { sms: 'SMS', mms: 'MMS', rcs: 'RCS', whatsapp: 'WhatsApp', messenger: 'Messenger', chat: 'Chat' };
+const CONNECTORS = { twilio: 'Twilio', webchat: 'Web chat' };
 /** States that need no badge: nothing happens and nothing is wrong. */
 const QUIET_STATES = new Set(['', 'idle', 'active', 'inactive', 'open']);
 const STATE_TONES = { answering: 'busy', failed: 'bad', handed_over: 'warn', paused: 'warn' };
@@ -15,6 +16,8 @@ export function showAddress(address) {
   if (!abroad) return plain || 'Unknown contact';
   return `+${abroad[1]}\u00a0${abroad[2].replace(/(\d{3})(?=\d{2})/g, '$1\u00a0')}`;
 }
+
+export const showConnector = (connector) => CONNECTORS[connector] ?? words(connector || 'connector');
 
 export const showChannel = (channel) => CHANNELS[channel] ?? words(channel || 'chat');
 

@@ -1,12 +1,13 @@
 // One open conversation: its messages in order, each with its status, kept up to date.
 
 import { at, icon, make, place, setText } from './dom.js';
-import { dateOf, showAddress, showBytes, showChannel, showDay, showTime, stateBadge, statusTone, words } from './text.js';
+import { dateOf, showAddress, showBytes, showChannel, showConnector, showDay, showTime, stateBadge, statusTone, words } from './text.js';
 
 const PAGE = 200;
 const FOLD_AT = 2000;
 const GROUP_GAP_MS = 3 * 60_000;
 const NEAR_END_PX = 80;
+const TYPING_MS = 10_000;
 
 /** `fetchPage(id, limit, before)` reads one page of messages; `onError` is told when it cannot. */
 export function createThread(fetchPage, onError) {
@@ -19,6 +20,7 @@ export function createThread(fetchPage, onError) {
   let unseen = 0;
   let reading = null;
   let again = false;
+  let typist = 0;
 
   const nearEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_END_PX;
 
@@ -36,10 +38,18 @@ export function createThread(fetchPage, onError) {
     at('nothing').hidden = id !== null;
     at('earlier').hidden = true;
     at('jump').hidden = true;
+    typing(false);
     if (id === null) return;
     describe(conversation ?? { id, address: null });
     note('Loading…');
     await refresh();
+  }
+
+  /** The person types, or has stopped; one who goes away without a word is not waited for. */
+  function typing(on) {
+    clearTimeout(typist);
+    at('who-typing').hidden = !on;
+    if (on) typist = setTimeout(() => typing(false), TYPING_MS);
   }
 
   function describe(conversation) {
@@ -48,6 +58,7 @@ export function createThread(fetchPage, onError) {
     at('thread-pane').dataset.channel = conversation.channel ?? '';
     setText(at('who').firstElementChild, known ? showAddress(conversation.address) : 'Conversation');
     setText(at('who-channel'), known ? showChannel(conversation.channel) : '');
+    setText(at('who-connector'), known ? `via ${showConnector(conversation.connector)}` : '');
     at('who-channel').hidden = !known;
     setText(at('who-sid').querySelector('.sid-text'), conversation.external_id || conversation.id);
     const badge = stateBadge(conversation.state);
@@ -176,10 +187,10 @@ export function createThread(fetchPage, onError) {
   });
   at('earlier').addEventListener('click', earlier);
 
-  return { open, describe, refresh, openId: () => id };
+  return { open, describe, refresh, typing, openId: () => id };
 }
 
-/** By index where both have one (Twilio's order), else by time. */
+/** By index where both have one (the order of the platform), else by time. */
 function byPlace(one, other) {
   if (Number.isInteger(one.index) && Number.isInteger(other.index)) return one.index - other.index;
   return dateOf(one.at) - dateOf(other.at);

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use trunkline::config::{Settings, TwilioSettings};
+use trunkline::config::{Settings, TwilioSettings, WebChatSettings};
 use trunkline_bus::{Bus as _, EmbeddedBus, EmbeddedOptions};
 use trunkline_store::Store;
 use trunkline_twilio::TwilioMessaging;
@@ -41,6 +41,7 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
     Report::good("settings are complete and valid");
     let refused = runtime.block_on(async {
         engines(&settings, &mut report).await;
+        chat(settings.webchat.as_ref());
         if let Some(twilio) = &settings.twilio {
             return provider(twilio, &mut report).await;
         }
@@ -84,6 +85,18 @@ async fn engines(settings: &Settings, report: &mut Report) {
             store.close().await;
         }
         Err(error) => report.wrong(&format!("the store: {error}")),
+    }
+}
+
+fn chat(settings: Option<&WebChatSettings>) {
+    match settings {
+        None => Report::good("the web chat is switched off (TRUNKLINE_WEBCHAT=false)"),
+        Some(settings) if settings.origins.is_empty() => {
+            Report::good("the web chat is at /chat; no other site may show it (TRUNKLINE_WEBCHAT_ORIGINS)");
+        }
+        Some(settings) => {
+            Report::good(&format!("the web chat is at /chat; these may show it: {}", settings.origins.join(", ")));
+        }
     }
 }
 

@@ -78,6 +78,9 @@ fn serve_until_signal(args: &ServeArgs) -> Result<ExitCode, ExitCode> {
         };
         print(&format!("gateway   http://{}", gateway.address()));
         print(&format!("console   {}", console.link(&gateway)));
+        if let Some(url) = gateway.chat_url() {
+            print(&format!("chat      {url}"));
+        }
         until_signal().await;
         stop(gateway).await
     });

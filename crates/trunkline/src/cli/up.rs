@@ -10,7 +10,7 @@ use trunkline::{Gateway, Server};
 use trunkline_emulator::{Account, Emulator};
 
 use super::emulator::{account, start_failed as emulator_failed};
-use super::run::{prepare, reader, runtime, start_failed, stop, until_signal, with_flag};
+use super::run::{prepare, reader, runtime, setting, start_failed, stop, until_signal, with_flag};
 use super::{UpArgs, failed, misconfigured, print, say};
 
 pub(super) fn run(args: &UpArgs) -> ExitCode {
@@ -20,6 +20,8 @@ pub(super) fn run(args: &UpArgs) -> ExitCode {
 fn up_until_signal(args: &UpArgs) -> Result<ExitCode, ExitCode> {
     let reader = reader(&args.serve).map_err(|error| misconfigured(&error))?;
     let reader = with_flag(reader, "emulator.listen", args.emulator_listen.map(|address| address.to_string()));
+    let is_silent = setting("web_chat.enabled").is_some_and(|setting| reader.text(setting).is_none());
+    let reader = with_flag(reader, "web_chat.enabled", is_silent.then(|| "true".to_owned()));
     // Which account it is, only the running emulator knows. Everything else is checked before anything starts.
     let unknown = [
         ("twilio.account_sid", format!("AC{:032}", 0)),
@@ -82,6 +84,9 @@ async fn up(reader: Reader, checked: &Settings, telemetry: &Telemetry) -> ExitCo
 async fn introduce(gateway: &Gateway, emulator: &Emulator) {
     let url = emulator.url();
     print(&format!("phone     {url}/phone"));
+    if let Some(url) = gateway.chat_url() {
+        print(&format!("chat      {url}"));
+    }
     print(&format!("console   {}", gateway.console_url()));
     print(&format!("gateway   http://{}", gateway.address()));
     print(&format!("emulator  {url}   (number {})", emulator.account().phone_number));

@@ -14,7 +14,7 @@ pub use duration::parse_duration;
 pub use reader::Reader;
 pub use settings::{
     AgentSettings, CatchUpSettings, ConciergeSource, Console, Edge, Pipeline, Settings, TelemetrySettings,
-    TwilioSettings,
+    TwilioSettings, WebChatSettings,
 };
 pub use table::{SETTINGS, Setting};
 pub use token::{TOKEN_FILE, console_token, random_token};

@@ -1,6 +1,7 @@
 //! The validated form: one plain struct per subsystem.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub struct Settings {
     pub drain: Duration,
     /// The Twilio connector; `None` if it is switched off.
     pub twilio: Option<TwilioSettings>,
+    /// The web chat; `None` if it is switched off.
+    pub webchat: Option<WebChatSettings>,
     /// Conversation lanes and sending.
     pub pipeline: Pipeline,
     /// Reading back what was missed.
@@ -75,6 +78,15 @@ impl TwilioSettings {
 pub struct Edge {
     /// Scheme, host and path prefix under which the provider sees us; empty for the address that is listened on.
     pub public_base: String,
+}
+
+/// The web chat.
+#[derive(Debug, Clone)]
+pub struct WebChatSettings {
+    /// Origins whose pages may show it, beside the gateway's own: scheme, host and port, in lower case.
+    pub origins: Vec<String>,
+    /// Visitors that may begin to write within a minute from one address.
+    pub new_visitors: NonZeroU32,
 }
 
 /// Conversation lanes and sending.
@@ -173,6 +185,7 @@ impl Settings {
             subjects,
             drain: reader.duration(&key::DRAIN, Duration::ZERO..=Duration::from_mins(5), &mut problems),
             twilio: if enabled { twilio(reader, &mut problems) } else { None },
+            webchat: webchat(reader, &mut problems),
             pipeline: pipeline(reader, &mut problems),
             catch_up: catch_up(reader, &mut problems),
             agent: agent(reader, &mut problems),
@@ -266,6 +279,33 @@ fn public_base(reader: &Reader, problems: &mut ConfigError) -> String {
     }
     problems.add(reader.name_of(&key::WEBHOOK_URL), "must end in /webhooks/twilio, where this program listens");
     String::new()
+}
+
+fn webchat(reader: &Reader, problems: &mut ConfigError) -> Option<WebChatSettings> {
+    let enabled: bool = reader.parsed(&key::WEBCHAT, "true or false", problems);
+    let mut origins = Vec::new();
+    for text in reader.text_or_default(&key::WEBCHAT_ORIGINS).split(',').map(str::trim).filter(|text| !text.is_empty())
+    {
+        match origin(text) {
+            Some(origin) => origins.push(origin),
+            None => problems.add(
+                reader.name_of(&key::WEBCHAT_ORIGINS),
+                "must be origins such as https://shop.example.com: scheme, host, perhaps a port, and nothing behind it",
+            ),
+        }
+    }
+    let new_visitors = reader.text_or_default(&key::WEBCHAT_NEW_VISITORS).parse().unwrap_or_else(|_| {
+        problems.add(reader.name_of(&key::WEBCHAT_NEW_VISITORS), "must be a number above 0");
+        NonZeroU32::MIN
+    });
+    enabled.then_some(WebChatSettings { origins, new_visitors })
+}
+
+/// An origin as browsers write it; `None` if the text is more, or less, than one.
+fn origin(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    is_bare.then(|| url.origin().ascii_serialization())
 }
 
 fn pipeline(reader: &Reader, problems: &mut ConfigError) -> Pipeline {

@@ -2,6 +2,7 @@
 
 mod codes;
 mod twilio;
+mod webchat;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +13,21 @@ use trunkline_core::event::{MessageReceived, SendMessage};
 use trunkline_store::Sent;
 
 pub use twilio::TwilioConnector;
+pub use webchat::WebChatConnector;
+
+/// What SMS and WhatsApp take in one message (Conversations limits page: 1600 characters).
+pub const MAX_TEXT_CHARS: usize = 1600;
 
 /// One way out to a platform.
 #[async_trait]
 pub trait Connector: Send + Sync {
     /// Its name, as envelopes and conversations carry it.
     fn name(&self) -> &str;
+
+    /// The longest text that one message takes, in characters. Default: 1600, what SMS and WhatsApp take.
+    fn max_text_chars(&self) -> usize {
+        MAX_TEXT_CHARS
+    }
 
     /// Says something. The message carries `outbox_id`, so that [`find_sent`](Self::find_sent) can find it.
     ///
@@ -55,6 +65,16 @@ pub trait Connector: Send + Sync {
     /// # Cancel safety
     /// Cancel-safe.
     async fn open_conversations(&self, limit: usize) -> Result<Vec<String>, ConnectorError>;
+
+    /// Shows the person that an answer is on its way, or that it is not. It is called again every few seconds for as
+    /// long as a turn lasts, because platforms forget. What it cannot do is left undone: nobody waits for it, and it is
+    /// dropped after a second. The default does nothing.
+    ///
+    /// # Cancel safety
+    /// Has to be cancel-safe.
+    async fn typing(&self, conversation: &str, is_typing: bool) {
+        let _platforms_without_indicators = (conversation, is_typing);
+    }
 }
 
 /// What was read back from a conversation.

@@ -67,21 +67,24 @@ async fn show_status(State(state): State<Arc<ConsoleState>>) -> Result<Json<Valu
 
 pub(super) async fn status(state: &ConsoleState) -> Result<Value, Failure> {
     let reasons = state.readiness.reasons();
-    let connector = if state.backend.is_none() {
-        "disabled"
-    } else if reasons.iter().any(|reason| reason.starts_with("connector")) {
-        "unhealthy"
-    } else if reasons.is_empty() {
-        "healthy"
-    } else {
-        "degraded"
-    };
+    let connectors: Vec<_> = state
+        .connectors
+        .iter()
+        .map(|connector| {
+            let status = match state.readiness.is_connector_up(connector.name()) {
+                false => "unhealthy",
+                true if reasons.is_empty() => "healthy",
+                true => "degraded",
+            };
+            json!({ "name": connector.name(), "status": status })
+        })
+        .collect();
     let backlog = state.bus.backlog(INGRESS_CONSUMER).await? + state.bus.backlog(SENDER_CONSUMER).await?;
     Ok(json!({
         "ready": reasons.is_empty(),
         "reasons": reasons,
         "version": env!("CARGO_PKG_VERSION"),
-        "connector": { "name": "twilio", "status": connector },
+        "connectors": connectors,
         "backlog": backlog,
         "dead_letters": state.bus.dead_letter_count().await?,
         "conversations": state.store.conversation_count().await?,
@@ -156,6 +159,7 @@ pub(super) fn summary(row: &ConversationSummary) -> Value {
         .map(|(direction, text, at)| json!({ "direction": direction, "text": text, "at": at.to_string() }));
     json!({
         "id": row.conversation.id,
+        "connector": row.conversation.connector,
         "external_id": row.conversation.external_id,
         "channel": row.conversation.channel,
         "address": row.conversation.address,

@@ -10,18 +10,19 @@ use axum::response::Sse;
 use axum::response::sse::{Event, KeepAlive};
 use axum::routing::get;
 use futures_util::{Stream, StreamExt as _, stream};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 use tokio_stream::wrappers::{BroadcastStream, IntervalStream};
 
 use super::ConsoleState;
 use super::api::{status, summary};
+use crate::live::Change;
 
 /// How often the status is told.
 const STATUS_EVERY: Duration = Duration::from_secs(2);
 
 enum Tick {
-    Conversation(String),
+    Change(Change),
     Status,
 }
 
@@ -31,7 +32,7 @@ pub(super) fn routes(state: Arc<ConsoleState>) -> Router {
 
 async fn events(State(state): State<Arc<ConsoleState>>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let changes = BroadcastStream::new(state.live.watch()).map(|change| match change {
-        Ok(conversation) => Tick::Conversation(conversation),
+        Ok(change) => Tick::Change(change),
         // Behind: the page reads its lists again when the status tells that something changed.
         Err(BroadcastStreamRecvError::Lagged(_)) => Tick::Status,
     });
@@ -47,7 +48,12 @@ async fn events(State(state): State<Arc<ConsoleState>>) -> Sse<impl Stream<Item 
 
 async fn tell(state: &ConsoleState, tick: Tick) -> Option<Event> {
     let (name, data): (_, Value) = match tick {
-        Tick::Conversation(id) => ("conversation", summary(&state.store.conversation_summary(&id).await.ok()??)),
+        Tick::Change(Change::Conversation(id)) => {
+            ("conversation", summary(&state.store.conversation_summary(&id).await.ok()??))
+        }
+        Tick::Change(Change::Typing { conversation_id, is_typing }) => {
+            ("typing", json!({ "id": conversation_id, "on": is_typing }))
+        }
         Tick::Status => ("status", status(state).await.ok()?),
     };
     Event::default().event(name).json_data(data).ok()

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use trunkline_bus::Bus;
-use trunkline_core::messaging::ConversationalBackend;
 use trunkline_store::Store;
 
+use crate::connectors::Connectors;
 use crate::edge::Readiness;
 use crate::live::Live;
 pub use auth::Access;
@@ -23,8 +23,8 @@ pub struct ConsoleState {
     pub store: Store,
     /// The bus.
     pub bus: Arc<dyn Bus>,
-    /// The backend, if there is one.
-    pub backend: Option<Arc<dyn ConversationalBackend>>,
+    /// The ways out.
+    pub connectors: Connectors,
     /// Whether texts flow.
     pub readiness: Readiness,
     /// What changes.

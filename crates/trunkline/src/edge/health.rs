@@ -15,11 +15,10 @@ use tokio_util::sync::CancellationToken;
 /// What has to hold for texts to flow. Cheap to clone.
 #[derive(Clone)]
 pub struct Readiness {
-    reasons: Arc<Mutex<BTreeMap<&'static str, String>>>,
+    reasons: Arc<Mutex<BTreeMap<String, String>>>,
     stop: CancellationToken,
 }
 
-const BACKEND: &str = "connector";
 const BUS: &str = "bus";
 const STORE: &str = "store";
 const PIPELINE: &str = "pipeline";
@@ -33,30 +32,40 @@ impl Default for Readiness {
 }
 
 impl Readiness {
-    /// Nothing runs yet.
+    /// Nothing runs yet, and there are no connectors.
     pub fn starting() -> Self {
-        let reasons = BTreeMap::from([(BACKEND, "is starting".to_owned()), (PIPELINE, "is starting".to_owned())]);
+        let reasons = BTreeMap::from([(PIPELINE.to_owned(), "is starting".to_owned())]);
         Self { reasons: Arc::new(Mutex::new(reasons)), stop: CancellationToken::new() }
     }
 
     /// Notes the reason why `what` does not hold, or that it does. Returns whether there was a reason before.
-    fn set(&self, what: &'static str, reason: Option<String>) -> bool {
+    fn set(&self, what: &str, reason: Option<String>) -> bool {
         let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         let before = match reason {
-            Some(reason) => reasons.insert(what, reason),
+            Some(reason) => reasons.insert(what.to_owned(), reason),
             None => reasons.remove(what),
         };
         before.is_some()
     }
 
+    /// The connector of that name is there, and has not reached its platform yet.
+    pub fn connector_starting(&self, name: &str) {
+        self.set(&connector(name), Some("is starting".to_owned()));
+    }
+
     /// The connector works.
-    pub fn connector_started(&self) {
-        self.set(BACKEND, None);
+    pub fn connector_started(&self, name: &str) {
+        self.set(&connector(name), None);
     }
 
     /// The connector does not work.
-    pub fn connector_failed(&self, reason: &str) {
-        self.set(BACKEND, Some(reason.to_owned()));
+    pub fn connector_failed(&self, name: &str, reason: &str) {
+        self.set(&connector(name), Some(reason.to_owned()));
+    }
+
+    /// Whether the connector works.
+    pub fn is_connector_up(&self, name: &str) -> bool {
+        !self.reasons.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&connector(name))
     }
 
     /// The consumers run.
@@ -128,6 +137,11 @@ impl Readiness {
         let reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
         reasons.iter().map(|(what, reason)| format!("{what}: {reason}")).collect()
     }
+}
+
+/// What stands for a connector among the reasons.
+fn connector(name: &str) -> String {
+    format!("connector {name}")
 }
 
 /// The routes of the probes and the page of metrics.

@@ -36,7 +36,6 @@ mod tests {
         begin: impl FnOnce(&Readiness, &CancellationToken),
     ) -> Vec<String> {
         let (readiness, stop) = (Readiness::starting(), CancellationToken::new());
-        readiness.connector_started();
         readiness.pipeline_started();
         begin(&readiness, &stop);
         supervised("sender", work, readiness.clone(), stop).await;

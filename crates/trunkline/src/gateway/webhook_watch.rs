@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use trunkline_twilio::{TwilioMessaging, WebhookRegistration};
 
+use crate::edge::from_twilio::SOURCE;
 use crate::pipeline::CatchUpTrigger;
 
 /// How often it is looked.
@@ -32,7 +33,7 @@ async fn look(backend: &TwilioMessaging, missed: &CatchUpTrigger) {
     };
     tracing::warn!(found, "webhooks did not come here any more; they were registered again");
     // What was written meanwhile went elsewhere.
-    missed.request();
+    missed.request_of(SOURCE);
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! Reading back what was missed: the provider's webhooks come at most once.
 //!
-//! A pass looks at the open conversations, newest change first, records every message behind what is known, and wakes
-//! the lane of each conversation that has missed one. It runs at a start, at the end of an outage, when a gap could
-//! not be filled, and quietly now and then. It is bounded by count and by rate.
+//! A pass looks at the open conversations of one connector, newest change first, records every message behind what is
+//! known, and wakes the lane of each conversation that has missed one. It runs at a start, at the end of an outage, when
+//! a gap could not be filled, and quietly now and then. It is bounded by count and by rate. Each connector has passes of
+//! its own: one that is out of reach holds up no other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -26,15 +27,30 @@ const MAX_WAIT: Duration = Duration::from_secs(15);
 /// Asks for a pass, and knows which connectors are out of reach. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct CatchUpTrigger {
-    wanted: Arc<Notify>,
+    /// Of each connector that has passes.
+    wanted: Arc<Mutex<BTreeMap<String, Arc<Notify>>>>,
     recorded: Arc<Notify>,
     lost: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl CatchUpTrigger {
-    /// A pass is wanted; several wishes are one pass.
+    /// A pass over every connector is wanted; several wishes are one pass.
     pub fn request(&self) {
-        self.wanted.notify_one();
+        for wanted in self.wanted.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            wanted.notify_one();
+        }
+    }
+
+    /// A pass over one connector is wanted. A connector without passes makes none.
+    pub fn request_of(&self, connector: &str) {
+        if let Some(wanted) = self.wanted.lock().unwrap_or_else(PoisonError::into_inner).get(connector) {
+            wanted.notify_one();
+        }
+    }
+
+    /// What a connector's passes wait for.
+    fn wishes_of(&self, connector: &str) -> Arc<Notify> {
+        Arc::clone(self.wanted.lock().unwrap_or_else(PoisonError::into_inner).entry(connector.to_owned()).or_default())
     }
 
     /// Texts were recorded that no lane has heard of.
@@ -69,14 +85,16 @@ impl CatchUpTrigger {
         let was_lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner).remove(connector);
         if was_lost {
             tracing::info!(connector, "the provider answers again");
-            self.request();
+            self.request_of(connector);
         }
     }
 }
 
-/// The task that reads back.
+/// The task that reads one connector back.
 pub struct CatchUp {
     context: Context,
+    connector: Arc<dyn Connector>,
+    wanted: Arc<Notify>,
     rate: DefaultDirectRateLimiter,
 }
 
@@ -89,10 +107,11 @@ enum PassError {
 }
 
 impl CatchUp {
-    /// A task over `context`.
-    pub fn new(context: Context) -> Self {
+    /// A task over what `connector` has.
+    pub fn new(context: Context, connector: Arc<dyn Connector>) -> Self {
         let per_second = NonZeroU32::new(context.catch_up.rate).unwrap_or(NonZeroU32::MIN);
-        Self { context, rate: RateLimiter::direct(Quota::per_second(per_second)) }
+        let wanted = context.missed.wishes_of(connector.name());
+        Self { context, connector, wanted, rate: RateLimiter::direct(Quota::per_second(per_second)) }
     }
 
     /// Passes at the start, on request and now and then, until `stop`.
@@ -117,12 +136,14 @@ impl CatchUp {
                     failures = 0;
                     if found > 0 {
                         self.context.metrics.caught_up("pass", found);
-                        tracing::info!(messages = found, "read back what was missed");
+                        let connector = self.connector.name();
+                        tracing::info!(connector, messages = found, "read back what was missed");
                     }
                     self.until_wanted().await;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "what was missed could not be read back; trying again");
+                    let connector = self.connector.name();
+                    tracing::warn!(connector, %error, "what was missed could not be read back; trying again");
                     failures += 1;
                     tokio::time::sleep(FIRST_WAIT.min(MAX_WAIT) + backoff(FIRST_WAIT, failures, MAX_WAIT)).await;
                 }
@@ -131,7 +152,7 @@ impl CatchUp {
     }
 
     async fn until_wanted(&self) {
-        let wanted = self.context.missed.wanted.notified();
+        let wanted = self.wanted.notified();
         let interval = self.context.catch_up.interval;
         if interval.is_zero() {
             return wanted.await;
@@ -140,25 +161,19 @@ impl CatchUp {
         let _by_time = tokio::time::timeout(interval, wanted).await.is_err();
     }
 
-    /// One pass over all connectors; returns how many messages had been missed.
+    /// One pass; returns how many messages had been missed.
     async fn pass(&self) -> Result<usize, PassError> {
-        let mut found = 0;
-        for connector in self.context.connectors.iter() {
-            match self.pass_over(connector.as_ref()).await {
-                Ok(count) => found += count,
-                Err(PassError::Connector(error)) => {
-                    if error.unreachable {
-                        self.context.missed.lost(connector.name());
-                    }
-                    return Err(error.into());
-                }
-                Err(error) => return Err(error),
-            }
+        let passed = self.pass_over().await;
+        if let Err(PassError::Connector(error)) = &passed
+            && error.unreachable
+        {
+            self.context.missed.lost(self.connector.name());
         }
-        Ok(found)
+        passed
     }
 
-    async fn pass_over(&self, connector: &dyn Connector) -> Result<usize, PassError> {
+    async fn pass_over(&self) -> Result<usize, PassError> {
+        let connector = self.connector.as_ref();
         self.rate.until_ready().await;
         let open = connector.open_conversations(self.context.catch_up.conversations).await?;
         self.context.missed.reached(connector.name());

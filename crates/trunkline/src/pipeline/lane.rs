@@ -191,5 +191,5 @@ async fn fill(context: &Context, conversation: &ConversationRow) {
             }
         }
     }
-    context.missed.request();
+    context.missed.request_of(&conversation.connector);
 }

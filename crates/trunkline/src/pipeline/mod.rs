@@ -19,6 +19,7 @@ mod read_back;
 mod relay;
 mod sender;
 mod turn;
+mod typing;
 mod wait;
 
 use std::sync::Arc;
@@ -39,6 +40,7 @@ pub use ingress::Ingress;
 pub use relay::Relay;
 pub(crate) use sender::CONSUMER as SENDER_CONSUMER;
 pub use sender::Sender;
+pub use typing::{Typing, TypingHandle};
 
 /// What every part of the pipeline works with. Cheap to clone.
 #[derive(Clone)]
@@ -65,4 +67,6 @@ pub struct Context {
     pub live: Live,
     /// Asks for a pass that reads back what was missed.
     pub missed: CatchUpTrigger,
+    /// Tells people that they are being answered.
+    pub typing: TypingHandle,
 }

@@ -16,6 +16,7 @@ use super::lane::{Heard, LaneError};
 use super::lanes::Inbox;
 use super::relay::EgressCommand;
 use super::wait::backoff;
+use crate::connectors::MAX_TEXT_CHARS;
 use crate::telemetry::{set_parent, traceparent};
 
 /// What a turn came to.
@@ -30,8 +31,6 @@ pub(super) enum Turned {
 
 /// What an agent sees of the conversation so far.
 const MAX_HISTORY: u32 = 60;
-/// The longest answer: what SMS and WhatsApp take in one message (Conversations limits page: 1600 characters).
-const MAX_REPLY_CHARS: usize = 1600;
 /// An agent that says more than this, in bytes, has lost itself.
 const MAX_SPOKEN_BYTES: usize = 64 << 10;
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
@@ -62,6 +61,8 @@ async fn turn(
     let begun = Instant::now();
     let known = context.store.conversation(conversation_id).await?;
     let conversation = known.ok_or(StoreError::NotFound { what: "conversation" })?;
+    // Until the reply is committed, or the turn is dropped.
+    let _typing = context.typing.begin(&conversation.connector, &conversation.external_id);
     let work = tried(context, &conversation, waiting);
     let outcome = match interrupt {
         None => work.await?,
@@ -151,7 +152,8 @@ async fn commit(
     reply: AgentReply,
     kind: ReplyKind,
 ) -> Result<Turned, LaneError> {
-    let text = fit(reply.text.into_inner());
+    let connector = context.connectors.named(&conversation.connector);
+    let text = fit(reply.text.into_inner(), connector.map_or(MAX_TEXT_CHARS, |connector| connector.max_text_chars()));
     let mut memories = reply.memories;
     if reply.hand_over {
         // No name that an agent makes of a person's words begins with a dot.
@@ -223,7 +225,7 @@ fn envelope(conversation: &ConversationRow, message: &MessageRow) -> Option<Enve
             created: message.created_at,
         },
     };
-    let id = message_key(&external_id);
+    let id = letter_id(&conversation.connector, &external_id);
     let envelope = Envelope::new(
         id,
         &conversation.connector,
@@ -236,15 +238,15 @@ fn envelope(conversation: &ConversationRow, message: &MessageRow) -> Option<Enve
     envelope.ok().map(|envelope| envelope.with_traceparent(traceparent).as_replay(message.replays))
 }
 
-/// The dedupe key of a person's message, the same by whichever way it was seen.
-fn message_key(external_id: &str) -> String {
-    format!("{external_id}:onMessageAdded")
+/// The id of a given-up message's letter: the same however often the turn is given up before it is replayed.
+fn letter_id(connector: &str, external_id: &str) -> String {
+    format!("{connector}:{external_id}")
 }
 
-/// Cuts a text to what one message takes, at the end of a sentence or a word if there is one near.
-fn fit(text: String) -> String {
-    let Some((end, _)) = text.char_indices().nth(MAX_REPLY_CHARS - 1) else { return text };
-    if text.chars().count() <= MAX_REPLY_CHARS {
+/// Cuts a text to `most` characters, at the end of a sentence or a word if there is one near.
+fn fit(text: String, most: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(most.saturating_sub(1)) else { return text };
+    if text.chars().count() <= most {
         return text;
     }
     let head = text.get(..end).unwrap_or_default();
@@ -259,12 +261,13 @@ mod tests {
 
     #[test]
     fn long_answers_are_cut_where_it_reads_well() {
+        let fit = |text| fit(text, MAX_TEXT_CHARS);
         assert_eq!(fit("short".into()), "short");
-        let exact = "é".repeat(MAX_REPLY_CHARS);
+        let exact = "é".repeat(MAX_TEXT_CHARS);
         assert_eq!(fit(exact.clone()), exact);
         let sentences = "This is a sentence. ".repeat(200);
         let cut = fit(sentences);
-        assert!(cut.ends_with("sentence.…") && cut.chars().count() <= MAX_REPLY_CHARS, "{cut}");
-        assert_eq!(fit("é".repeat(MAX_REPLY_CHARS + 1)).chars().count(), MAX_REPLY_CHARS);
+        assert!(cut.ends_with("sentence.…") && cut.chars().count() <= MAX_TEXT_CHARS, "{cut}");
+        assert_eq!(fit("é".repeat(MAX_TEXT_CHARS + 1)).chars().count(), MAX_TEXT_CHARS);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::KeyValue;
-use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter};
 
 use super::names;
 
@@ -33,6 +33,9 @@ struct Instruments {
     conversation_active: Gauge<u64>,
     participant_active: Gauge<u64>,
     active_conversations: Gauge<u64>,
+    webchat_sockets: UpDownCounter<i64>,
+    webchat_messages: Counter<u64>,
+    webchat_refused: Counter<u64>,
     panics: Counter<u64>,
 }
 
@@ -60,6 +63,9 @@ impl Metrics {
             conversation_active: meter.u64_gauge(names::CONVERSATION_ACTIVE).build(),
             participant_active: meter.u64_gauge(names::PARTICIPANT_ACTIVE).build(),
             active_conversations: meter.u64_gauge(names::ACTIVE_CONVERSATIONS).build(),
+            webchat_sockets: meter.i64_up_down_counter(names::WEBCHAT_SOCKETS).build(),
+            webchat_messages: meter.u64_counter(names::WEBCHAT_MESSAGES).build(),
+            webchat_refused: meter.u64_counter(names::WEBCHAT_REFUSED).build(),
             panics: meter.u64_counter(names::PANICS).build(),
         }))
     }
@@ -125,6 +131,21 @@ impl Metrics {
         self.0.conversation_active.record(conversations, &[]);
         self.0.active_conversations.record(conversations, &[]);
         self.0.participant_active.record(participants, &[]);
+    }
+
+    /// So many more sockets of the web chat are open.
+    pub fn webchat_socket(&self, change: i64) {
+        self.0.webchat_sockets.add(change, &[]);
+    }
+
+    /// A message of a web chat was accepted (`in`) or shown (`out`).
+    pub fn webchat_message(&self, direction: &'static str) {
+        self.0.webchat_messages.add(1, &[KeyValue::new("direction", direction)]);
+    }
+
+    /// The web chat turned something away.
+    pub fn webchat_refused(&self, code: &'static str) {
+        self.0.webchat_refused.add(1, &[KeyValue::new("code", code)]);
     }
 
     /// A task ended by a panic.

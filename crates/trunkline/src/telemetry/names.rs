@@ -96,6 +96,12 @@ pub const CAUGHT_UP: &str = "trunkline_caught_up_messages_total";
 pub const DEAD_LETTERS: &str = "trunkline_dead_letters_total";
 /// Envelopes that wait on the bus, by `consumer`.
 pub const BACKLOG: &str = "trunkline_bus_backlog";
+/// Sockets of the web chat that are open now.
+pub const WEBCHAT_SOCKETS: &str = "trunkline_webchat_sockets";
+/// Messages of web chats, by `direction`: in (accepted), out (shown to a page, once for each that is open).
+pub const WEBCHAT_MESSAGES: &str = "trunkline_webchat_messages_total";
+/// Sockets, frames and messages of web chats that were turned away, by `code`.
+pub const WEBCHAT_REFUSED: &str = "trunkline_webchat_refused_total";
 /// Tasks that ended by a panic.
 pub const PANICS: &str = "trunkline_panics_total";
 

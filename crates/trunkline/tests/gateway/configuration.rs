@@ -39,6 +39,9 @@ async fn every_problem_is_told_at_once() {
         ("TWILIO_WEBHOOK_URL", "https://gateway.example.com/elsewhere"),
         ("TWILIO_API_KEY", "SK00000000000000000000000000000001"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "nowhere"),
+        ("TRUNKLINE_WEBCHAT", "perhaps"),
+        ("TRUNKLINE_WEBCHAT_ORIGINS", "https://shop.example.com, shop.example.com"),
+        ("TRUNKLINE_WEBCHAT_NEW_VISITORS", "0"),
     ];
     for command in ["serve", "check"] {
         let done = run(&bad, &[command]).await;
@@ -163,10 +166,14 @@ async fn check_says_what_to_mend_and_when_nothing_is() {
     let mut world = World::start(&[]).await;
     let done = Program::run(world.folder.path(), world.env(), &["check"]).await;
     assert_says(&done, Some(1), &["TWILIO_WEBHOOK_URL is not set", "Twilio accepts the credentials", "1 to mend"]);
+    assert_says(&done, Some(1), &["web chat is switched off (TRUNKLINE_WEBCHAT"]);
     let url = world.gateway_url("/webhooks/twilio");
     world.set("TWILIO_WEBHOOK_URL", &url);
+    world.set("TRUNKLINE_WEBCHAT", "true");
+    world.set("TRUNKLINE_WEBCHAT_ORIGINS", "https://shop.example.com/");
     let done = Program::run(world.folder.path(), world.env(), &["check"]).await;
     assert_says(&done, Some(0), &["the bus can write", "the store can write", "everything is in place"]);
+    assert_says(&done, Some(0), &["the web chat is at /chat; these may show it: https://shop.example.com\n"]);
     assert!(!done.stdout.contains("wrong"), "{done:?}");
 
     let form = [("PostWebhookUrl", "http://127.0.0.1:9/elsewhere")];
@@ -259,6 +266,7 @@ async fn up_needs_nothing_and_remembers_across_starts() {
     };
     let mut first = Program::start("first", folder.path(), &env, &args);
     let emulator = first.told("emulator").await;
+    assert!(first.told("chat").await.ends_with("/chat"));
     assert_says(&text(folder.path(), &emulator, "my name is Ada").await, Some(0), &["Ada"]);
     assert_eq!(first.terminate().await, Some(0));
 

@@ -14,3 +14,5 @@ mod recovery;
 #[path = "../support/mod.rs"]
 mod support;
 mod telemetry;
+mod webchat;
+mod webchat_strangers;

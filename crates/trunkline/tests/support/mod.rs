@@ -4,6 +4,7 @@ mod database;
 mod model;
 mod otlp;
 mod program;
+mod visitor;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub(crate) use database::{outbox, rows};
 pub(crate) use model::Model;
 pub(crate) use otlp::{Collector, Exported};
 pub(crate) use program::{Finished, Program};
+pub(crate) use visitor::{Visitor, WEBCHAT_ALONE, line, lines, open as open_socket};
 pub(crate) use webhook::{Webhook, message_added};
 
 /// How long anything may take before a test fails.

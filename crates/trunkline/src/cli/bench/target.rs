@@ -51,7 +51,6 @@ async fn serve(args: &TargetArgs, settings: Settings, telemetry: &Telemetry) -> 
     let backend = Observed::new(inner, &twilio.account_sid, &telemetry.meter());
     backend.start().await.map_err(|error| failed(&error.to_string()))?;
     let readiness = Readiness::starting();
-    readiness.connector_started();
     readiness.pipeline_started();
     let edge = WebhookEdge {
         backend: Arc::new(backend),
