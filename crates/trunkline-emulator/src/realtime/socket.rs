@@ -79,9 +79,9 @@ struct Socket {
     base: String,
 }
 
-/// Requests under way, each with its id. They are begun in the order in which they were asked, so that a client's
+/// Requests under way, each with its id; without an answer the socket ends. They are begun in the order in which they were asked, so that a client's
 /// messages keep theirs.
-type Work = FuturesUnordered<BoxFuture<'static, (String, Answer)>>;
+type Work = FuturesUnordered<BoxFuture<'static, (String, Option<Answer>)>>;
 
 /// The socket is to end.
 struct Ended;
@@ -118,7 +118,11 @@ impl Socket {
                         }
                     }
                 }
-                Some((id, answer)) = work.next() => self.handle(Input::Answered { id, answer }),
+                Some((id, answer)) = work.next() => match answer {
+                    Some(answer) => self.handle(Input::Answered { id, answer }),
+                    // A fault: the connection breaks in place of the answer.
+                    None => return,
+                },
                 () = expire.notified() => self.handle(Input::TokenEnds),
                 () = sleep_until(deadline) => self.handle(Input::Timeout),
             }

@@ -106,3 +106,27 @@ async fn a_replay_has_a_gap() {
     assert_eq!(alice.event().await.1["item_data"]["text"], "told");
     assert_eq!(alice.event().await.0, "subscription_established");
 }
+
+#[tokio::test]
+async fn requests_inside_a_socket_fail_like_those_of_rest() {
+    let world = World::start().await;
+    let conversation = world.conversation().await;
+    world.create(&format!("{conversation}/Participants"), &[("Identity", "alice")]).await;
+    let service = world.emulator.account().chat_service_sid;
+    let path = format!("/Client/v2/Services/{service}{}/Messages", conversation.trim_start_matches("/v1"));
+    let sent = async || world.get(&format!("{conversation}/Messages")).await.body["messages"].as_array().unwrap().len();
+    let mut alice = Socket::connect(&world, "alice").await;
+    let matches = json!({"method": "POST", "path": "/Client/**/Messages"});
+    world.fault(json!({"match": matches, "count": 1, "fault": {"kind": "status", "status": 503}})).await;
+    assert_eq!(alice.request("POST", &path, json!({"body": "refused"})).await.0, 503);
+    assert_eq!(sent().await, 0);
+    // It was carried out, and nobody was told.
+    world.fault(json!({"match": matches, "count": 1, "fault": {"kind": "drop_after"}})).await;
+    alice.ask("POST", &path, &json!({"body": "unknown"})).await;
+    assert_eq!(alice.heard().await, Heard::End);
+    assert_eq!(sent().await, 1);
+    // A rule that names no path is for REST.
+    world.fault(json!({"count": 1, "fault": {"kind": "status", "status": 500}})).await;
+    let mut alice = Socket::connect(&world, "alice").await;
+    assert_eq!(alice.request("POST", &path, json!({"body": "sent"})).await.0, 201);
+}
