@@ -122,9 +122,16 @@ impl State {
     /// An empty state with the account's own address configurations.
     pub(crate) fn new(account: Account, clock: Clock, random: StdRng) -> Self {
         let mut state = Self::bare(account, clock, random);
+        state.last_event = state.first_event();
         state.effects.dirty.insert(Key::Account);
         state.restore_defaults();
         state
+    }
+
+    /// The event that a state without a past begins after. Clients that knew an emulator which forgot everything have
+    /// smaller ones, so that they do not take new events for old.
+    fn first_event(&self) -> u64 {
+        u64::try_from(self.now().as_microsecond()).unwrap_or_default()
     }
 
     fn bare(account: Account, clock: Clock, random: StdRng) -> Self {

@@ -182,3 +182,11 @@ async fn the_journal_tells_a_conversation_in_its_order() {
     let later = world.control(Method::GET, &format!("/log?after={}", seq[10]), Value::Null).await;
     assert_eq!(later.body["entries"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_message_over_a_mebibyte_ends_the_socket() {
+    let world = World::start().await;
+    let mut alice = Socket::connect(&world, "alice").await;
+    alice.raw(&vec![b'x'; 1024 * 1024 + 1]).await;
+    assert_eq!(alice.heard().await, Heard::End);
+}

@@ -190,3 +190,29 @@ async fn a_socket_that_does_not_read_is_cut() {
     }
     panic!("the socket is still there");
 }
+
+#[tokio::test]
+async fn an_emulator_that_forgot_everything_goes_on_with_greater_numbers() {
+    let world = World::start().await;
+    let mut alice = Socket::connect(&world, "alice").await;
+    let map = alice.get("/Client/v2/Configuration").await["sync_objects"]["my_conversations"].clone();
+    let map = format!("/v3/Maps/{}", map.as_str().unwrap());
+    let before = alice.get(&map).await;
+    let account = world.emulator.account().clone();
+    world.emulator.shutdown().await;
+
+    let config = trunkline_emulator::AccountConfig {
+        chat_service_sid: Some(account.chat_service_sid.to_string()),
+        ..trunkline_emulator::AccountConfig::default()
+    };
+    let world = World::of(settings().account(config)).await;
+    let mut alice = Socket::connect(&world, "alice").await;
+    // The same person has the same objects.
+    assert_eq!(alice.get(&map).await["sid"], before["sid"]);
+    alice.subscribe(&[&before]).await;
+    alice.event_of("subscription_established").await;
+    let (conversation, _) = with_alice(&world).await;
+    let told = alice.event_of("map_item_added").await;
+    assert!(told["id"].as_u64() > before["last_event_id"].as_u64(), "{told}");
+    assert!(conversation.ends_with(told["item_key"].as_str().unwrap()));
+}
