@@ -3,6 +3,7 @@
 mod data_files;
 mod probe;
 mod supervision;
+mod twilio;
 mod webhook_watch;
 
 use std::fs::{DirBuilder, File, TryLockError};
@@ -15,7 +16,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
-use opentelemetry::metrics::Meter;
 use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,21 +27,22 @@ use trunkline_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions};
 use trunkline_core::messaging::{ConversationalBackend, ErrorCode, MessagingError};
 use trunkline_core::{ConfigError, HealthState};
 use trunkline_store::{Store, StoreError};
-use trunkline_twilio::TwilioMessaging;
 
 use self::data_files::{DataFiles, watch};
 use self::probe::probe;
 use self::supervision::supervised;
+use self::twilio::{RealtimeParts, Twilio};
 use self::webhook_watch::keep_registered;
-use crate::config::{AgentSettings, ConciergeSource, Settings, TwilioSettings, console_token};
-use crate::connectors::{Connector, Connectors, TwilioConnector, WebChatConnector};
+use crate::config::{AgentSettings, ConciergeSource, Settings, console_token};
+use crate::connectors::{Connector, Connectors, WebChatConnector};
 use crate::console::{Access, ConsoleState, console_routes, event_routes};
 use crate::edge::from_twilio::SOURCE;
 use crate::edge::{Readiness, Warnings, WebhookEdge, health_routes, webhook_routes};
 use crate::live::Live;
 use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender, Typing};
+use crate::realtime::{Joining, Listener, Participation};
 use crate::server::{Server, ServerError};
-use crate::telemetry::{Observed, Telemetry};
+use crate::telemetry::Telemetry;
 use crate::webchat::{self, Hub, WebChat, chat_routes};
 
 /// How long a request may take, whatever it waits for.
@@ -154,8 +155,8 @@ impl Gateway {
             .map_err(|source| GatewayError::DataDir { path: settings.data_dir.clone(), source })?;
         let readiness = Readiness::starting();
         let meter = telemetry.meter();
-        let twilio = match &settings.twilio {
-            Some(twilio) => Some(Twilio::build(twilio.clone(), address, &meter)?),
+        let mut twilio = match &settings.twilio {
+            Some(twilio) => Some(Twilio::build(twilio.clone(), address, &meter, telemetry.metrics())?),
             None => None,
         };
         let hub = Hub::default();
@@ -214,7 +215,10 @@ impl Gateway {
         if let Some(chat) = chat {
             gateway.chat(chat, &context);
         }
-        if let Some(twilio) = &twilio {
+        if let Some(twilio) = &mut twilio {
+            if let Some(parts) = twilio.realtime.take() {
+                gateway.take_part(twilio, parts, &context).await?;
+            }
             gateway.connect(twilio, &context).await?;
             gateway.until_taken("webhook", keep_registered(Arc::clone(&twilio.backend), context.missed.clone()));
         }
@@ -294,6 +298,19 @@ impl Gateway {
         }
     }
 
+    /// Takes part in conversations over the socket. It is an addition: texts flow by webhooks alone while it is not there.
+    async fn take_part(&self, twilio: &Twilio, parts: RealtimeParts, context: &Context) -> Result<(), BusError> {
+        let RealtimeParts { realtime, events, participation, wishes } = parts;
+        let joining = Joining { rest: twilio.backend.rest().clone(), identity: twilio.settings.identity.clone() };
+        let ingress = context.subjects.ingress.clone();
+        let joins = Participation::open(&*context.bus, ingress, joining, context.metrics.clone(), wishes).await?;
+        self.spawn("participation", joins.run(self.stages.taking.clone()));
+        let (people, connector) = (twilio.settings.people(), Arc::clone(&twilio.connector));
+        let listener = Listener::new(context.clone(), realtime, participation, people, connector);
+        self.spawn("realtime", listener.run(events, self.stages.taking.clone(), self.stages.sending.clone()));
+        Ok(())
+    }
+
     /// Starts the backend. Refused credentials end the start; an unreachable provider is tried until it answers.
     async fn connect(&self, twilio: &Twilio, context: &Context) -> Result<(), GatewayError> {
         let backend = &twilio.observed;
@@ -359,28 +376,6 @@ impl Gateway {
         }
         stages.sending.cancel();
         self.tasks.wait().await;
-    }
-}
-
-/// The Twilio side of a gateway.
-struct Twilio {
-    settings: TwilioSettings,
-    backend: Arc<TwilioMessaging>,
-    observed: Arc<dyn ConversationalBackend>,
-    connector: Arc<dyn Connector>,
-}
-
-impl Twilio {
-    fn build(mut settings: TwilioSettings, address: SocketAddr, meter: &Meter) -> Result<Self, GatewayError> {
-        if settings.edge.public_base.is_empty() {
-            settings.edge.public_base = format!("http://{address}");
-        }
-        let backend = Arc::new(TwilioMessaging::new(settings.backend.clone()).map_err(GatewayError::Refused)?);
-        let inner: Arc<dyn ConversationalBackend> = Arc::clone(&backend) as _;
-        let observed: Arc<dyn ConversationalBackend> = Arc::new(Observed::new(inner, &settings.account_sid, meter));
-        let (rest, people) = (backend.rest().clone(), settings.people());
-        let connector = Arc::new(TwilioConnector::new(Arc::clone(&observed), rest, &settings.identity, people));
-        Ok(Self { settings, backend, observed, connector })
     }
 }
 

@@ -23,6 +23,7 @@ mod gateway;
 pub mod live;
 pub mod pipeline;
 mod process;
+mod realtime;
 mod server;
 pub mod telemetry;
 pub mod webchat;

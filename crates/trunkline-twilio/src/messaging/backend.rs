@@ -1,12 +1,12 @@
 //! The backend itself: the contract's thirteen operations.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use trunkline_core::messaging::{
-    Config, Conversation, ConversationConfig, ConversationId, ConversationalBackend, ErrorCode, MediaSource,
+    Config, Conversation, ConversationConfig, ConversationId, ConversationalBackend, ErrorCode, MediaSource, MessageId,
     MessageStream, MessagingError, NewParticipant, Operation, OutgoingMessage, Participant, ParticipantId, Registry,
     SentMessage, WebhookEvent,
 };
@@ -22,6 +22,7 @@ use super::running::Running;
 use super::start::WebhookRegistration;
 use super::streams::Streams;
 use super::{codes, convert, participants, start};
+use crate::realtime::{self, ConnectionState, RealtimeClient};
 use crate::rest::{ConversationFilter, ConversationUpdate, NewConversation, NewMessage, RestClient, RestError};
 use crate::settings::Settings;
 
@@ -49,6 +50,8 @@ pub struct TwilioMessaging {
     streams: Arc<Streams>,
     /// The service that files are uploaded to, known after start.
     service: Mutex<Option<ServiceSid>>,
+    /// The socket that texts are sent over, if that is wanted.
+    socket: OnceLock<RealtimeClient>,
 }
 
 impl TwilioMessaging {
@@ -64,12 +67,60 @@ impl TwilioMessaging {
         let rest = RestClient::new(settings.rest.clone()).map_err(|error| failed(Operation::NewBackend, error))?;
         let streams = Streams::new(settings.stream_buffer);
         let service = Mutex::new(settings.rest.service_sid);
-        Ok(Self { config: Arc::new(config), settings, rest, running: Running::new(), streams, service })
+        Ok(Self {
+            config: Arc::new(config),
+            settings,
+            rest,
+            running: Running::new(),
+            streams,
+            service,
+            socket: OnceLock::new(),
+        })
     }
 
     /// The client underneath, for what the contract has no operation for: reading back, catching up, files.
     pub fn rest(&self) -> &RestClient {
         &self.rest
+    }
+
+    /// From now on texts of the backend's own identity go over this client's socket while it is connected. What surely
+    /// was not sent over it goes by REST. The first client counts.
+    pub fn send_by(&self, client: RealtimeClient) {
+        drop(self.socket.set(client));
+    }
+
+    /// Sends over the socket; `None` if it was not sent.
+    async fn send_over_socket(
+        &self,
+        conversation: &str,
+        message: &NewMessage,
+    ) -> Option<Result<SentMessage, MessagingError>> {
+        let client = self.socket.get()?;
+        let is_ours = message.author.is_some() && message.author == self.settings.identity;
+        if !is_ours || message.media_sid.is_some() || client.snapshot().state != ConnectionState::Connected {
+            return None;
+        }
+        let said = realtime::NewMessage {
+            body: message.body.clone(),
+            attributes: message.attributes.clone(),
+            ..realtime::NewMessage::default()
+        };
+        let unknown = || {
+            MessagingError::new(Operation::SendMessage, ErrorCode::NetworkError, "Twilio did not answer")
+                .with_provider(codes::NETWORK_ERROR, None)
+                .with_retry(Retry::Unknown)
+        };
+        match client.send(conversation, said).await {
+            Ok(realtime::SentMessage { index, message: Some(sid) }) => {
+                Some(Ok(SentMessage { id: MessageId::new(sid), index, created_at: None }))
+            }
+            Ok(_) => Some(Err(unknown())),
+            Err(error) if error.is_unknown() => Some(Err(unknown().with_source(error))),
+            Err(error) => {
+                tracing::debug!(error.code = error.code(), "a text was not sent over the socket; it goes by REST");
+                None
+            }
+        }
     }
 
     /// Verifies a webhook's signature and reads it, and does nothing else with it.
@@ -260,6 +311,9 @@ impl ConversationalBackend for TwilioMessaging {
             attributes: message.attributes,
             media_sid: self.upload(message.media).await?,
         };
+        if let Some(sent) = self.send_over_socket(id.as_str(), &new).await {
+            return sent;
+        }
         let created = self.rest.create_message(id.as_str(), &new).await;
         created.map(|sent| convert::sent(&sent)).map_err(|error| failed(Operation::SendMessage, error))
     }

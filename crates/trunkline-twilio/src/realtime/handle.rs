@@ -1,5 +1,6 @@
 //! How the rest of a program talks to the client.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -62,6 +63,12 @@ pub struct RealtimeClient {
     snapshot: watch::Receiver<RealtimeSnapshot>,
     stop: CancellationToken,
     task: TaskTracker,
+}
+
+impl fmt::Debug for RealtimeClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RealtimeClient").field("state", &self.snapshot.borrow().state).finish_non_exhaustive()
+    }
 }
 
 impl RealtimeClient {

@@ -6,6 +6,7 @@
 
 mod duration;
 mod reader;
+mod realtime;
 mod settings;
 mod table;
 mod token;
@@ -13,8 +14,8 @@ mod token;
 pub use duration::parse_duration;
 pub use reader::Reader;
 pub use settings::{
-    AgentSettings, CatchUpSettings, ConciergeSource, Console, Edge, Pipeline, Settings, TelemetrySettings,
-    TwilioSettings, WebChatSettings,
+    AgentSettings, CatchUpSettings, ConciergeSource, Console, Edge, Pipeline, RealtimeConfig, Settings,
+    TelemetrySettings, TwilioSettings, WebChatSettings,
 };
 pub use table::{SETTINGS, Setting};
 pub use token::{TOKEN_FILE, console_token, random_token};

@@ -9,11 +9,12 @@ use trunkline_agent::ChatModelConfig;
 use trunkline_bus::Subjects;
 use trunkline_core::messaging::Config;
 use trunkline_core::{ConfigError, Secret};
+use trunkline_twilio::realtime::ApiKeyTokens;
 use url::Url;
 
-use super::Reader;
 use super::table as key;
 use super::token::MIN_TOKEN_LEN;
+use super::{Reader, realtime};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -64,6 +65,23 @@ pub struct TwilioSettings {
     pub answer_chat: bool,
     /// What the edge needs.
     pub edge: Edge,
+    /// The socket; `None` if it is switched off.
+    pub realtime: Option<RealtimeConfig>,
+}
+
+/// Taking part in conversations over the socket.
+#[derive(Debug, Clone)]
+pub struct RealtimeConfig {
+    /// Makes access tokens.
+    pub tokens: ApiKeyTokens,
+    /// The socket's address; Twilio's own if unset.
+    pub socket_url: Option<String>,
+    /// Twilio's region.
+    pub region: Option<String>,
+    /// Twilio's edge location.
+    pub edge: Option<String>,
+    /// Whether answers are sent over it.
+    pub sends: bool,
 }
 
 impl TwilioSettings {
@@ -250,6 +268,7 @@ fn twilio(reader: &Reader, problems: &mut ConfigError) -> Option<TwilioSettings>
         builder = builder.secrets("shared_keys", reader.secrets(&key::SHARED_KEYS));
     }
     let public_base = public_base(reader, problems);
+    let realtime = realtime::realtime(reader, problems);
     match builder.build() {
         Ok(backend) => Some(TwilioSettings {
             backend,
@@ -258,6 +277,7 @@ fn twilio(reader: &Reader, problems: &mut ConfigError) -> Option<TwilioSettings>
             phone_number: reader.text(&key::PHONE_NUMBER).map(str::to_owned),
             answer_chat: reader.parsed(&key::ANSWER_CHAT, "true or false", problems),
             edge: Edge { public_base },
+            realtime,
         }),
         Err(error) => {
             problems.extend(error);

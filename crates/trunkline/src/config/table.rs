@@ -45,6 +45,10 @@ settings! {
     MAX_RETRIES = "twilio.max_retries", "TWILIO_MAX_RETRIES", "3", "How often a REST operation that may be repeated is repeated.";
     RETRY_DELAY = "twilio.retry_delay", "TWILIO_RETRY_DELAY", "1s", "The wait before the first repetition; doubles, with full jitter. At most 1m.";
     TIMEOUT = "twilio.timeout", "TWILIO_TIMEOUT", "30s", "How long one REST operation may take, repetitions included. At most 5m.";
+    REALTIME = "twilio.realtime", "TRUNKLINE_REALTIME", "auto", "Whether the bot takes part in conversations over Twilio's socket too: `true`, `false`, or `auto`: if the API key, its secret and the chat service are set.";
+    SEND_BY = "twilio.send_by", "TRUNKLINE_SEND_BY", "rest", "How answers are sent: `rest`, or `socket`, which falls back to REST while there is no connection.";
+    TOKEN_TTL = "twilio.token_ttl", "TWILIO_TOKEN_TTL", "1h", "How long an access token of the socket lives; it is replaced after 70 to 80 % of that. Between 3m and 24h.";
+    SOCKET_URL = "twilio.socket_url", "TRUNKLINE_SOCKET_URL", "", "Address of the socket, `ws://…` or `wss://…`. When not set: at `TWILIO_BASE_URL` if that is set, else Twilio's for the region and the edge.";
     SHARED_KEYS = "twilio.shared_keys", "TWILIO_SHARED_KEYS", "", "Keys of webhooks that are signed with HMAC-SHA256: `id:secret`, separated by commas.", secret;
 
     WEBCHAT = "web_chat.enabled", "TRUNKLINE_WEBCHAT", "false", "Whether the web chat runs, at `/chat`. With `trunkline up` it does unless this says `false`.";

@@ -66,6 +66,17 @@ pub trait Connector: Send + Sync {
     /// Cancel-safe.
     async fn open_conversations(&self, limit: usize) -> Result<Vec<String>, ConnectorError>;
 
+    /// What the connector says of itself beside whether it works: an object for the console and its API. The default has
+    /// nothing to say.
+    fn snapshot(&self) -> serde_json::Value {
+        serde_json::Value::Object(serde_json::Map::new())
+    }
+
+    /// What does not work although texts flow, for people; `None` if all does.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// Shows the person that an answer is on its way, or that it is not. It is called again every few seconds for as
     /// long as a turn lasts, because platforms forget. What it cannot do is left undone: nobody waits for it, and it is
     /// dropped after a second. The default does nothing.

@@ -9,12 +9,14 @@ use trunkline_core::messaging::{ConversationId, ConversationalBackend, ErrorCode
 use trunkline_core::{Pii, Retry};
 use trunkline_proto::rest::{ConversationState, Message};
 use trunkline_store::Sent;
+use trunkline_twilio::realtime::ConnectionState;
 use trunkline_twilio::rest::{ConversationFilter, RestClient, RestError};
 
 use super::codes;
 use super::{Connector, ConnectorError, ReadBack};
 use crate::edge::People;
 use crate::edge::from_twilio::{SOURCE, attributes, channel_of, media, outbox_id};
+use crate::realtime::{self, Realtime};
 
 /// Messages that are looked through for one of ours, newest first.
 const LOOK_BACK: usize = 10_000;
@@ -31,17 +33,19 @@ pub struct TwilioConnector {
     rest: RestClient,
     identity: String,
     people: People,
+    realtime: Option<Realtime>,
 }
 
 impl TwilioConnector {
-    /// A connector that speaks as `identity` and listens to `people`.
+    /// A connector that speaks as `identity` and listens to `people`, also over the socket if there is one.
     pub fn new(
         backend: Arc<dyn ConversationalBackend>,
         rest: RestClient,
         identity: impl Into<String>,
         people: People,
+        realtime: Option<Realtime>,
     ) -> Self {
-        Self { backend, rest, identity: identity.into(), people }
+        Self { backend, rest, identity: identity.into(), people, realtime }
     }
 
     fn received(&self, conversation: &str, message: Message) -> Option<MessageReceived> {
@@ -130,7 +134,34 @@ impl Connector for TwilioConnector {
             listing.items.into_iter().filter(|conversation| conversation.state != ConversationState::Closed).collect();
         open.sort_by_key(|conversation| std::cmp::Reverse(conversation.date_updated));
         open.truncate(limit);
-        Ok(open.into_iter().map(|conversation| conversation.sid.as_str().to_owned()).collect())
+        let open: Vec<String> = open.into_iter().map(|conversation| conversation.sid.as_str().to_owned()).collect();
+        if let Some(realtime) = &self.realtime {
+            realtime.coverage().look(&open).await;
+        }
+        Ok(open)
+    }
+
+    fn snapshot(&self) -> serde_json::Value {
+        serde_json::json!({ "identity": self.identity, "realtime": self.realtime.as_ref().map(realtime::status) })
+    }
+
+    fn trouble(&self) -> Option<String> {
+        let snapshot = self.realtime.as_ref()?.client().snapshot();
+        if snapshot.state == ConnectionState::Connected {
+            return None;
+        }
+        let reason = snapshot.last_error.map_or_else(|| "connecting".to_owned(), |loss| loss.reason);
+        Some(format!("no real-time connection: {reason}"))
+    }
+
+    async fn typing(&self, conversation: &str, is_typing: bool) {
+        let Some(realtime) = self.realtime.as_ref().filter(|_| is_typing) else { return };
+        // A hint: whoever does not get it misses nothing.
+        if realtime.client().snapshot().state == ConnectionState::Connected
+            && let Err(error) = realtime.client().typing(conversation).await
+        {
+            tracing::debug!(error.code = error.code(), "typing could not be told");
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use trunkline_bus::BusError;
 use trunkline_store::{ConversationSummary, MessageRow, StoreError};
 
 use super::{ConsoleState, codes};
+use crate::connectors::Connector;
 use crate::pipeline::{INGRESS_CONSUMER, SENDER_CONSUMER};
 
 /// The largest page.
@@ -21,6 +22,7 @@ const MAX_PAGE: u32 = 500;
 pub(super) fn routes(state: Arc<ConsoleState>) -> Router {
     Router::new()
         .route("/api/v1/status", get(show_status))
+        .route("/api/v1/connectors/{name}", get(connector))
         .route("/api/v1/conversations", get(conversations))
         .route("/api/v1/conversations/{id}", get(conversation))
         .route("/api/v1/conversations/{id}/messages", get(messages))
@@ -71,11 +73,7 @@ pub(super) async fn status(state: &ConsoleState) -> Result<Value, Failure> {
         .connectors
         .iter()
         .map(|connector| {
-            let status = match state.readiness.is_connector_up(connector.name()) {
-                false => "unhealthy",
-                true if reasons.is_empty() => "healthy",
-                true => "degraded",
-            };
+            let (status, _) = connector_status(state, connector.as_ref(), reasons.is_empty());
             json!({ "name": connector.name(), "status": status })
         })
         .collect();
@@ -138,6 +136,27 @@ async fn messages(
     let more = rows.len() == limit as usize;
     let next = rows.first().filter(|_| more).map(|row| row.id.clone());
     Ok(Json(json!({ "messages": rows.iter().map(message).collect::<Vec<_>>(), "next": next })))
+}
+
+/// Whether a connector works, and what does not.
+fn connector_status(state: &ConsoleState, connector: &dyn Connector, is_ready: bool) -> (&'static str, Option<String>) {
+    if !state.readiness.is_connector_up(connector.name()) {
+        return ("unhealthy", None);
+    }
+    let trouble = connector.trouble();
+    if is_ready && trouble.is_none() { ("healthy", None) } else { ("degraded", trouble) }
+}
+
+async fn connector(State(state): State<Arc<ConsoleState>>, Path(name): Path<String>) -> Result<Json<Value>, Failure> {
+    let Some(connector) = state.connectors.named(&name) else {
+        return Err(Failure(StatusCode::NOT_FOUND, codes::NOT_FOUND, "there is no such connector".to_owned()));
+    };
+    let (status, trouble) = connector_status(&state, connector.as_ref(), state.readiness.reasons().is_empty());
+    let mut body = json!({ "name": connector.name(), "status": status, "trouble": trouble });
+    if let (Value::Object(body), Value::Object(said)) = (&mut body, connector.snapshot()) {
+        body.extend(said);
+    }
+    Ok(Json(body))
 }
 
 /// A conversation as the console shows it.

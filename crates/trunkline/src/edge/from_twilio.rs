@@ -7,8 +7,11 @@ use trunkline_core::event::{
     MESSAGE_RECEIVED, MediaRef, MessageMetadata, MessageReceived,
 };
 use trunkline_core::{Channel, ContactAddress, Envelope, EnvelopeError};
+use trunkline_proto::conversations::MediaData;
 use trunkline_proto::rest::MessageMedia;
-use trunkline_proto::webhook::{ConversationsEvent, ConversationsWebhook};
+use trunkline_proto::sid::MessageSid;
+use trunkline_proto::webhook::{ConversationsEvent, ConversationsWebhook, message_added_key};
+use trunkline_twilio::realtime::MessageChange;
 
 /// The connector's name in envelopes.
 pub(crate) const SOURCE: &str = "twilio";
@@ -71,12 +74,57 @@ pub(super) fn fact(
             };
             changed(key(), updated.conversation_sid.as_str(), state, now)
         }
+        ConversationsEvent::OnConversationAdded(added) => {
+            changed(key(), added.conversation_sid.as_str(), ConversationPhase::Active, now)
+        }
         ConversationsEvent::OnConversationRemoved(removed) => {
             changed(key(), removed.conversation_sid.as_str(), ConversationPhase::Closed, now)
         }
         _ => Ok(Fact::Nothing),
     }
 }
+
+/// The fact of a message that the socket brought: the same as its webhook's, under the same key. `None` if it is not a
+/// person's.
+pub(crate) fn heard(
+    message: &MessageChange,
+    people: &People,
+    now: Timestamp,
+) -> Result<Option<Envelope>, EnvelopeError> {
+    let data = &message.data;
+    let author = data.author.as_deref().filter(|author| people.include(author));
+    let (Some(author), Ok(sid)) = (author, data.sid.parse::<MessageSid>()) else { return Ok(None) };
+    if carries_outbox_id(Some(&data.attributes)) {
+        return Ok(None);
+    }
+    let received = MessageReceived {
+        from: author.to_owned(),
+        text: data.text.clone().unwrap_or_default(),
+        media: data.medias.iter().flatten().map(media_of_socket).collect(),
+        channel: channel_of(author),
+        metadata: MessageMetadata {
+            conversation: message.conversation.clone(),
+            message: data.sid.clone(),
+            participant: data.member_sid.clone(),
+            index: data.index,
+            created: data.timestamp.as_deref().and_then(|at| at.parse().ok()).unwrap_or(now),
+        },
+    };
+    let conversation = message.conversation.clone();
+    Envelope::new(message_added_key(sid), SOURCE, MESSAGE_RECEIVED, conversation, now, &received).map(Some)
+}
+
+fn media_of_socket(media: &MediaData) -> MediaRef {
+    MediaRef {
+        id: media.sid.clone(),
+        content_type: media.content_type.clone().unwrap_or_else(|| UNKNOWN_TYPE.to_owned()),
+        size: media.size.unwrap_or_default(),
+        filename: media.filename.clone(),
+    }
+}
+
+/// The type of a file of which no type is told.
+const UNKNOWN_TYPE: &str = "application/octet-stream";
 
 /// Whose messages are answered: whoever writes from an address of their own, and, if that is wanted, chat users.
 ///
@@ -130,7 +178,7 @@ pub(crate) fn channel_of(author: &str) -> Channel {
 pub(crate) fn media(media: &MessageMedia) -> MediaRef {
     MediaRef {
         id: media.sid.as_str().to_owned(),
-        content_type: media.content_type.clone().unwrap_or_else(|| "application/octet-stream".to_owned()),
+        content_type: media.content_type.clone().unwrap_or_else(|| UNKNOWN_TYPE.to_owned()),
         size: media.size.unwrap_or_default(),
         filename: media.filename.clone(),
     }

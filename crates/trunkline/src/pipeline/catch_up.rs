@@ -98,8 +98,9 @@ pub struct CatchUp {
     rate: DefaultDirectRateLimiter,
 }
 
+/// Why what was missed could not be read back.
 #[derive(Debug, thiserror::Error)]
-enum PassError {
+pub(crate) enum PassError {
     #[error(transparent)]
     Connector(#[from] ConnectorError),
     #[error(transparent)]
@@ -179,23 +180,31 @@ impl CatchUp {
         self.context.missed.reached(connector.name());
         let mut found = 0;
         for conversation in open {
-            let known = self.context.store.conversation_by_external(connector.name(), &conversation).await?;
-            let after = known.map_or(-1, |row| row.read_index);
             self.rate.until_ready().await;
-            let mut missed = 0;
-            let read = read_back(&self.context, connector, &conversation, after, &mut missed).await;
-            if missed > 0 {
-                found += missed;
-                self.context.missed.wake();
-            }
-            match read {
-                Ok(()) => {}
-                // It went away between the two reads.
-                Err(ReadBackError::Connector(error)) if error.retry == trunkline_core::Retry::No => {}
-                Err(ReadBackError::Connector(error)) => return Err(error.into()),
-                Err(ReadBackError::Store(error)) => return Err(error.into()),
-            }
+            found += read_back_conversation(&self.context, connector, &conversation).await?;
         }
         Ok(found)
+    }
+}
+
+/// Records what is not known of one conversation, and wakes its lane; returns how many messages were missed. One that
+/// went away has none.
+pub(crate) async fn read_back_conversation(
+    context: &Context,
+    connector: &dyn Connector,
+    conversation: &str,
+) -> Result<usize, PassError> {
+    let known = context.store.conversation_by_external(connector.name(), conversation).await?;
+    let after = known.map_or(-1, |row| row.read_index);
+    let mut missed = 0;
+    let read = read_back(context, connector, conversation, after, &mut missed).await;
+    if missed > 0 {
+        context.missed.wake();
+    }
+    match read {
+        Ok(()) => Ok(missed),
+        Err(ReadBackError::Connector(error)) if error.retry == trunkline_core::Retry::No => Ok(missed),
+        Err(ReadBackError::Connector(error)) => Err(error.into()),
+        Err(ReadBackError::Store(error)) => Err(error.into()),
     }
 }

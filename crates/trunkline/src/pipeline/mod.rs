@@ -33,6 +33,7 @@ use crate::connectors::Connectors;
 use crate::live::Live;
 use crate::telemetry::Metrics;
 
+pub(crate) use catch_up::read_back_conversation;
 pub use catch_up::{CatchUp, CatchUpTrigger};
 pub use horizon::Horizon;
 pub(crate) use ingress::CONSUMER as INGRESS_CONSUMER;

@@ -36,6 +36,12 @@ struct Instruments {
     webchat_sockets: UpDownCounter<i64>,
     webchat_messages: Counter<u64>,
     webchat_refused: Counter<u64>,
+    realtime_connected: Gauge<u64>,
+    realtime_losses: Counter<u64>,
+    realtime_conversations: Gauge<u64>,
+    realtime_missing: Gauge<u64>,
+    realtime_messages: Counter<u64>,
+    participation: Counter<u64>,
     panics: Counter<u64>,
 }
 
@@ -66,6 +72,12 @@ impl Metrics {
             webchat_sockets: meter.i64_up_down_counter(names::WEBCHAT_SOCKETS).build(),
             webchat_messages: meter.u64_counter(names::WEBCHAT_MESSAGES).build(),
             webchat_refused: meter.u64_counter(names::WEBCHAT_REFUSED).build(),
+            realtime_connected: meter.u64_gauge(names::REALTIME_CONNECTED).build(),
+            realtime_losses: meter.u64_counter(names::REALTIME_LOSSES).build(),
+            realtime_conversations: meter.u64_gauge(names::REALTIME_CONVERSATIONS).build(),
+            realtime_missing: meter.u64_gauge(names::REALTIME_MISSING).build(),
+            realtime_messages: meter.u64_counter(names::REALTIME_MESSAGES).build(),
+            participation: meter.u64_counter(names::PARTICIPATION).build(),
             panics: meter.u64_counter(names::PANICS).build(),
         }))
     }
@@ -146,6 +158,32 @@ impl Metrics {
     /// The web chat turned something away.
     pub fn webchat_refused(&self, code: &'static str) {
         self.0.webchat_refused.add(1, &[KeyValue::new("code", code)]);
+    }
+
+    /// The real-time connection stands, or does not.
+    pub fn realtime_connected(&self, is_connected: bool) {
+        self.0.realtime_connected.record(u64::from(is_connected), &[]);
+    }
+
+    /// The real-time connection was lost.
+    pub fn realtime_lost(&self, code: &'static str) {
+        self.0.realtime_losses.add(1, &[KeyValue::new("code", code)]);
+    }
+
+    /// So many conversations are heard of, and so many open ones are not.
+    pub fn realtime_conversations(&self, heard: usize, missing: usize) {
+        self.0.realtime_conversations.record(heard as u64, &[]);
+        self.0.realtime_missing.record(missing as u64, &[]);
+    }
+
+    /// The socket brought a message of a person.
+    pub fn realtime_message(&self) {
+        self.0.realtime_messages.add(1, &[]);
+    }
+
+    /// Our identity was to be added to a conversation.
+    pub fn participation(&self, outcome: &'static str) {
+        self.0.participation.add(1, &[KeyValue::new("outcome", outcome)]);
     }
 
     /// A task ended by a panic.

@@ -102,6 +102,18 @@ pub const WEBCHAT_SOCKETS: &str = "trunkline_webchat_sockets";
 pub const WEBCHAT_MESSAGES: &str = "trunkline_webchat_messages_total";
 /// Sockets, frames and messages of web chats that were turned away, by `code`.
 pub const WEBCHAT_REFUSED: &str = "trunkline_webchat_refused_total";
+/// Whether the real-time connection stands: 1 or 0.
+pub const REALTIME_CONNECTED: &str = "twilio_realtime_connected";
+/// Times that it was lost, by `code`.
+pub const REALTIME_LOSSES: &str = "twilio_realtime_losses_total";
+/// Conversations of which it hears.
+pub const REALTIME_CONVERSATIONS: &str = "twilio_realtime_conversations";
+/// Open conversations of the account of which it does not hear.
+pub const REALTIME_MISSING: &str = "twilio_realtime_missing_conversations";
+/// Messages of people that it brought.
+pub const REALTIME_MESSAGES: &str = "twilio_realtime_messages_total";
+/// Tries to add our identity to a conversation, by `outcome`: added, present, later, refused, gone.
+pub const PARTICIPATION: &str = "twilio_participation_total";
 /// Tasks that ended by a panic.
 pub const PANICS: &str = "trunkline_panics_total";
 

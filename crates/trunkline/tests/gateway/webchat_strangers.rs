@@ -159,3 +159,14 @@ async fn what_a_visitor_writes_is_in_no_log_and_their_token_is_nowhere() {
         assert!(!is_kept, "the token is in {}", file.display());
     }
 }
+
+#[tokio::test]
+async fn without_the_setting_there_is_no_chat() {
+    let world = World::start(&[]).await;
+    for path in ["/chat", "/chat/socket", "/chat/embed.js"] {
+        assert_eq!(world.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    assert_eq!(open_socket(&world, None).await.err(), Some(404));
+    assert_eq!(world.api("/api/v1/status").await["connectors"].as_array().map(Vec::len), Some(1));
+    assert!(world.gateway().chat_url().is_none());
+}
