@@ -199,7 +199,7 @@ impl Socket {
             sent: Arc::clone(&self.sent),
         };
         let user = self.app.owner.call(move |state| {
-            let user = state.ensure_user(&handle.identity)?;
+            let user = state.ensure_user(&handle.identity, None)?;
             state.send(Outgoing::Sockets(SocketOrder::Connected(handle)));
             Ok::<u64, ApiError>(user)
         });

@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::support::World;
+use crate::support::{Received, Receiver, Socket, World};
 
 #[tokio::test]
 async fn a_user_is_made_with_the_first_sight_of_an_identity() {
@@ -53,4 +53,34 @@ async fn a_read_horizon_counts_what_is_unread() {
     let listed = world.get("/v1/Users/alice/Conversations").await;
     assert_eq!(listed.body["conversations"][0]["participant_sid"], participant.as_str());
     assert_eq!(world.get("/v1/Users/alice/Conversations/CH0").await.problem(), (404, 20404));
+}
+
+#[tokio::test]
+async fn webhooks_are_told_of_users() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    world.tell(&receiver, &["onUserAdded", "onUserUpdated"]).await;
+    // Silent, as every REST call that does not ask for webhooks.
+    let conversation = world.conversation().await;
+    world.create(&format!("{conversation}/Participants"), &[("Identity", "silent")]).await;
+    let mut alice = Socket::connect(&world, "alice").await;
+    let service = world.emulator.account().chat_service_sid;
+    let path = format!("/Client/v2/Services/{service}/Users/alice");
+    assert_eq!(alice.request("POST", &path, json!({"friendly_name": "Alice"})).await.0, 200);
+    world.post_aloud("/v1/Users", &[("Identity", "bob"), ("FriendlyName", "Bob")]).await;
+    let told = receiver.wait(3).await;
+    let seen = |one: &Received| {
+        let param = |name: &str| one.param(name).to_owned();
+        [param("EventType"), param("Source"), param("Identity"), param("FriendlyName")]
+    };
+    let mut seen: Vec<_> = told.iter().map(seen).collect();
+    seen.sort();
+    assert_eq!(
+        seen,
+        [
+            ["onUserAdded", "API", "bob", "Bob"],
+            ["onUserAdded", "SDK", "alice", ""],
+            ["onUserUpdated", "SDK", "alice", "Alice"],
+        ]
+    );
 }
