@@ -49,8 +49,15 @@ pub(crate) struct Tell {
 }
 
 impl Tell {
-    fn sent(&self, event: EventType, lane: AnySid, status: u16) {
-        let what = Happening::WebhookSent { event: event.as_str(), status };
+    fn sent(&self, event: EventType, lane: AnySid) {
+        self.note(lane, Happening::WebhookSent { event: event.as_str() });
+    }
+
+    fn answered(&self, event: EventType, lane: AnySid, status: u16) {
+        self.note(lane, Happening::WebhookAnswered { event: event.as_str(), status });
+    }
+
+    fn note(&self, lane: AnySid, what: Happening) {
         self.journal.add(Noted { at: self.clock.now(), conversation: lane.try_into().ok(), what });
     }
 }
@@ -185,11 +192,16 @@ impl Dispatcher {
             join_all(event.targets.iter().map(async |target| {
                 let token = idempotency_token();
                 for _ in 0..=plan.duplicates {
+                    inner.tell.sent(event.kind, event.lane);
                     let outcome = inner.sender.send(target, &event.params, &token).await;
                     let good = matches!(&outcome, Ok(reply) if reply.status.is_success());
                     let counter = if good { &inner.sent } else { &inner.failed };
                     counter.fetch_add(1, Ordering::Relaxed);
-                    inner.tell.sent(event.kind, event.lane, outcome.as_ref().map_or(0, |reply| reply.status.as_u16()));
+                    inner.tell.answered(
+                        event.kind,
+                        event.lane,
+                        outcome.as_ref().map_or(0, |reply| reply.status.as_u16()),
+                    );
                     match outcome {
                         Ok(reply) => {
                             tracing::debug!(

@@ -145,7 +145,7 @@ async fn the_journal_tells_a_conversation_in_its_order() {
     let told = until(async || {
         let entries = world.control(Method::GET, "/log", Value::Null).await.body["entries"].clone();
         let entries = entries.as_array().unwrap().clone();
-        (entries.iter().filter(|entry| entry["what"] == "webhook_sent").count() == 2).then_some(entries)
+        (entries.iter().filter(|entry| entry["what"] == "webhook_answered").count() == 2).then_some(entries)
     })
     .await;
     let seq: Vec<_> = told.iter().map(|entry| entry["seq"].as_u64().unwrap()).collect();
@@ -167,19 +167,21 @@ async fn the_journal_tells_a_conversation_in_its_order() {
             "participant_added",
             "message_added",
             "webhook_sent",
+            "webhook_answered",
             "participant_added",
             "socket_joined",
             "text_received",
             "message_added",
             "socket_notified",
             "webhook_sent",
+            "webhook_answered",
         ]
     );
     assert_eq!(
-        (told[4]["author"].as_str(), told[5]["event"].as_str(), &told[5]["status"]),
+        (told[4]["author"].as_str(), told[6]["event"].as_str(), &told[6]["status"]),
         (Some("channel"), Some("onMessageAdded"), &json!(200))
     );
-    let later = world.control(Method::GET, &format!("/log?after={}", seq[10]), Value::Null).await;
+    let later = world.control(Method::GET, &format!("/log?after={}", seq[12]), Value::Null).await;
     assert_eq!(later.body["entries"].as_array().unwrap().len(), 1);
 }
 
