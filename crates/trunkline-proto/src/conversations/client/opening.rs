@@ -239,7 +239,7 @@ impl Client {
     fn missed(&mut self, now: Duration, key: Key, item: &Item) {
         match (item.item_key(), item.data.read::<MessageData>()) {
             (Some(ItemKey::Index(index)), Ok(data)) if !is_too_long(&item.data) => {
-                self.message_came(now, key, index, data)
+                self.message_came(now, key, index, data);
             }
             _ => self.counters.payloads_refused += 1,
         }
