@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tracing::Instrument as _;
-use trunkline_agent::{Agent, ChatModel, Concierge};
+use trunkline_agent::{Agent, ChatModel, Concierge, HttpAgent};
 use trunkline_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions};
 use trunkline_core::messaging::{ConversationalBackend, ErrorCode, MessagingError};
 use trunkline_core::{ConfigError, HealthState};
@@ -423,12 +423,14 @@ fn claim_folder(path: &Path) -> Result<File, GatewayError> {
     }
 }
 
-fn agent(settings: &AgentSettings) -> Result<Arc<dyn Agent>, ConfigError> {
-    Ok(match settings {
+fn agent(settings: &AgentSettings) -> Result<Option<Arc<dyn Agent>>, ConfigError> {
+    Ok(Some(match settings {
         AgentSettings::Concierge(ConciergeSource::BuiltIn) => Arc::new(Concierge::built_in()?),
         AgentSettings::Concierge(ConciergeSource::File { text, .. }) => Arc::new(Concierge::from_toml(text)?),
         AgentSettings::Chat(config) => Arc::new(ChatModel::new((**config).clone())?),
-    })
+        AgentSettings::Http(config) => Arc::new(HttpAgent::new((**config).clone())?),
+        AgentSettings::Nobody => return Ok(None),
+    }))
 }
 
 async fn start_until_it_works(backend: &Arc<dyn ConversationalBackend>, readiness: &Readiness) {

@@ -54,8 +54,8 @@ pub struct Context {
     pub store: Store,
     /// The ways out.
     pub connectors: Connectors,
-    /// Who answers.
-    pub agent: Arc<dyn Agent>,
+    /// Who answers; `None` if that is whoever reads the bus. Then no lane works, and texts wait for a command.
+    pub agent: Option<Arc<dyn Agent>>,
     /// Settings of lanes and sending.
     pub settings: Pipeline,
     /// Settings of reading back.

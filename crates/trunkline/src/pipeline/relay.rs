@@ -126,6 +126,7 @@ impl Relay {
                     text: row.body.into_inner(),
                     channel: row.channel.parse().ok(),
                     outbox_id: row.id,
+                    in_reply_to: Vec::new(),
                 };
                 self.publish(EgressCommand { send, traceparent: row.traceparent }).await;
             }

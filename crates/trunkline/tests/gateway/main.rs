@@ -6,6 +6,7 @@ mod bus;
 mod configuration;
 mod console;
 mod edge;
+mod http_agent;
 mod lanes;
 mod library;
 mod logs;
