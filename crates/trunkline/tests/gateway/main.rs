@@ -3,6 +3,7 @@
 
 mod agents;
 mod bus;
+mod bus_api;
 mod configuration;
 mod console;
 mod edge;
