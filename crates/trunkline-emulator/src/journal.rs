@@ -26,8 +26,12 @@ pub(crate) enum Happening {
         author: AuthorKind,
         index: u64,
     },
-    /// A webhook was sent. Status 0: there was no answer.
+    /// A webhook is sent.
     WebhookSent {
+        event: &'static str,
+    },
+    /// A webhook was answered. Status 0: there was no answer.
+    WebhookAnswered {
         event: &'static str,
         status: u16,
     },

@@ -4,10 +4,13 @@
 //!   error codes; the media service under `/v1/Services/{IS}/Media`.
 //! - Webhooks as Twilio sends them: signed, with pre-events that may refuse or change, in order within a conversation,
 //!   never repeated.
+//! - Clients with a socket at `/v3/wsconnect`: Twilsock, Sync and what Twilio's own Conversations SDKs ask inside it, by
+//!   access token; the media service for them under `/mcs`.
 //! - Phones under `/emulator/v1`: text the account's number as a person and read what comes back; a phone to use in
 //!   the browser at `/phone`.
-//! - Faults under `/emulator/v1/faults`: dropped answers, latency, 429 and 5xx, and webhooks that are lost, late,
-//!   doubled or out of order.
+//! - Faults under `/emulator/v1/faults`: dropped answers, latency, 429 and 5xx, webhooks that are lost, late,
+//!   doubled or out of order, and sockets that break, stall or are refused.
+//! - What happened, in order, at `/emulator/v1/log`.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), trunkline_emulator::StartError> {

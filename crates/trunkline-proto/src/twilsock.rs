@@ -5,6 +5,7 @@
 //! | [`frame`] | one WebSocket message: a line, a JSON header, a payload, all counted in bytes |
 //! | [`client_message`] | what a client says |
 //! | [`server_message`] | what a server says |
+//! | [`server`] | the server's end of one socket, as a value |
 //! | [`client`] | the client's side as a state machine |
 //!
 //! Both ends share the wire forms and nothing else, so that they cannot share a mistake in behaviour.

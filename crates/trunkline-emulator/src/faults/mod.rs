@@ -117,8 +117,17 @@ impl Faults {
 
     /// What happens to a request, by all faults that match it.
     pub(crate) fn request(&self, method: &str, path: &str) -> RequestPlan {
+        self.plan(|rule| rule.matches_request(method, path))
+    }
+
+    /// What happens to a request inside a socket.
+    pub(crate) fn upstream(&self, method: &str, path: &str) -> RequestPlan {
+        self.plan(|rule| rule.matches_upstream(method, path))
+    }
+
+    fn plan(&self, matches: impl Fn(&Rule) -> bool) -> RequestPlan {
         let mut plan = RequestPlan::default();
-        for fault in self.set().strike(|rule| rule.matches_request(method, path)) {
+        for fault in self.set().strike(matches) {
             match fault {
                 Fault::DropBefore => plan.drop_before = true,
                 Fault::DropAfter => plan.drop_after = true,

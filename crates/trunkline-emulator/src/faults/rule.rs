@@ -210,6 +210,12 @@ impl Rule {
         self.is_for_webhooks() && self.matches.event.is_none_or(|wanted| wanted == event)
     }
 
+    /// Whether it strikes a request inside a socket: only if it names a path, so that a rule for REST does not wear off
+    /// on sockets.
+    pub(super) fn matches_upstream(&self, method: &str, path: &str) -> bool {
+        self.matches.path.is_some() && self.matches_request(method, path)
+    }
+
     /// The path is tried as it is and without `/Services/{IS}`, so that one rule covers both forms of a resource.
     pub(super) fn matches_request(&self, method: &str, path: &str) -> bool {
         let other_method = self.matches.method.as_ref().is_some_and(|want| !want.eq_ignore_ascii_case(method));

@@ -121,7 +121,7 @@ async fn change(app: &App, client: &Client, mutation: Mutation) -> Reply {
             let body = app.owner.call(move |state| render::conversation(state, &base, record.position)).await?;
             (200, body.ok_or_else(|| ApiError::not_found("/Conversations"))?)
         }
-        Answer::Text(_) => return Err(error::FORBIDDEN),
+        Answer::Text(_) | Answer::User(_) => return Err(error::FORBIDDEN),
     })
 }
 
@@ -225,16 +225,10 @@ async fn fetch_user(app: &App, user: &str) -> Reply {
 
 async fn update_user(app: &App, client: &Client, request: &Request<'_>, user: &str) -> Reply {
     let body: NewConversation = request.json()?;
-    let (user, own) = (user.to_owned(), client.user);
-    let body = app.owner.call(move |state| {
-        if state.user(&user)?.position != own {
-            return Err(error::FORBIDDEN);
-        }
-        let fields = UserFields { friendly_name: body.friendly_name, attributes: body.attributes, role_sid: None };
-        state.update_user(&user, &fields)?;
-        Ok(render::user(state, own))
-    });
-    Ok((200, body.await??))
+    let fields = UserFields { friendly_name: body.friendly_name, attributes: body.attributes, role_sid: None };
+    app.mutate(Mutation::UpdateUser { user: user.to_owned(), fields }, client.origin()).await?;
+    let own = client.user;
+    Ok((200, app.owner.call(move |state| render::user(state, own)).await?))
 }
 
 /// The user in the path must be the one who asks.

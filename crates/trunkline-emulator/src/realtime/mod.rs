@@ -31,3 +31,6 @@ use crate::server::App;
 pub(crate) fn router() -> Router<App> {
     Router::new().route("/v3/wsconnect", get(upgrade::upgrade)).merge(media::router())
 }
+
+#[cfg(test)]
+mod simulation;

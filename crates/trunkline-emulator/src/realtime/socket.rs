@@ -9,9 +9,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use futures_util::{FutureExt as _, SinkExt as _};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -29,10 +27,8 @@ use crate::faults::{InitPlan, SocketPlan};
 use crate::server::App;
 use crate::state::sync::{Outgoing, SocketId};
 
-type Stream = WebSocketStream<TokioIo<Upgraded>>;
-
 /// Serves one socket until either end is done with it.
-pub(super) async fn run(app: App, stream: Stream, base: String) {
+pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(app: App, stream: WebSocketStream<S>, base: String) {
     let (frames, queue) = mpsc::channel(SOCKET_QUEUE);
     let cut = app.stop.child_token();
     let mut socket = Socket {
@@ -61,11 +57,11 @@ pub(super) async fn run(app: App, stream: Stream, base: String) {
     }
 }
 
-struct Socket {
+struct Socket<S> {
     id: SocketId,
     app: App,
     session: ServerSession,
-    stream: Stream,
+    stream: WebSocketStream<S>,
     cut: CancellationToken,
     expire: Arc<Notify>,
     frames: mpsc::Sender<Frames>,
@@ -79,9 +75,9 @@ struct Socket {
     base: String,
 }
 
-/// Requests under way, each with its id. They are begun in the order in which they were asked, so that a client's
+/// Requests under way, each with its id; without an answer the socket ends. They are begun in the order in which they were asked, so that a client's
 /// messages keep theirs.
-type Work = FuturesUnordered<BoxFuture<'static, (String, Answer)>>;
+type Work = FuturesUnordered<BoxFuture<'static, (String, Option<Answer>)>>;
 
 /// The socket is to end.
 struct Ended;
@@ -92,7 +88,7 @@ impl From<io::Error> for Ended {
     }
 }
 
-impl Socket {
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
     async fn serve(&mut self, mut queue: mpsc::Receiver<Frames>) {
         let mut work = Work::new();
         let mut waiting: Vec<Frames> = Vec::new();
@@ -118,7 +114,11 @@ impl Socket {
                         }
                     }
                 }
-                Some((id, answer)) = work.next() => self.handle(Input::Answered { id, answer }),
+                Some((id, answer)) = work.next() => match answer {
+                    Some(answer) => self.handle(Input::Answered { id, answer }),
+                    // A fault: the connection breaks in place of the answer.
+                    None => return,
+                },
                 () = expire.notified() => self.handle(Input::TokenEnds),
                 () = sleep_until(deadline) => self.handle(Input::Timeout),
             }
@@ -195,7 +195,7 @@ impl Socket {
             sent: Arc::clone(&self.sent),
         };
         let user = self.app.owner.call(move |state| {
-            let user = state.ensure_user(&handle.identity)?;
+            let user = state.ensure_user(&handle.identity, None)?;
             state.send(Outgoing::Sockets(SocketOrder::Connected(handle)));
             Ok::<u64, ApiError>(user)
         });

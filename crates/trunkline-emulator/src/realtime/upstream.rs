@@ -89,12 +89,22 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Carries out one request.
-pub(super) async fn answer(app: &App, client: &Client, request: &HttpRequest, body: &[u8]) -> Answer {
-    let reply = match Request::decode(request, body) {
-        Ok(request) => route(app, client, &request).await,
-        Err(problem) => Err(problem),
+/// Carries out one request, as the faults want it. Nothing if the socket is to end without an answer.
+pub(super) async fn answer(app: &App, client: &Client, request: &HttpRequest, body: &[u8]) -> Option<Answer> {
+    let plan = app.faults.upstream(&request.method, &request.path);
+    if plan.drop_before {
+        return None;
+    }
+    crate::faults::pause(plan.delay).await;
+    let reply = match (plan.status, Request::decode(request, body)) {
+        (Some((status, code, _)), _) => Err(ApiError { status, code, message: "A fault that was asked for".into() }),
+        (None, Ok(request)) => route(app, client, &request).await,
+        (None, Err(problem)) => Err(problem),
     };
+    (!plan.drop_after).then(|| written(reply))
+}
+
+fn written(reply: Reply) -> Answer {
     match reply {
         Ok((status, Value::Null)) => Answer { status, body: Vec::new() },
         Ok((status, body)) => Answer { status, body: body.to_string().into_bytes() },

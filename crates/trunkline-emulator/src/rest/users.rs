@@ -5,13 +5,13 @@ use serde_json::{Value, json};
 
 use super::call::{Call, Form};
 use super::pages::PageRequest;
-use super::{Reply, created, ok, render};
+use super::{Reply, created, ok, render, unexpected};
 use crate::clock::iso;
 use crate::error::ApiError;
 use crate::server::App;
 use crate::state::paging::Slice;
 use crate::state::records::{ConversationRecord, Participant, User};
-use crate::state::{Mutation, ParticipantFields, State as Emulated, UserFields};
+use crate::state::{Answer, Mutation, ParticipantFields, State as Emulated, UserFields};
 
 pub(super) async fn list(State(app): State<App>, call: Call) -> Reply {
     let page = PageRequest::of(&call, MAX_PAGE)?;
@@ -22,8 +22,8 @@ pub(super) async fn list(State(app): State<App>, call: Call) -> Reply {
 
 pub(super) async fn create(State(app): State<App>, call: Call, form: Form) -> Reply {
     let identity = form.owned("Identity").ok_or_else(|| ApiError::parameter("Identity"))?;
-    let fields = fields(&form);
-    let user = app.owner.call(move |state| state.create_user(&identity, &fields)).await??;
+    let (fields, origin) = (fields(&form), call.origin);
+    let user = app.owner.call(move |state| state.create_user(&identity, &fields, origin)).await??;
     Ok(created(render::user(&app.account, &call.base(), &user)))
 }
 
@@ -34,9 +34,11 @@ pub(super) async fn fetch(State(app): State<App>, call: Call) -> Reply {
 }
 
 pub(super) async fn update(State(app): State<App>, call: Call, form: Form) -> Reply {
-    let (name, fields) = (call.owned("user"), fields(&form));
-    let user = app.owner.call(move |state| state.update_user(&name, &fields)).await??;
-    Ok(ok(render::user(&app.account, &call.base(), &user)))
+    let mutation = Mutation::UpdateUser { user: call.owned("user"), fields: fields(&form) };
+    match app.mutate(mutation, call.origin).await? {
+        Answer::User(user) => Ok(ok(render::user(&app.account, &call.base(), &user))),
+        _ => Err(unexpected()),
+    }
 }
 
 pub(super) async fn conversations(State(app): State<App>, call: Call) -> Reply {

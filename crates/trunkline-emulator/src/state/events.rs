@@ -3,7 +3,7 @@
 //! An [`Event`] is complete when it is made: its parameters and targets are those of the moment of the change.
 
 use serde::{Deserialize, Serialize};
-use trunkline_proto::sid::ConversationSid;
+use trunkline_proto::sid::AnySid;
 
 use super::records::Method;
 
@@ -120,7 +120,8 @@ pub(crate) struct Target {
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
     pub(crate) kind: EventType,
-    pub(crate) conversation: ConversationSid,
+    /// What it is about, a conversation or a user: events of one thing are told in their order.
+    pub(crate) lane: AnySid,
     pub(crate) targets: Vec<Target>,
     pub(crate) params: Params,
 }

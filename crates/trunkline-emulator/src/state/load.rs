@@ -74,7 +74,8 @@ impl State {
     ) -> Result<(Self, Vec<Delivery>), BadRecord> {
         let mut state = Self::bare(account, clock, random);
         state.effects.dirty.insert(Key::Account);
-        state.last_event = stored.read::<u64>(EVENTS)?.into_iter().next().unwrap_or_default();
+        let stored_event = stored.read::<u64>(EVENTS)?.into_iter().next();
+        state.last_event = stored_event.unwrap_or_else(|| state.first_event());
         for user in stored.read::<User>(USER)? {
             state.seen(user.position);
             state.index_user(user);

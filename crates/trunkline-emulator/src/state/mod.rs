@@ -122,9 +122,16 @@ impl State {
     /// An empty state with the account's own address configurations.
     pub(crate) fn new(account: Account, clock: Clock, random: StdRng) -> Self {
         let mut state = Self::bare(account, clock, random);
+        state.last_event = state.first_event();
         state.effects.dirty.insert(Key::Account);
         state.restore_defaults();
         state
+    }
+
+    /// The event that a state without a past begins after. Clients that knew an emulator which forgot everything have
+    /// smaller ones, so that they do not take new events for old.
+    fn first_event(&self) -> u64 {
+        u64::try_from(self.now().as_microsecond()).unwrap_or_default()
     }
 
     fn bare(account: Account, clock: Clock, random: StdRng) -> Self {
@@ -221,6 +228,7 @@ impl State {
                 self.remove_message(&conversation, &message, origin).map(|()| Answer::Deleted)
             }
             Mutation::Text(text) => self.receive_text(text, origin).map(Answer::Text),
+            Mutation::UpdateUser { user, fields } => self.update_user(&user, &fields, origin).map(Answer::User),
         }
     }
 
@@ -279,10 +287,15 @@ impl State {
 
     /// Who listens to a post-event of this conversation: account, service, then the conversation's own webhooks.
     fn post_targets(&self, kind: EventType, conversation: &Conversation, body: Option<&str>) -> Vec<Target> {
-        let scopes = [&self.configuration.webhooks, &self.configuration.service_webhooks];
-        let wide = scopes.into_iter().filter_map(|config| target(config, kind, config.post_webhook_url.as_deref()));
+        let wide = self.wide_targets(kind);
         let own = conversation.webhooks.values().filter_map(|webhook| webhook.target_for(kind, body));
         wide.chain(own).collect()
+    }
+
+    /// Who listens to a post-event of anything: account, then service.
+    fn wide_targets(&self, kind: EventType) -> impl Iterator<Item = Target> {
+        let scopes = [&self.configuration.webhooks, &self.configuration.service_webhooks];
+        scopes.into_iter().filter_map(move |config| target(config, kind, config.post_webhook_url.as_deref()))
     }
 
     /// Who is asked before a change: account, then service.
@@ -309,11 +322,23 @@ impl State {
             return;
         }
         let mut params = params(&self.account, conversation);
-        let conversation = conversation.record.sid;
+        let lane = conversation.record.sid.into();
         if let Some(identity) = self.client_identity(origin) {
             params.push(("ClientIdentity", identity));
         }
-        self.effects.events.push(Event { kind, conversation, targets, params });
+        self.effects.events.push(Event { kind, lane, targets, params });
+    }
+
+    /// Tells of something that happened to a user, if anybody listens.
+    fn emit_user(&mut self, kind: EventType, user: &User, origin: Origin) {
+        let targets: Vec<Target> = self.wide_targets(kind).collect();
+        if !origin.sends_webhooks() || targets.is_empty() {
+            return;
+        }
+        let mut params = self.params(kind, origin);
+        params.user(&self.account, user);
+        params.user_dates(user, kind);
+        self.effects.events.push(Event { kind, lane: user.sid.into(), targets, params: params.finish() });
     }
 
     fn pre(&self, kind: EventType, params: impl FnOnce() -> Params) -> Option<PreEvent> {

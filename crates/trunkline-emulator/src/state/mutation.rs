@@ -5,8 +5,9 @@ use super::conversations::ConversationFields;
 use super::events::{Amendment, EventType, Origin, PreEvent};
 use super::messages::MessageFields;
 use super::participants::ParticipantFields;
-use super::records::{ConversationRecord, Message, Participant};
+use super::records::{ConversationRecord, Message, Participant, User};
 use super::texts::{Text, TextAnswer};
+use super::users::UserFields;
 use crate::error::ApiError;
 use crate::webhooks::params::Builder;
 
@@ -22,6 +23,7 @@ pub(crate) enum Mutation {
     CreateMessage { conversation: String, fields: MessageFields },
     UpdateMessage { conversation: String, message: String, fields: MessageFields },
     RemoveMessage { conversation: String, message: String },
+    UpdateUser { user: String, fields: UserFields },
     Text(Text),
 }
 
@@ -32,6 +34,7 @@ pub(crate) enum Answer {
     Participant(Participant),
     Message(Message),
     Text(TextAnswer),
+    User(User),
     Deleted,
 }
 
@@ -64,7 +67,8 @@ impl Mutation {
             | Self::AddParticipant { .. }
             | Self::UpdateParticipant { .. }
             | Self::RemoveParticipant { .. }
-            | Self::RemoveMessage { .. } => {}
+            | Self::RemoveMessage { .. }
+            | Self::UpdateUser { .. } => {}
         }
     }
 }
@@ -124,6 +128,7 @@ impl State {
             Mutation::RemoveMessage { conversation, message } => {
                 self.pre_message(EventType::MessageRemove, conversation, message, None, origin)?
             }
+            Mutation::UpdateUser { user, fields } => self.pre_update_user(user, fields, origin)?,
             Mutation::Text(text) => self.pre_text(text, origin)?,
         })
     }

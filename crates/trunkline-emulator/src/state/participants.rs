@@ -124,7 +124,7 @@ impl State {
     ) -> Result<Participant, ApiError> {
         let position = self.find(conversation)?;
         let binding = self.check_new_participant(position, fields)?;
-        let participant = self.insert_participant(position, fields, binding)?;
+        let participant = self.insert_participant(position, fields, binding, origin)?;
         self.emit(EventType::ParticipantAdded, position, origin, None, |account, _| {
             let mut params = Builder::new(account, EventType::ParticipantAdded, origin);
             params.participant(&participant);
@@ -182,12 +182,13 @@ impl State {
         })
     }
 
-    /// Adds a participant without telling anybody. The fields have been checked.
+    /// Adds a participant without telling webhooks of it. The fields have been checked.
     pub(super) fn insert_participant(
         &mut self,
         position: u64,
         fields: &ParticipantFields,
         binding: Option<Binding>,
+        origin: Origin,
     ) -> Result<Participant, ApiError> {
         let now = self.now();
         let sid = self.random_sid(ParticipantSid::from_random);
@@ -216,7 +217,7 @@ impl State {
         };
         conversation.participants.insert(place, participant.clone());
         self.effects.dirty.extend([Key::Conversation(position), Key::Participant(position, place)]);
-        self.participant_joined(position, place);
+        self.participant_joined(position, place, origin);
         Ok(participant)
     }
 

@@ -196,7 +196,7 @@ impl State {
 
     /// The person joins the conversation that was made for them.
     fn auto_join(&mut self, position: u64, binding: Binding, origin: Origin) -> Result<ParticipantSid, ApiError> {
-        let participant = self.insert_participant(position, &ParticipantFields::default(), Some(binding))?;
+        let participant = self.insert_participant(position, &ParticipantFields::default(), Some(binding), origin)?;
         self.emit(EventType::ParticipantAdded, position, origin, None, |account, _| {
             let mut params = Builder::new(account, EventType::ParticipantAdded, origin);
             params.participant(&participant);

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest as _, Sha256};
 use trunkline_proto::sid::{RoleSid, UserSid};
 
+use super::events::{EventType, Origin, PreEvent};
 use super::limits;
 use super::paging::{Cursor, Order, Slice, slice};
 use super::records::{Participant, User};
@@ -31,6 +32,20 @@ impl UserFields {
             limits::check_attributes(attributes, limits::MAX_ATTRIBUTES)?;
         }
         self.role_sid.as_deref().map(|sid| sid.parse().map_err(|_| ApiError::parameter("RoleSid"))).transpose()
+    }
+
+    /// Checks what was said and writes it over a user.
+    fn apply(&self, user: &mut User) -> Result<(), ApiError> {
+        if let Some(role) = self.check()? {
+            user.role_sid = role;
+        }
+        if let Some(name) = &self.friendly_name {
+            user.friendly_name = Some(name.clone()).filter(|name| !name.is_empty());
+        }
+        if let Some(attributes) = &self.attributes {
+            user.attributes.clone_from(attributes);
+        }
+        Ok(())
     }
 }
 
@@ -57,11 +72,17 @@ impl State {
         self.user_at(position).map(|user| user.sid.to_string()).unwrap_or_default()
     }
 
-    /// The position of the user with this identity, who is made if this is the first time that it is seen.
-    pub(crate) fn ensure_user(&mut self, identity: &str) -> Result<u64, ApiError> {
-        if let Some(position) = self.by_identity.get(identity) {
-            return Ok(*position);
+    /// The position of the user with this identity, who is made if this is the first time that it is seen. `by` is who
+    /// brought that about; nobody means the user.
+    pub(crate) fn ensure_user(&mut self, identity: &str, by: Option<Origin>) -> Result<u64, ApiError> {
+        match self.by_identity.get(identity) {
+            Some(position) => Ok(*position),
+            None => self.insert_user(identity, &UserFields::default(), by),
         }
+    }
+
+    fn insert_user(&mut self, identity: &str, fields: &UserFields, by: Option<Origin>) -> Result<u64, ApiError> {
+        let role = fields.check()?;
         limits::check_name(identity, ApiError::parameter("Identity"))?;
         if identity.is_empty() {
             return Err(ApiError::parameter("Identity"));
@@ -79,49 +100,66 @@ impl State {
         for (slot, byte) in digits.iter_mut().zip(hash.finalize()) {
             *slot = byte;
         }
-        self.index_user(User {
+        let user = User {
             sid: UserSid::from_random(digits),
             position,
             identity: identity.to_owned(),
-            friendly_name: None,
-            attributes: "{}".to_owned(),
-            role_sid: self.account.participant_role,
+            friendly_name: fields.friendly_name.clone().filter(|name| !name.is_empty()),
+            attributes: fields.attributes.clone().unwrap_or_else(|| "{}".to_owned()),
+            role_sid: role.unwrap_or(self.account.participant_role),
             name_log: Log::at(event),
             attributes_log: Log::at(event),
             conversations_event: event,
             left: Removals::default(),
             date_created: now,
             date_updated: now,
-        });
+        };
+        self.index_user(user.clone());
         self.effects.dirty.insert(Key::User(position));
+        self.emit_user(EventType::UserAdded, &user, by.unwrap_or(Origin::Sdk { user: position }));
         Ok(position)
     }
 
     /// Makes a user on request; it is an error if there is one already.
-    pub(crate) fn create_user(&mut self, identity: &str, fields: &UserFields) -> Result<User, ApiError> {
-        fields.check()?;
+    pub(crate) fn create_user(
+        &mut self,
+        identity: &str,
+        fields: &UserFields,
+        origin: Origin,
+    ) -> Result<User, ApiError> {
         if self.by_identity.contains_key(identity) {
             return Err(error::USER_EXISTS);
         }
-        self.ensure_user(identity)?;
-        self.update_user(identity, fields)
+        self.insert_user(identity, fields, Some(origin))?;
+        self.user(identity).cloned()
     }
 
-    pub(crate) fn update_user(&mut self, user: &str, fields: &UserFields) -> Result<User, ApiError> {
-        let role = fields.check()?;
+    pub(super) fn pre_update_user(
+        &self,
+        user: &str,
+        fields: &UserFields,
+        origin: Origin,
+    ) -> Result<Option<PreEvent>, ApiError> {
         let mut user = self.user(user)?.clone();
+        fields.apply(&mut user)?;
+        Ok(self.pre(EventType::UserUpdate, || {
+            let mut params = self.params(EventType::UserUpdate, origin);
+            params.user(&self.account, &user);
+            params.user_dates(&user, EventType::UserUpdate);
+            params.finish()
+        }))
+    }
+
+    pub(super) fn update_user(&mut self, user: &str, fields: &UserFields, origin: Origin) -> Result<User, ApiError> {
+        let mut user = self.user(user)?.clone();
+        fields.apply(&mut user)?;
         user.date_updated = self.now();
-        if let Some(role) = role {
-            user.role_sid = role;
-        }
         let named = fields.friendly_name.is_some();
         let described = fields.attributes.is_some();
-        if let Some(name) = &fields.friendly_name {
-            user.friendly_name = Some(name.clone()).filter(|name| !name.is_empty());
+        if named {
             user.name_log.changed = self.event();
         }
-        if let Some(attributes) = &fields.attributes {
-            user.attributes.clone_from(attributes);
+        if described {
             user.attributes_log.changed = self.event();
         }
         let position = user.position;
@@ -132,6 +170,7 @@ impl State {
                 self.item_changed(ObjectId::Info(position), item, false);
             }
         }
+        self.emit_user(EventType::UserUpdated, &user, origin);
         Ok(user)
     }
 
@@ -149,7 +188,7 @@ impl State {
         });
         for (position, identity) in members.collect::<Vec<_>>() {
             // An identity that was stored is one that was accepted.
-            if let Ok(user) = self.ensure_user(&identity) {
+            if let Ok(user) = self.ensure_user(&identity, Some(Origin::Rest { webhooks: false })) {
                 self.memberships.entry(user).or_default().insert(position);
             }
         }

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
-use trunkline_proto::sid::ConversationSid;
+use trunkline_proto::sid::AnySid;
 
 use super::sender::Sender;
 use crate::account::hex;
@@ -49,17 +49,24 @@ pub(crate) struct Tell {
 }
 
 impl Tell {
-    fn sent(&self, event: EventType, conversation: ConversationSid, status: u16) {
-        let what = Happening::WebhookSent { event: event.as_str(), status };
-        self.journal.add(Noted { at: self.clock.now(), conversation: Some(conversation), what });
+    fn sent(&self, event: EventType, lane: AnySid) {
+        self.note(lane, Happening::WebhookSent { event: event.as_str() });
+    }
+
+    fn answered(&self, event: EventType, lane: AnySid, status: u16) {
+        self.note(lane, Happening::WebhookAnswered { event: event.as_str(), status });
+    }
+
+    fn note(&self, lane: AnySid, what: Happening) {
+        self.journal.add(Noted { at: self.clock.now(), conversation: lane.try_into().ok(), what });
     }
 }
 
 #[derive(Default)]
 struct Lanes {
-    queues: HashMap<ConversationSid, VecDeque<(u64, Event)>>,
-    /// Number of each waiting event → its conversation, oldest first.
-    waiting: BTreeMap<u64, ConversationSid>,
+    queues: HashMap<AnySid, VecDeque<(u64, Event)>>,
+    /// Number of each waiting event → its lane, oldest first.
+    waiting: BTreeMap<u64, AnySid>,
     next: u64,
 }
 
@@ -107,9 +114,9 @@ impl Dispatcher {
         {
             let mut lanes = self.lanes();
             for event in events {
-                let conversation = event.conversation;
+                let lane = event.lane;
                 if lanes.push(event) {
-                    started.push(conversation);
+                    started.push(lane);
                 }
                 lost = lost.saturating_add(u64::from(lanes.waiting.len() > QUEUE && lanes.drop_oldest()));
             }
@@ -118,10 +125,10 @@ impl Dispatcher {
             self.0.dropped.fetch_add(lost, Ordering::Relaxed);
             tracing::warn!(lost, "the webhook queue is full, the oldest webhooks were dropped");
         }
-        for conversation in started {
-            let lane = self.clone();
-            let span = tracing::debug_span!("emulator.webhooks", conversation.id = %conversation);
-            self.0.tasks.spawn_on(async move { lane.run(conversation).await }.instrument(span), &self.0.runtime);
+        for lane in started {
+            let dispatcher = self.clone();
+            let span = tracing::debug_span!("emulator.webhooks", about = %lane);
+            self.0.tasks.spawn_on(async move { dispatcher.run(lane).await }.instrument(span), &self.0.runtime);
         }
     }
 
@@ -141,9 +148,9 @@ impl Dispatcher {
         }
     }
 
-    /// Sends what one conversation has to tell, until there is nothing left.
-    async fn run(&self, conversation: ConversationSid) {
-        while let Some(event) = self.next(conversation) {
+    /// Sends what one conversation or user has to tell, until there is nothing left.
+    async fn run(&self, lane: AnySid) {
+        while let Some(event) = self.next(lane) {
             let plan = self.0.faults.webhook(event.kind);
             let work = self.deliver(event, plan);
             let beside = Arc::clone(&self.0.out_of_order).try_acquire_owned();
@@ -161,14 +168,14 @@ impl Dispatcher {
     }
 
     /// The next event of a lane; without one the lane ends.
-    fn next(&self, conversation: ConversationSid) -> Option<Event> {
+    fn next(&self, lane: AnySid) -> Option<Event> {
         let mut lanes = self.lanes();
-        let front = lanes.queues.get_mut(&conversation).and_then(VecDeque::pop_front);
+        let front = lanes.queues.get_mut(&lane).and_then(VecDeque::pop_front);
         if let Some((number, event)) = front {
             lanes.waiting.remove(&number);
             Some(event)
         } else {
-            lanes.queues.remove(&conversation);
+            lanes.queues.remove(&lane);
             None
         }
     }
@@ -185,13 +192,14 @@ impl Dispatcher {
             join_all(event.targets.iter().map(async |target| {
                 let token = idempotency_token();
                 for _ in 0..=plan.duplicates {
+                    inner.tell.sent(event.kind, event.lane);
                     let outcome = inner.sender.send(target, &event.params, &token).await;
                     let good = matches!(&outcome, Ok(reply) if reply.status.is_success());
                     let counter = if good { &inner.sent } else { &inner.failed };
                     counter.fetch_add(1, Ordering::Relaxed);
-                    inner.tell.sent(
+                    inner.tell.answered(
                         event.kind,
-                        event.conversation,
+                        event.lane,
                         outcome.as_ref().map_or(0, |reply| reply.status.as_u16()),
                     );
                     match outcome {
@@ -222,15 +230,15 @@ impl Lanes {
     fn push(&mut self, event: Event) -> bool {
         let number = self.next;
         self.next = number.saturating_add(1);
-        self.waiting.insert(number, event.conversation);
-        let starts = !self.queues.contains_key(&event.conversation);
-        self.queues.entry(event.conversation).or_default().push_back((number, event));
+        self.waiting.insert(number, event.lane);
+        let starts = !self.queues.contains_key(&event.lane);
+        self.queues.entry(event.lane).or_default().push_back((number, event));
         starts
     }
 
     fn drop_oldest(&mut self) -> bool {
-        let Some((_, conversation)) = self.waiting.pop_first() else { return false };
-        self.queues.get_mut(&conversation).and_then(VecDeque::pop_front).is_some()
+        let Some((_, lane)) = self.waiting.pop_first() else { return false };
+        self.queues.get_mut(&lane).and_then(VecDeque::pop_front).is_some()
     }
 }
 
@@ -248,12 +256,13 @@ const OUT_OF_ORDER: usize = 4096;
 
 #[cfg(test)]
 mod tests {
+    use trunkline_proto::sid::ConversationSid;
+
     use super::*;
-    use crate::state::events::EventType;
 
     fn event(conversation: u8) -> Event {
-        let conversation = ConversationSid::from_random([conversation; 16]);
-        Event { kind: EventType::MessageAdded, conversation, targets: Vec::new(), params: Vec::new() }
+        let lane = ConversationSid::from_random([conversation; 16]).into();
+        Event { kind: EventType::MessageAdded, lane, targets: Vec::new(), params: Vec::new() }
     }
 
     #[test]
@@ -263,7 +272,7 @@ mod tests {
         assert!(lanes.push(event(2)));
         assert!(!lanes.push(event(1)));
         assert!(lanes.drop_oldest());
-        let left: Vec<_> = lanes.queues[&event(1).conversation].iter().map(|(number, _)| *number).collect();
+        let left: Vec<_> = lanes.queues[&event(1).lane].iter().map(|(number, _)| *number).collect();
         assert_eq!(left, [2]);
         assert_eq!(lanes.waiting.len(), 2);
     }

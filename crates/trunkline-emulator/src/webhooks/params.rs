@@ -9,7 +9,7 @@ use crate::account::Account;
 use crate::clock::iso_millis;
 use crate::state::events::{EventType, Origin, Params};
 use crate::state::records::{
-    Binding, ConversationRecord, ConversationState, DeliveryStatus, MediaRef, Message, Participant, Receipt,
+    Binding, ConversationRecord, ConversationState, DeliveryStatus, MediaRef, Message, Participant, Receipt, User,
 };
 
 /// Builds the parameters of one webhook.
@@ -150,6 +150,30 @@ impl Builder {
         );
         self.put("ParticipantSid", participant.sid.as_str());
         self.put("DateCreated", iso_millis(participant.date_created));
+    }
+
+    /// A user, without dates.
+    pub(crate) fn user(&mut self, account: &Account, user: &User) {
+        self.put("ChatServiceSid", account.chat_service_sid.as_str());
+        self.put("UserSid", user.sid.as_str());
+        self.put("Identity", user.identity.as_str());
+        self.put("RoleSid", user.role_sid.as_str());
+        self.put("Attributes", user.attributes.as_str());
+        self.put("FriendlyName", user.friendly_name.as_deref().unwrap_or_default());
+    }
+
+    /// The dates that an event of a user has; after a change also whether the user is there, which is never known.
+    pub(crate) fn user_dates(&mut self, user: &User, kind: EventType) {
+        if kind != EventType::UserUpdate {
+            self.date("DateCreated", user.date_created);
+        }
+        if kind != EventType::UserAdded {
+            self.date("DateUpdated", user.date_updated);
+        }
+        if kind == EventType::UserUpdated {
+            self.put("isOnline", "false");
+            self.put("isNotifiable", "false");
+        }
     }
 
     /// `onDeliveryUpdated` beyond the common parameters.

@@ -6,10 +6,16 @@ mod control;
 mod faults;
 mod limits;
 mod media;
+mod media_tokens;
 mod phones;
 mod pre_webhooks;
+mod realtime;
+mod realtime_faults;
+mod realtime_permissions;
+mod realtime_replay;
 mod rest;
 mod restart;
 #[path = "../support/mod.rs"]
 mod support;
+mod users;
 mod webhooks;

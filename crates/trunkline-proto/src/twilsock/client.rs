@@ -162,6 +162,8 @@ pub struct Connection {
     /// A token was asked for and has not come.
     is_token_wanted: bool,
     refresh_at: Option<Duration>,
+    /// Before this an announcement of its end is nothing new: the server makes it for short tokens from the beginning.
+    heed_end_at: Duration,
     continuation: Option<String>,
     awaited: HashMap<String, Awaited>,
     /// When replies are overdue, oldest first; what was answered stays until its time.
@@ -186,6 +188,7 @@ impl Connection {
             is_stale: false,
             is_token_wanted: false,
             refresh_at: None,
+            heed_end_at: Duration::ZERO,
             continuation: None,
             awaited: HashMap::new(),
             overdue: VecDeque::new(),
@@ -247,6 +250,7 @@ impl Connection {
         self.is_token_wanted = false;
         let part = REFRESH_AFTER - self.random.random_range(0.0..REFRESH_JITTER);
         self.refresh_at = Some(now + lifetime.mul_f64(part));
+        self.heed_end_at = now + lifetime / 2;
         self.token = Some(token.clone());
         self.is_stale = false;
         match self.phase {
@@ -343,7 +347,9 @@ impl Connection {
                 let payload = frame.payload.to_vec();
                 self.outputs.push_back(Output::Signal(Signal::Notification { message_type, payload }));
             }
-            ServerMessage::ClientUpdate { client_update_type } if client_update_type == TOKEN_ABOUT_TO_EXPIRE => {
+            ServerMessage::ClientUpdate { client_update_type }
+                if client_update_type == TOKEN_ABOUT_TO_EXPIRE && now >= self.heed_end_at =>
+            {
                 self.want_token();
             }
             ServerMessage::Close { status } => self.closed_by_server(now, status, frame.payload),

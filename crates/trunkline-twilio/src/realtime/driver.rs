@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::OptionFuture;
@@ -23,6 +24,9 @@ use super::token::{AccessTokenGrant, TokenError, TokenProvider};
 
 /// Messages that are read before what they cause is written: acknowledgements travel together.
 const READ_AT_ONCE: usize = 64;
+
+/// How old the snapshot may be. A new state of the connection is told at once.
+const SNAPSHOT_AGE: Duration = Duration::from_millis(100);
 
 /// Something that the client is told to do.
 pub(super) enum Command {
@@ -50,6 +54,8 @@ pub(super) struct Driver {
     opening: Option<Pending<Result<Socket, String>>>,
     minting: Option<Pending<Result<AccessTokenGrant, TokenError>>>,
     waiting: HashMap<RequestId, Reply>,
+    /// When the snapshot is to be told, if something happened since it was.
+    tell_at: Option<Instant>,
 }
 
 /// What woke the driver.
@@ -59,6 +65,7 @@ enum Woken {
     Received(Result<Bytes, String>),
     Command(Option<Command>),
     Elapsed,
+    Told,
     Stopped,
 }
 
@@ -92,6 +99,7 @@ impl Driver {
             opening: None,
             minting: None,
             waiting: HashMap::new(),
+            tell_at: None,
         };
         (driver, watched)
     }
@@ -120,6 +128,7 @@ impl Driver {
                 Woken::Received(received) => self.received(received),
                 Woken::Command(Some(command)) => self.command(command),
                 Woken::Elapsed => self.client.elapsed(self.began.elapsed()),
+                Woken::Told => self.tell(),
                 Woken::Command(None) | Woken::Stopped => break,
             }
         }
@@ -132,6 +141,7 @@ impl Driver {
     async fn wait(&mut self) -> Woken {
         let deadline = self.client.next_deadline().map(|at| self.began + at);
         let sleep: OptionFuture<_> = deadline.map(tokio::time::sleep_until).into();
+        let telling: OptionFuture<_> = self.tell_at.map(tokio::time::sleep_until).into();
         let opening: OptionFuture<_> = self.opening.as_mut().into();
         let minting: OptionFuture<_> = self.minting.as_mut().into();
         let receiving: OptionFuture<_> = self.socket.as_mut().map(Socket::receive).into();
@@ -141,6 +151,7 @@ impl Driver {
             Some(opened) = opening => Woken::Opened(opened),
             Some(grant) = minting => Woken::Token(grant),
             Some(()) = sleep => Woken::Elapsed,
+            Some(()) = telling => Woken::Told,
             Some(received) = receiving => Woken::Received(received),
             command = self.commands.recv() => Woken::Command(command),
         }
@@ -197,8 +208,9 @@ impl Driver {
 
     /// Does what the machine asks for. An error when nobody takes events any more.
     async fn carry_out(&mut self) -> Result<(), ()> {
-        let mut has_changed = false;
+        let mut is_news = false;
         while let Some(output) = self.client.poll_output() {
+            self.tell_at.get_or_insert_with(|| Instant::now() + SNAPSHOT_AGE);
             match output {
                 ClientOutput::Open => {
                     self.opening =
@@ -228,7 +240,7 @@ impl Driver {
                     }
                 }
                 ClientOutput::Event(event) => {
-                    has_changed = true;
+                    is_news |= matches!(event, Event::ConnectionStateChanged(..) | Event::Initialized);
                     tokio::select! {
                         sent = self.events.send(event) => sent.map_err(|_| ())?,
                         () = self.stop.cancelled() => return Err(()),
@@ -242,7 +254,7 @@ impl Driver {
         {
             self.lost(&reason);
         }
-        if has_changed {
+        if is_news {
             self.tell();
         }
         Ok(())
@@ -253,7 +265,8 @@ impl Driver {
         self.client.closed(self.began.elapsed(), reason);
     }
 
-    fn tell(&self) {
+    fn tell(&mut self) {
+        self.tell_at = None;
         self.snapshot.send_replace(RealtimeSnapshot::new(self.client.snapshot(), self.started));
     }
 

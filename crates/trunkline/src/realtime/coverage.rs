@@ -1,7 +1,7 @@
 //! Whether the socket hears of every open conversation.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use trunkline_twilio::realtime::{ConnectionState, RealtimeClient};
 
@@ -16,23 +16,33 @@ pub(crate) struct Coverage {
     client: RealtimeClient,
     participation: ParticipationHandle,
     metrics: Metrics,
-    /// What the last look missed.
-    missing: AtomicUsize,
+    /// What the last look missed and what was not joined since.
+    missing: Mutex<HashSet<String>>,
 }
 
 impl Coverage {
     pub(super) fn new(client: RealtimeClient, participation: ParticipationHandle, metrics: Metrics) -> Self {
-        Self { client, participation, metrics, missing: AtomicUsize::new(0) }
+        Self { client, participation, metrics, missing: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many open conversations the socket does not hear of.
+    pub(crate) fn missing(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// The socket hears of this conversation now.
+    pub(super) fn joined(&self, conversation: &str) {
+        self.lock().remove(conversation);
+        self.count();
     }
 
     /// Tells the metrics where we are.
     pub(super) fn count(&self) {
         self.metrics.realtime_conversations(self.client.snapshot().conversations, self.missing());
-    }
-
-    /// How many open conversations the socket did not hear of at the last look.
-    pub(crate) fn missing(&self) -> usize {
-        self.missing.load(Ordering::Relaxed)
     }
 
     /// Looks: `open` are the account's open conversations, or the newest of them. Those without us are joined.
@@ -43,16 +53,14 @@ impl Coverage {
         }
         let Ok(ours) = self.client.conversations().await else { return };
         let ours: HashSet<String> = ours.into_iter().collect();
-        let missing: Vec<&String> = open.iter().filter(|conversation| !ours.contains(*conversation)).collect();
-        let before = self.missing.swap(missing.len(), Ordering::Relaxed);
-        self.count();
-        if missing.is_empty() {
-            return;
-        }
+        let missing: HashSet<String> = open.iter().filter(|sid| !ours.contains(*sid)).cloned().collect();
         // A conversation that was made a moment ago is on its way; what is missing twice in a row is worth a word.
-        if before > 0 {
+        let before = std::mem::replace(&mut *self.lock(), missing.clone());
+        self.count();
+        let still = missing.intersection(&before).count();
+        if still > 0 {
             tracing::warn!(
-                missing = missing.len(),
+                missing = still,
                 open = open.len(),
                 "our identity is in {} of the account's open conversations; adding it",
                 if ours.is_empty() { "none" } else { "fewer than all" }
@@ -60,8 +68,8 @@ impl Coverage {
         }
         for conversation in missing.into_iter().take(MAX_WISHES) {
             // Whatever was believed of it was wrong.
-            self.participation.left(conversation);
-            self.participation.wish(conversation);
+            self.participation.left(&conversation);
+            self.participation.wish(&conversation);
         }
     }
 }

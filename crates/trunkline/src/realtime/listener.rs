@@ -97,11 +97,13 @@ impl Listener {
             }
             Event::Initialized => {
                 self.has_begun = true;
+                // Now it can be told which open conversations are not among ours.
+                self.context.missed.request_of(SOURCE);
                 self.realtime.coverage().count();
             }
             Event::ConversationJoined(data) => {
                 self.participation.joined(&data.sid);
-                self.realtime.coverage().count();
+                self.realtime.coverage().joined(&data.sid);
                 // What was said before we were in it was told to nobody here.
                 if self.has_begun && joined.try_send(data.sid).is_err() {
                     self.context.missed.request();

@@ -12,6 +12,8 @@ mod lanes;
 mod library;
 mod logs;
 mod outage;
+mod realtime;
+#[cfg(test)]
 mod recovery;
 #[path = "../support/mod.rs"]
 mod support;

@@ -6,7 +6,7 @@ use trunkline_proto::sid::ConversationSid;
 use trunkline_proto::sync::ObjectKind;
 
 use super::super::records::{Message, Participant};
-use super::super::{Key, State};
+use super::super::{Key, Origin, State};
 use super::object::word;
 use super::views::message_item;
 use super::{Item, ItemKey, Log, ObjectId};
@@ -144,7 +144,7 @@ impl State {
     }
 
     /// A participant is in the roster; then, for a person with an identity, the conversation is among theirs.
-    pub(in crate::state) fn participant_joined(&mut self, position: u64, place: u64) {
+    pub(in crate::state) fn participant_joined(&mut self, position: u64, place: u64, origin: Origin) {
         let event = self.event();
         let own_event = self.event();
         let Some(conversation) = self.conversations.get_mut(&position) else { return };
@@ -156,7 +156,7 @@ impl State {
         let participant = participant.clone();
         self.effects.dirty.extend([Key::Conversation(position), Key::Participant(position, place)]);
         self.note(Happening::ParticipantAdded { chat: participant.identity.is_some() }, Some(sid));
-        let user = participant.identity.as_deref().and_then(|identity| self.ensure_user(identity).ok());
+        let user = participant.identity.as_deref().and_then(|identity| self.ensure_user(identity, Some(origin)).ok());
         let item = self.roster_item(&participant);
         self.item_changed(ObjectId::Roster(position), item, true);
         if let Some(user) = user {

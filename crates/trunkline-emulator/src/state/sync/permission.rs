@@ -47,6 +47,7 @@ impl State {
         match mutation {
             Mutation::CreateConversation(_) => Ok(()),
             Mutation::Text(_) => Err(error::FORBIDDEN),
+            Mutation::UpdateUser { user: other, .. } => allow(self.user(other)?.position == user),
             Mutation::AddParticipant { conversation, fields } => {
                 let (is_in, has_made) = place(conversation)?;
                 allow(is_in || (has_made && fields.identity.as_deref() == identity))

@@ -36,7 +36,7 @@ impl State {
         let mut changes: Vec<_> =
             gone.map(|(event, index)| self.removal(object, event, &super::ItemKey::Index(index))).collect();
         let later = conversation.messages.values().filter(|message| message.log.changed > since);
-        changes.extend(later.map(|message| self.item_change(object, message_item(message), since)));
+        changes.extend(later.flat_map(|message| self.item_changes(object, message_item(message), since)));
         Some(changes)
     }
 
@@ -53,12 +53,16 @@ impl State {
             _ => Vec::new(),
         };
         let later = self.map_items(object).into_iter().filter(|item| item.log.changed > since);
-        changes.extend(later.map(|item| self.item_change(object, item, since)));
+        changes.extend(later.flat_map(|item| self.item_changes(object, item, since)));
         Some(changes)
     }
 
-    fn item_change(&self, object: ObjectId, item: Item, since: u64) -> Change {
-        let Log { created, .. } = item.log;
-        self.change(object, item, created > since)
+    /// An item that came and changed meanwhile is told at both places: among the others that came, it keeps its own.
+    fn item_changes(&self, object: ObjectId, item: Item, since: u64) -> impl Iterator<Item = Change> {
+        let Log { created, changed } = item.log;
+        let came = (created > since).then(|| Item { log: Log::at(created), ..item.clone() });
+        let update = (changed > created.max(since)).then_some(item);
+        let came = came.map(|item| self.change(object, item, true));
+        came.into_iter().chain(update.map(|item| self.change(object, item, false)))
     }
 }

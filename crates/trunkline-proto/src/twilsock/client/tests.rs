@@ -164,6 +164,16 @@ fn a_token_is_renewed_before_its_end_and_when_the_server_says_so() {
 }
 
 #[test]
+fn a_short_token_is_not_renewed_for_ever() {
+    let mut connection = connected();
+    let update = ServerMessage::ClientUpdate { client_update_type: TOKEN_ABOUT_TO_EXPIRE.into() };
+    connection.received(at(499), &update.encode("u", b""));
+    assert_eq!(sent(&outputs(&mut connection)).len(), 1, "it is only acknowledged");
+    connection.received(at(500), &update.encode("v", b""));
+    assert!(outputs(&mut connection).iter().any(|output| matches!(output, Output::NeedToken)));
+}
+
+#[test]
 fn an_expired_token_is_replaced() {
     let mut connection = connected();
     let close = ServerMessage::Close { status: Status::new(410, "TOKEN_EXPIRED") };
