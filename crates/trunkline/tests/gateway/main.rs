@@ -15,6 +15,7 @@ mod outage;
 mod realtime;
 #[cfg(test)]
 mod recovery;
+mod schemas;
 #[path = "../support/mod.rs"]
 mod support;
 mod telemetry;
