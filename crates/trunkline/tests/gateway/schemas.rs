@@ -9,7 +9,7 @@ use crate::support::{ADA, CONSOLE_TOKEN, HttpAgentServer, World, answer, envelop
 
 fn schema(name: &str) -> Value {
     let path = format!("{}/../../docs/schemas/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(&path).expect(&path)).unwrap()
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 fn validator(name: &str) -> Validator {

@@ -13,11 +13,14 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+/// Status, content type, body; `None` never answers.
+type Line<Body> = Option<(u16, &'static str, Body)>;
+
 #[derive(Default)]
 struct Shared {
     asked: Mutex<Vec<(HeaderMap, Value)>>,
-    /// What is answered next; the last one again and again. `None` never answers.
-    script: Mutex<VecDeque<Option<(u16, &'static str, String)>>>,
+    /// What is answered next; the last one again and again.
+    script: Mutex<VecDeque<Line<String>>>,
 }
 
 pub(crate) struct HttpAgentServer {
@@ -27,8 +30,8 @@ pub(crate) struct HttpAgentServer {
 }
 
 impl HttpAgentServer {
-    /// An agent at `address` that answers by `script`: status, content type, body.
-    pub(crate) async fn start(address: SocketAddr, script: &[Option<(u16, &'static str, &str)>]) -> Self {
+    /// An agent at `address` that answers by `script`, line by line.
+    pub(crate) async fn start(address: SocketAddr, script: &[Line<&str>]) -> Self {
         let shared = Arc::new(Shared::default());
         let lines = script.iter().map(|line| line.map(|(status, kind, body)| (status, kind, body.to_owned())));
         shared.script.lock().unwrap().extend(lines);
