@@ -237,7 +237,7 @@ async fn consumers_are_few_alone_and_forgotten_on_request() {
         assert_eq!(busy.await["code"], "bus_api.consumer_busy");
         world.text(BOB, "text 1").await;
     });
-    assert_eq!(delivered.len(), 1, "a text ends the wait");
+    assert!(!delivered.is_empty(), "a fact ends the wait");
     for number in 0..15 {
         poll(&world, &format!("consumer=b{number}")).await;
     }
