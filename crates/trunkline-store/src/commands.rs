@@ -42,7 +42,8 @@ impl Store {
     ///
     /// # Errors
     /// `store.not_found` if the conversation or a message is not recorded; `store.already_answered` if a message does
-    /// not wait for an answer; `store.command_reused` if a row of this id says something else; `store.unavailable`.
+    /// not wait for an answer; `store.command_reused` if a command of this id said something else, or
+    /// answered other messages; `store.unavailable`.
     ///
     /// # Cancel safety
     /// It may have been adopted; adopting it again is harmless.
@@ -109,10 +110,34 @@ async fn is_adopted(
     let answered_the_same = marked.iter().all(|(conversation, message)| {
         conversation == conversation_id && message.as_ref().is_some_and(|message| command.in_reply_to.contains(message))
     });
-    if is_known && !(said_the_same && answered_the_same) {
+    // Also when a text waits that it names: one more than before, or one that an operator has had treated again. To call
+    // that done would leave it without an answer.
+    if is_known
+        && !(said_the_same && answered_the_same && !is_any_waiting(transaction, conversation_id, command).await?)
+    {
         return Err(StoreError::CommandReused);
     }
     Ok(is_known)
+}
+
+async fn is_any_waiting(
+    transaction: &mut Transaction<'_, Sqlite>,
+    conversation_id: &str,
+    command: &NewCommand,
+) -> Result<bool, StoreError> {
+    for message in &command.in_reply_to {
+        let waiting: Option<i64> = sqlx::query_scalar(
+            "SELECT 1 FROM message WHERE conversation_id = $1 AND external_id = $2 AND answer = 'waiting'",
+        )
+        .bind(conversation_id)
+        .bind(message)
+        .fetch_optional(&mut **transaction)
+        .await?;
+        if waiting.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 async fn mark_answered(

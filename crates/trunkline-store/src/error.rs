@@ -21,8 +21,9 @@ pub enum StoreError {
     /// A reply was committed for a message that is no longer waiting: someone else has answered it.
     #[error("the message was answered by someone else")]
     AlreadyAnswered,
-    /// A command of this id was carried out already, and it said something else: ids are not used again.
-    #[error("a command of this id has said something else")]
+    /// A command of this id was carried out already, and it said something else or answered other messages: ids are not
+    /// used again.
+    #[error("a command of this id has said something else, or answered other messages")]
     CommandReused,
     /// There is no such row.
     #[error("there is no such {what}")]

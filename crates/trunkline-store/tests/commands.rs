@@ -61,6 +61,9 @@ async fn a_command_is_adopted_once_and_marks_what_it_answers() {
     for reused in [command("c1", "other", &["IM0", "IM1"]), command("c1", "hi", &["IM2"])] {
         assert_eq!(code(&store, &reused).await, "store.command_reused");
     }
+    record(&store, "IM2", 2).await;
+    let one_more = command("c1", "hi", &["IM0", "IM1", "IM2"]);
+    assert_eq!(code(&store, &one_more).await, "store.command_reused", "IM2 would never be answered");
     // Sent and settled, it is still the same command.
     let row = store.outbox_row("c1").await.expect("row");
     store.mark_failed(&row, "gone").await.expect("settled");

@@ -82,8 +82,9 @@ async function answer(text: Envelope<MessageReceived>): Promise<void> {
   const { metadata } = text.data;
   const command: Envelope<SendMessage> = {
     specversion: "1.0",
-    // The same for the same text, however often it comes: that makes it one answer.
-    id: `reply-to-${metadata.message}`,
+    // The same for the same text, however often it comes: that makes it one answer. A text that an operator has had
+    // treated again comes in an envelope with another id.
+    id: `reply-to-${text.id}`,
     source: "example-agent",
     type: "message.send.v1",
     subject: text.subject,
