@@ -52,6 +52,7 @@ conformance!(
     survives_a_restart,
     bounds_what_is_in_flight,
     one_consumer_per_name,
+    forgets_a_consumer,
     buries_and_replays,
     buries_once,
     replays_again,

@@ -193,6 +193,26 @@ pub(crate) async fn one_consumer_per_name(engine: &dyn Engine) {
     assert!(bus.consume(options()).await.is_ok());
 }
 
+/// A consumer that is forgotten has no backlog and, if it comes back, begins at the beginning. Not while it is running.
+pub(crate) async fn forgets_a_consumer(engine: &dyn Engine) {
+    let bus = engine.open().await;
+    publish_all(&*bus, &["a", "b"]).await;
+    let mut consumer = bus.consume(options()).await.expect("consumer");
+    next(&mut consumer).await.ack().await.expect("acked");
+    next(&mut consumer).await.nak(Duration::ZERO).await.expect("later");
+    let durable = options().durable;
+    assert_eq!(bus.forget(&durable).await.expect_err("busy").code(), "bus.consumer_busy");
+    drop(consumer);
+    bus.forget(&durable).await.expect("forgotten");
+    bus.forget(&durable).await.expect("nobody knows it");
+    assert_eq!(bus.backlog(&durable).await.expect("backlog"), 0);
+    let mut consumer = bus.consume(options()).await.expect("consumer");
+    for id in ["a", "b"] {
+        let delivery = next(&mut consumer).await;
+        assert_eq!((delivery.envelope.id.as_str(), delivery.attempt), (id, 1));
+    }
+}
+
 /// Too many deliveries make a dead letter; so does a consumer that gives up; a replay brings it back once.
 pub(crate) async fn buries_and_replays(engine: &dyn Engine) {
     let bus = engine.open().await;

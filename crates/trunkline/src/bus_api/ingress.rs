@@ -22,6 +22,8 @@ const MAX_PAGE: usize = 100;
 const DEFAULT_PAGE: usize = 10;
 /// An answer is not filled further once its envelopes have this many bytes.
 const MAX_PAGE_BYTES: usize = 4 << 20;
+/// Even who does not want to wait has the bus looked into, which takes a moment.
+const LOOK: Duration = Duration::from_millis(250);
 const DEFAULT_LEASE: Duration = Duration::from_mins(1);
 const MIN_LEASE: Duration = Duration::from_millis(100);
 /// The longest name of a consumer, in bytes.
@@ -93,7 +95,7 @@ pub(super) async fn poll(
     let Query(poll) = poll.map_err(|rejection| Failure::bad(rejection.body_text()))?;
     let name = name(&poll.consumer)?;
     let limit = poll.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
-    let wait = Duration::from_millis(poll.wait_ms.unwrap_or_default()).min(MAX_WAIT);
+    let wait = Duration::from_millis(poll.wait_ms.unwrap_or_default()).clamp(LOOK, MAX_WAIT);
     let lease = poll.lease_ms.map_or(DEFAULT_LEASE, Duration::from_millis).clamp(MIN_LEASE, MAX_LEASE);
     let mut consumer = api.consumers.borrow(name).await?;
     tokio::select! {
