@@ -186,6 +186,29 @@ async fn what_was_said_while_it_was_away_comes_once_and_in_order() {
     world.emulator.shutdown().await;
 }
 
+#[tokio::test]
+async fn events_that_the_server_has_lost_are_read_from_the_list() {
+    let world = World::start().await;
+    let (client, mut events) = world.client(tokens(&world.emulator, "bot"));
+    let conversation = world.conversation(&["ada", "bot"]).await;
+    next(&mut events, |event| matches!(event, Event::ConversationJoined(_)).then_some(())).await;
+    let faults = format!("{}/emulator/v1/faults", world.emulator.url());
+    let fault = json!({"match": {"object": format!("{conversation}.messages")}, "count": 1,
+                       "fault": {"kind": "replay_gap", "events": 7}});
+    assert!(world.http.post(faults).json(&fault).send().await.unwrap().status().is_success());
+    world.cut().await;
+    for number in 0..10 {
+        world.say(&conversation, "ada", &number.to_string()).await;
+    }
+    for number in 0..10 {
+        assert_eq!(message(&mut events).await.data.index, number);
+    }
+    world.say(&conversation, "ada", "live").await;
+    assert_eq!(message(&mut events).await.data.index, 10);
+    client.stop().await;
+    world.emulator.shutdown().await;
+}
+
 /// Gives a token that nobody believes until it is told to give good ones.
 struct Doubtful {
     good: ApiKeyTokens,

@@ -8,7 +8,7 @@ import { createThread } from './thread.js';
 
 const CONNECTOR_TONES = { healthy: 'good', degraded: 'warn', unhealthy: 'bad' };
 
-const line = { down: false, reasons: [], reconnect: () => {} };
+const line = { down: false, reasons: [], troubles: [], reconnect: () => {} };
 const list = createList(conversations, trouble);
 const thread = createThread(messages, trouble);
 
@@ -125,9 +125,11 @@ function drawConnectors(connectors) {
       strip.insertBefore(node, at('s-backlog'));
     }
   }
-  for (const { name, status: health } of connectors) {
+  for (const { name, status: health, trouble } of connectors) {
     item(`s-connector-${name}`, health ?? 'unknown', CONNECTOR_TONES[health] ?? 'plain');
+    at(`s-connector-${name}`).title = trouble ?? '';
   }
+  line.troubles = connectors.filter(({ trouble }) => trouble).map(({ name, trouble }) => `${showConnector(name)}: ${trouble}`);
 }
 
 function item(id, text, tone) {
@@ -139,7 +141,8 @@ function item(id, text, tone) {
 function drawBanner() {
   const banner = at('banner');
   const text = line.down ? 'The gateway does not answer. Reconnecting…'
-    : line.ready === false ? `Texts do not flow: ${line.reasons.join(', ') || 'the gateway is starting'}` : '';
+    : line.ready === false ? `Texts do not flow: ${line.reasons.join(', ') || 'the gateway is starting'}`
+      : line.troubles.length > 0 ? `Texts flow, but not everything works. ${line.troubles.join('; ')}` : '';
   banner.hidden = !text;
   banner.classList.toggle('late', line.down);
   at('banner-retry').hidden = !line.down;

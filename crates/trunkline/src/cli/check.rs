@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
-use trunkline::config::{Settings, TwilioSettings, WebChatSettings};
+use trunkline::config::{RealtimeConfig, Settings, TwilioSettings, WebChatSettings};
 use trunkline_bus::{Bus as _, EmbeddedBus, EmbeddedOptions};
 use trunkline_store::Store;
 use trunkline_twilio::TwilioMessaging;
+use trunkline_twilio::realtime::{ConnectionState, Event, RealtimeClient};
 
 use super::run::{reader, runtime};
 use super::{FAILED, MISCONFIGURED, ServeArgs, misconfigured, print, say};
@@ -116,8 +118,39 @@ async fn provider(settings: &TwilioSettings, report: &mut Report) -> bool {
     }
     Report::good("Twilio accepts the credentials");
     webhook(settings, &backend, report).await;
+    match &settings.realtime {
+        None => say("note: the bot does not take part in real time; that takes an API key and TWILIO_CHAT_SERVICE_SID"),
+        Some(config) => realtime(config, report).await,
+    }
     false
 }
+
+/// Connects to the socket once.
+async fn realtime(config: &RealtimeConfig, report: &mut Report) {
+    let (client, mut events) = RealtimeClient::start(config.tokens.clone(), config.connection.clone());
+    let outcome = async {
+        while let Some(event) = events.recv().await {
+            match event {
+                Event::ConnectionStateChanged(ConnectionState::Connected, _) => return Ok(()),
+                Event::ConnectionStateChanged(_, Some(loss)) => return Err(loss.reason),
+                _ => {}
+            }
+        }
+        Err("it ended".to_owned())
+    };
+    match tokio::time::timeout(SOCKET_PATIENCE, outcome).await {
+        Ok(Ok(())) => Report::good("Twilio lets the bot take part in real time"),
+        Ok(Err(reason)) => report.wrong(&format!(
+            "the bot cannot take part in real time: {reason}; check TWILIO_API_KEY, TWILIO_API_SECRET and \
+             TWILIO_CHAT_SERVICE_SID"
+        )),
+        Err(_) => report.wrong("the bot cannot take part in real time: the socket does not answer"),
+    }
+    client.stop().await;
+}
+
+/// How long the socket may take.
+const SOCKET_PATIENCE: Duration = Duration::from_secs(15);
 
 async fn webhook(settings: &TwilioSettings, backend: &TwilioMessaging, report: &mut Report) {
     let Some(wanted) = settings.backend.text("webhook_url") else {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use trunkline_core::ConfigError;
-use trunkline_twilio::realtime::{ApiKeyTokens, MIN_TOKEN_TTL};
+use trunkline_twilio::realtime::{ApiKeyTokens, MIN_TOKEN_TTL, RealtimeSettings};
 use url::Url;
 
 use super::table as key;
@@ -58,9 +58,12 @@ pub(super) fn realtime(reader: &Reader, problems: &mut ConfigError) -> Option<Re
     let region = reader.text(&key::REGION).map(str::to_owned);
     Some(RealtimeConfig {
         tokens: tokens.ttl(ttl).region(region.clone()),
-        socket_url,
-        region,
-        edge: reader.text(&key::EDGE).map(str::to_owned),
+        connection: RealtimeSettings {
+            url: socket_url,
+            region,
+            edge: reader.text(&key::EDGE).map(str::to_owned),
+            ..RealtimeSettings::default()
+        },
         sends,
     })
 }

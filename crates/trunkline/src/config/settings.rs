@@ -9,7 +9,7 @@ use trunkline_agent::ChatModelConfig;
 use trunkline_bus::Subjects;
 use trunkline_core::messaging::Config;
 use trunkline_core::{ConfigError, Secret};
-use trunkline_twilio::realtime::ApiKeyTokens;
+use trunkline_twilio::realtime::{ApiKeyTokens, RealtimeSettings};
 use url::Url;
 
 use super::table as key;
@@ -74,12 +74,8 @@ pub struct TwilioSettings {
 pub struct RealtimeConfig {
     /// Makes access tokens.
     pub tokens: ApiKeyTokens,
-    /// The socket's address; Twilio's own if unset.
-    pub socket_url: Option<String>,
-    /// Twilio's region.
-    pub region: Option<String>,
-    /// Twilio's edge location.
-    pub edge: Option<String>,
+    /// Where and how it connects.
+    pub connection: RealtimeSettings,
     /// Whether answers are sent over it.
     pub sends: bool,
 }

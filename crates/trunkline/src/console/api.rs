@@ -73,8 +73,8 @@ pub(super) async fn status(state: &ConsoleState) -> Result<Value, Failure> {
         .connectors
         .iter()
         .map(|connector| {
-            let (status, _) = connector_status(state, connector.as_ref(), reasons.is_empty());
-            json!({ "name": connector.name(), "status": status })
+            let (status, trouble) = connector_status(state, connector.as_ref(), reasons.is_empty());
+            json!({ "name": connector.name(), "status": status, "trouble": trouble })
         })
         .collect();
     let backlog = state.bus.backlog(INGRESS_CONSUMER).await? + state.bus.backlog(SENDER_CONSUMER).await?;

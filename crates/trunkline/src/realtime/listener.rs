@@ -81,18 +81,17 @@ impl Listener {
         match event {
             Event::ConnectionStateChanged(state, loss) => {
                 self.context.metrics.realtime_connected(state == ConnectionState::Connected);
-                match loss {
-                    Some(loss) => {
-                        self.context.metrics.realtime_lost(loss.code);
-                        tracing::warn!(
-                            state = word(state),
-                            error.code = loss.code,
-                            twilio.code = loss.twilio_code,
-                            reason = loss.reason,
-                            "the real-time connection is lost; webhooks go on, and it is made anew"
-                        );
-                    }
-                    None => tracing::info!(state = word(state), "the real-time connection"),
+                if let Some(loss) = loss {
+                    self.context.metrics.realtime_lost(loss.code);
+                    tracing::warn!(
+                        state = word(state),
+                        error.code = loss.code,
+                        twilio.code = loss.twilio_code,
+                        reason = loss.reason,
+                        "the real-time connection is lost; webhooks go on, and it is made anew"
+                    );
+                } else {
+                    tracing::info!(state = word(state), "the real-time connection");
                 }
             }
             Event::Initialized => {

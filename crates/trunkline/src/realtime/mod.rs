@@ -16,7 +16,7 @@ mod status;
 
 use std::sync::Arc;
 
-use trunkline_twilio::realtime::{Event, RealtimeClient, RealtimeSettings};
+use trunkline_twilio::realtime::{Event, RealtimeClient};
 use trunkline_twilio::rest::RestClient;
 
 pub(crate) use self::coverage::Coverage;
@@ -40,13 +40,7 @@ impl Realtime {
         participation: ParticipationHandle,
         metrics: Metrics,
     ) -> (Self, tokio::sync::mpsc::Receiver<Event>) {
-        let settings = RealtimeSettings {
-            url: config.socket_url.clone(),
-            region: config.region.clone(),
-            edge: config.edge.clone(),
-            ..RealtimeSettings::default()
-        };
-        let (client, events) = RealtimeClient::start(config.tokens.clone(), settings);
+        let (client, events) = RealtimeClient::start(config.tokens.clone(), config.connection.clone());
         let coverage = Arc::new(Coverage::new(client.clone(), participation, metrics));
         (Self { client, coverage }, events)
     }

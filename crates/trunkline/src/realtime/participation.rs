@@ -233,13 +233,10 @@ impl Joiner {
             return Joined::Yes;
         }
         let participant = NewParticipant { identity: Some(self.joining.identity.clone()), ..NewParticipant::default() };
-        let error = match self.joining.rest.add_participant(conversation, &participant).await {
-            Ok(_) => {
-                self.known.insert(conversation);
-                self.metrics.participation("added");
-                return Joined::Yes;
-            }
-            Err(error) => error,
+        let Err(error) = self.joining.rest.add_participant(conversation, &participant).await else {
+            self.known.insert(conversation);
+            self.metrics.participation("added");
+            return Joined::Yes;
         };
         if is_there_already(&error) {
             self.known.insert(conversation);

@@ -137,9 +137,14 @@ impl Seen {
         *self = Self { highest, missing: Vec::new() };
     }
 
+    /// The index that comes next if none is missing.
+    pub(super) fn next(&self) -> u64 {
+        self.highest.map_or(0, |highest| highest.saturating_add(1))
+    }
+
     /// Notes an index; `false` if it has come before.
     pub(super) fn insert(&mut self, index: u64) -> bool {
-        let next = self.highest.map_or(0, |highest| highest.saturating_add(1));
+        let next = self.next();
         if index < next {
             let Ok(place) = self.missing.binary_search(&index) else { return false };
             self.missing.remove(place);

@@ -32,6 +32,8 @@ impl Client {
     fn messages_changed(&mut self, now: Duration, key: Key, change: Change) {
         match change {
             Change::ItemAdded(ChangedItem { key: ItemKey::Index(index), data, .. }) => match data.read() {
+                // Messages between the last one and this one were removed, or their events were lost: the list tells.
+                Ok(_) if self.leaves_a_gap(key, index) => self.reopen(now, key),
                 Ok(data) => self.message_came(now, key, index, data),
                 Err(_) => self.counters.payloads_refused += 1,
             },
@@ -48,6 +50,10 @@ impl Client {
             }
             _ => {}
         }
+    }
+
+    fn leaves_a_gap(&self, key: Key, index: u64) -> bool {
+        self.conversations.get(&key).is_some_and(|conversation| index > conversation.seen.next())
     }
 
     /// A message, unless it came before.

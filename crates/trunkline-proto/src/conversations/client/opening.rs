@@ -204,7 +204,7 @@ impl Client {
     /// Reads messages behind the last one that came.
     fn read_missed(&mut self, now: Duration, key: Key) {
         let Some(conversation) = self.conversations.get(&key) else { return };
-        let from = conversation.seen.highest.map_or(0, |highest| highest.saturating_add(1));
+        let from = conversation.seen.next();
         let Some(messages) = &conversation.objects.messages else { return };
         let request = self.hosts.get(&format!("{}&From={from}", items_url(&messages.items)));
         self.request(now, request, Vec::new(), Purpose::Missed(key));
