@@ -27,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "trunkline-emulator",
         ],
     ),
-    ("xtask", &[]),
+    ("xtask", &["trunkline-core"]),
 ];
 
 /// Crate, and the workspace crates that its tests may use on top of that.

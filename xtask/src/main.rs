@@ -12,7 +12,7 @@ use anyhow::Result;
 
 const USAGE: &str = "\
 usage: cargo xtask tidy            dependency arrows, file sizes, no sleeping tests
-       cargo xtask docs            writes docs/errors.md and docs/configuration.md from the sources
+       cargo xtask docs            writes the reference pages and the schemas in docs from the sources
        cargo xtask docs --check    says which of them is stale";
 
 fn main() -> ExitCode {

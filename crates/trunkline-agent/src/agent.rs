@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_core::Stream;
@@ -31,6 +32,14 @@ pub struct Utterance {
 /// What an agent is given to answer.
 #[derive(Debug, Clone)]
 pub struct Turn {
+    /// Names the turn: the same at each try, also after a restart.
+    pub id: String,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// How long this try may take; the caller gives up after that.
+    pub deadline: Duration,
+    /// W3C trace context of the turn, for agents elsewhere.
+    pub traceparent: Option<String>,
     /// Our name for the conversation.
     pub conversation: String,
     /// Our name for the person; the same on every channel.

@@ -11,29 +11,33 @@ pub enum AgentError {
     /// The agent's configuration is wrong.
     #[error("the agent cannot be built: {0}")]
     Config(#[from] ConfigError),
-    /// The model refuses the request: key, model name, or content.
-    #[error("the model refused the request with status {status}")]
+    /// The agent or the model refuses the request: key, model name, or content. An agent that answers with a redirect
+    /// is one of them: it is not followed.
+    #[error("the agent refused the request with status {status}")]
     Refused {
         /// The HTTP status.
         status: u16,
     },
-    /// The model asks to slow down, or has trouble of its own.
-    #[error("the model is not available, status {status}")]
+    /// The agent or the model asks to slow down, or has trouble of its own.
+    #[error("the agent is not available, status {status}")]
     Unavailable {
         /// The HTTP status.
         status: u16,
+        /// How long it asks to be left alone; zero if it does not say.
+        after: Duration,
     },
-    /// The model cannot be reached, or the connection was lost.
-    #[error("the model cannot be reached")]
+    /// The agent or the model cannot be reached, or the connection was lost.
+    #[error("the agent cannot be reached")]
     Unreachable,
-    /// The model did not answer in time.
-    #[error("the model did not answer within {} ms", .0.as_millis())]
+    /// The agent or the model did not answer in time.
+    #[error("the agent did not answer within {} ms", .0.as_millis())]
     Timeout(Duration),
-    /// The model's answer is not what its API documents.
-    #[error("the model's answer cannot be read")]
-    Malformed,
-    /// The model broke off, or used up its length, before it had said one whole sentence.
-    #[error("the model's answer is not complete")]
+    /// The answer is not what the agent's or the model's API documents.
+    #[error("the agent's answer cannot be read: {0}")]
+    Malformed(&'static str),
+    /// A model broke off, or used up its length, before it had said one whole sentence; or an agent's stream ended
+    /// without the event `done`.
+    #[error("the agent's answer is not complete")]
     Incomplete,
     /// The model or its server withheld the answer.
     #[error("the model withheld its answer")]
@@ -59,7 +63,7 @@ impl AgentError {
             Self::Unavailable { .. } => "agent.unavailable",
             Self::Unreachable => "agent.unreachable",
             Self::Timeout(_) => "agent.timeout",
-            Self::Malformed => "agent.malformed",
+            Self::Malformed(_) => "agent.malformed",
             Self::Incomplete => "agent.incomplete",
             Self::Filtered => "agent.filtered",
             Self::Empty => "agent.empty",
@@ -72,10 +76,10 @@ impl AgentError {
     pub const fn retry(&self) -> Retry {
         match self {
             Self::Config(_) | Self::Refused { .. } | Self::Filtered => Retry::No,
-            Self::Unavailable { .. }
-            | Self::Unreachable
+            Self::Unavailable { after, .. } => Retry::After(*after),
+            Self::Unreachable
             | Self::Timeout(_)
-            | Self::Malformed
+            | Self::Malformed(_)
             | Self::Incomplete
             | Self::Empty
             | Self::ReplyTooLong { .. } => Retry::After(Duration::ZERO),

@@ -2,14 +2,16 @@
 //!
 //! [`Agent`] is the contract: a turn in, a stream of events out. [`Concierge`] answers by rules from a TOML file, so
 //! that a first run needs no model and no network. [`ChatModel`] speaks to any server with an OpenAI-compatible
-//! chat completions API.
+//! chat completions API. [`HttpAgent`] asks an agent that somebody else has written, in any language, by HTTP.
 
 mod agent;
 mod chat;
 mod concierge;
 mod error;
+mod http;
 
 pub use agent::{Agent, AgentEvent, AgentStream, Reply, Role, Turn, Utterance, collect};
 pub use chat::{ChatModel, ChatModelConfig};
 pub use concierge::{Concierge, DEFAULT_CONCIERGE};
 pub use error::AgentError;
+pub use http::{HttpAgent, HttpAgentConfig};

@@ -105,6 +105,10 @@ async fn completions(
 fn turn() -> Turn {
     let said = |role, text: &str| Utterance { role, text: Pii::new(text.to_owned()) };
     Turn {
+        id: "turn-1".into(),
+        attempt: 1,
+        deadline: Duration::from_secs(30),
+        traceparent: None,
         conversation: "c".into(),
         contact: "p".into(),
         channel: Channel::Sms,

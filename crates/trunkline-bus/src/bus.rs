@@ -77,6 +77,16 @@ pub trait Bus: Send + Sync {
     /// Cancel-safe.
     async fn consume(&self, options: ConsumerOptions) -> Result<Box<dyn Consumer>, BusError>;
 
+    /// Forgets a durable consumer, so that nothing is kept for its sake any more. One that nobody knows is forgotten
+    /// already.
+    ///
+    /// # Errors
+    /// `bus.consumer_busy` while it is running; `bus.unavailable`, `bus.closed`.
+    ///
+    /// # Cancel safety
+    /// It may have been forgotten; forgetting it again is harmless.
+    async fn forget(&self, durable: &str) -> Result<(), BusError>;
+
     /// How many envelopes of the consumer's subject are not acknowledged yet, delivered or not.
     ///
     /// # Errors

@@ -13,7 +13,10 @@ pub const SPEC_VERSION: &str = "1.0";
 
 /// One message on the bus. `id` is the dedupe key: the bus keeps one envelope for each id of a subject.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Envelope {
+    /// Version of CloudEvents.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = SPEC_VERSION)))]
     specversion: String,
     /// The dedupe key.
     pub id: String,
@@ -25,6 +28,7 @@ pub struct Envelope {
     /// The conversation or call that it belongs to, as the connector names it. Order is kept per subject.
     pub subject: String,
     /// When it happened.
+    #[cfg_attr(feature = "schema", schemars(with = "String", extend("format" = "date-time")))]
     pub time: Timestamp,
     /// W3C trace context of the span that published it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,6 +37,7 @@ pub struct Envelope {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub replay: u32,
     /// The payload, kept as it came.
+    #[cfg_attr(feature = "schema", schemars(with = "serde_json::Value"))]
     data: Box<RawValue>,
 }
 

@@ -20,6 +20,7 @@ pub const DEAD_LETTER: &str = "dead.letter.v1";
 
 /// Fact: a person wrote something. The subject of its envelope is the conversation.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MessageReceived {
     /// The sender's address as the connector writes it.
     pub from: String,
@@ -36,6 +37,7 @@ pub struct MessageReceived {
 
 /// The connector's names for a message and what it belongs to.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MessageMetadata {
     /// The conversation.
     pub conversation: String,
@@ -47,11 +49,13 @@ pub struct MessageMetadata {
     /// Its place in the conversation: grows with each message, may skip numbers.
     pub index: u64,
     /// When the provider accepted it.
+    #[cfg_attr(feature = "schema", schemars(with = "String", extend("format" = "date-time")))]
     pub created: Timestamp,
 }
 
 /// A file at the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MediaRef {
     /// The provider's name for it.
     pub id: String,
@@ -66,6 +70,7 @@ pub struct MediaRef {
 
 /// Fact: the delivery of a message that we sent went on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeliveryUpdated {
     /// The conversation.
     pub conversation: String,
@@ -81,6 +86,7 @@ pub struct DeliveryUpdated {
 /// How far a message has come. It only moves forward, whatever the order of the receipts: the later variant wins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum DeliveryStatus {
     /// The provider has it.
     Created,
@@ -119,6 +125,7 @@ impl DeliveryStatus {
 
 /// Fact: a conversation came to be, changed its state, or went away.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConversationChanged {
     /// The conversation.
     pub conversation: String,
@@ -129,6 +136,7 @@ pub struct ConversationChanged {
 /// What a conversation can still do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum ConversationPhase {
     /// Messages flow.
     Active,
@@ -149,8 +157,10 @@ impl ConversationPhase {
     }
 }
 
-/// Command: say something in a conversation. The envelope's id is the id of the outbox row.
+/// Command: say something in a conversation. From outside, the envelope's id names the command, so that it is carried out
+/// once; from the gateway it is the id of the outbox row.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SendMessage {
     /// The connector that can reach the conversation.
     pub connector: String,
@@ -161,12 +171,18 @@ pub struct SendMessage {
     /// How the person writes, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,
-    /// The outbox row; the message carries it, so that an unknown outcome can be looked up.
+    /// The outbox row; the message carries it, so that an unknown outcome can be looked up. Left out by who is outside of
+    /// the gateway, which makes the row.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub outbox_id: String,
+    /// The messages that this answers, as the connector names them; each must wait for its answer.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub in_reply_to: Vec<String>,
 }
 
 /// Fact: something could not be dealt with and waits for an operator.
 #[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeadLetter {
     /// Stable code of the last failure.
     pub code: String,

@@ -28,6 +28,7 @@ mod health;
 pub mod messaging;
 mod redact;
 mod retry;
+pub mod turn;
 
 pub use address::{AddressError, Channel, ContactAddress, E164};
 pub use config_error::{ConfigError, Problem};

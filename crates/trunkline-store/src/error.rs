@@ -21,6 +21,9 @@ pub enum StoreError {
     /// A reply was committed for a message that is no longer waiting: someone else has answered it.
     #[error("the message was answered by someone else")]
     AlreadyAnswered,
+    /// A command of this id was carried out already, and it said something else: ids are not used again.
+    #[error("a command of this id has said something else")]
+    CommandReused,
     /// There is no such row.
     #[error("there is no such {what}")]
     NotFound {
@@ -38,6 +41,7 @@ impl StoreError {
             Self::Migration(_) => "store.migration",
             Self::Unreadable { .. } => "store.unreadable",
             Self::AlreadyAnswered => "store.already_answered",
+            Self::CommandReused => "store.command_reused",
             Self::NotFound { .. } => "store.not_found",
         }
     }
@@ -47,7 +51,11 @@ impl StoreError {
     pub const fn retry(&self) -> Retry {
         match self {
             Self::Unavailable(_) => Retry::After(std::time::Duration::from_secs(1)),
-            Self::Migration(_) | Self::Unreadable { .. } | Self::AlreadyAnswered | Self::NotFound { .. } => Retry::No,
+            Self::Migration(_)
+            | Self::Unreadable { .. }
+            | Self::AlreadyAnswered
+            | Self::CommandReused
+            | Self::NotFound { .. } => Retry::No,
         }
     }
 }

@@ -51,7 +51,8 @@ pub enum Answer {
 }
 
 impl Answer {
-    const fn as_str(self) -> &'static str {
+    /// The lower-case word in the store and in the API.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Answered => "answered",

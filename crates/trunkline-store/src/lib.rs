@@ -11,6 +11,7 @@
 //!   someone else has an unknown outcome and is looked up at the provider first.
 
 mod chat;
+mod commands;
 mod contacts;
 mod conversations;
 mod cursors;
@@ -23,6 +24,7 @@ mod replies;
 mod store;
 
 pub use chat::{ChatLine, ChatSide};
+pub use commands::{Adopted, NewCommand};
 pub use conversations::{ConversationRow, ConversationSummary};
 pub use error::StoreError;
 pub use inbound::{Answer, NewInbound, Recorded};

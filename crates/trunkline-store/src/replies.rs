@@ -14,6 +14,8 @@ use crate::{Store, StoreError};
 pub enum ReplyKind {
     /// An agent's answer. May be superseded while it is unsent.
     Answer,
+    /// What somebody outside of the gateway had us say. Never superseded: only they know whether it still holds.
+    Command,
     /// What a person hears when a turn was given up. Never superseded: it is said once.
     Apology,
 }
@@ -22,6 +24,7 @@ impl ReplyKind {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Answer => "answer",
+            Self::Command => "command",
             Self::Apology => "apology",
         }
     }
@@ -121,7 +124,7 @@ impl Store {
     }
 }
 
-async fn say(
+pub(crate) async fn say(
     transaction: &mut Transaction<'_, Sqlite>,
     reply: &Reply,
     outbox_id: &str,

@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tracing::Instrument as _;
-use trunkline_agent::{Agent, ChatModel, Concierge};
+use trunkline_agent::{Agent, ChatModel, Concierge, HttpAgent};
 use trunkline_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions};
 use trunkline_core::messaging::{ConversationalBackend, ErrorCode, MessagingError};
 use trunkline_core::{ConfigError, HealthState};
@@ -33,6 +33,7 @@ use self::probe::probe;
 use self::supervision::supervised;
 use self::twilio::{RealtimeParts, Twilio};
 use self::webhook_watch::keep_registered;
+use crate::bus_api::{BusApi, bus_routes, poll_routes};
 use crate::config::{AgentSettings, ConciergeSource, Settings, console_token};
 use crate::connectors::{Connector, Connectors, WebChatConnector};
 use crate::console::{Access, ConsoleState, console_routes, event_routes};
@@ -386,6 +387,7 @@ fn routes(
     readiness: &Readiness,
     registry: Registry,
 ) -> Router {
+    let bus_api = Arc::new(BusApi::new(context.clone(), readiness.clone()));
     let mut timed = health_routes(readiness.clone(), registry);
     if let Some(twilio) = twilio {
         timed = timed.merge(webhook_routes(Arc::new(WebhookEdge {
@@ -401,7 +403,9 @@ fn routes(
     }
     timed
         .merge(console_routes(Arc::clone(&console)))
+        .merge(bus_routes(Arc::clone(&bus_api), &console.access))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
+        .merge(poll_routes(bus_api, &console.access))
         .merge(event_routes(console))
         .layer(CatchPanicLayer::new())
 }
@@ -423,12 +427,14 @@ fn claim_folder(path: &Path) -> Result<File, GatewayError> {
     }
 }
 
-fn agent(settings: &AgentSettings) -> Result<Arc<dyn Agent>, ConfigError> {
-    Ok(match settings {
+fn agent(settings: &AgentSettings) -> Result<Option<Arc<dyn Agent>>, ConfigError> {
+    Ok(Some(match settings {
         AgentSettings::Concierge(ConciergeSource::BuiltIn) => Arc::new(Concierge::built_in()?),
         AgentSettings::Concierge(ConciergeSource::File { text, .. }) => Arc::new(Concierge::from_toml(text)?),
         AgentSettings::Chat(config) => Arc::new(ChatModel::new((**config).clone())?),
-    })
+        AgentSettings::Http(config) => Arc::new(HttpAgent::new((**config).clone())?),
+        AgentSettings::Nobody => return Ok(None),
+    }))
 }
 
 async fn start_until_it_works(backend: &Arc<dyn ConversationalBackend>, readiness: &Readiness) {

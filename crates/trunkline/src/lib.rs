@@ -15,6 +15,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bus_api;
 pub mod config;
 pub mod connectors;
 pub mod console;

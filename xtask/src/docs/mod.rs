@@ -4,6 +4,7 @@ mod configuration;
 mod errors;
 mod flags;
 mod read;
+mod schemas;
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +16,7 @@ use crate::sources::rust_files;
 /// A document of the repository.
 struct Document {
     /// Path from the root.
-    name: &'static str,
+    name: String,
     text: String,
 }
 
@@ -30,7 +31,7 @@ pub(crate) fn write(root: &Path) -> Result<Vec<String>> {
     let Written { documents, problems } = documents(root)?;
     if problems.is_empty() {
         for document in documents {
-            let path = root.join(document.name);
+            let path = root.join(&document.name);
             fs::create_dir_all(path.parent().unwrap_or(root)).context("making the folder of the documents")?;
             fs::write(path, document.text).with_context(|| format!("writing {}", document.name))?;
         }
@@ -42,7 +43,7 @@ pub(crate) fn write(root: &Path) -> Result<Vec<String>> {
 pub(crate) fn check(root: &Path) -> Result<Vec<String>> {
     let Written { documents, mut problems } = documents(root)?;
     for document in documents {
-        let stored = fs::read_to_string(root.join(document.name)).unwrap_or_default();
+        let stored = fs::read_to_string(root.join(&document.name)).unwrap_or_default();
         if stored != document.text {
             problems.push(format!("{}: stale; run `cargo xtask docs` and commit it", document.name));
         }
@@ -54,9 +55,10 @@ fn documents(root: &Path) -> Result<Written> {
     let files = read::parsed(rust_files(root)?)?;
     let (errors, problems) = errors::document(&files);
     let configuration = configuration::document(&files)?;
-    let documents = vec![
-        Document { name: "docs/errors.md", text: errors },
-        Document { name: "docs/configuration.md", text: configuration },
+    let mut documents = vec![
+        Document { name: "docs/errors.md".to_owned(), text: errors },
+        Document { name: "docs/configuration.md".to_owned(), text: configuration },
     ];
+    documents.extend(schemas::documents()?);
     Ok(Written { documents, problems })
 }

@@ -46,7 +46,9 @@ impl Answer {
             }
             FinishReason::ContentFilter => Err(AgentError::Filtered),
             // It was offered no tools.
-            FinishReason::ToolCalls | FinishReason::FunctionCall => Err(AgentError::Malformed),
+            FinishReason::ToolCalls | FinishReason::FunctionCall => {
+                Err(AgentError::Malformed("the model wants a tool, and was offered none"))
+            }
         }
     }
 

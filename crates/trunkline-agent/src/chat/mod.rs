@@ -254,12 +254,12 @@ fn failure(error: &OpenAIError) -> AgentError {
         OpenAIError::ApiError(answer) => {
             let status = answer.status_code.as_u16();
             if status == 429 || status >= 500 {
-                AgentError::Unavailable { status }
+                AgentError::Unavailable { status, after: Duration::ZERO }
             } else {
                 AgentError::Refused { status }
             }
         }
         OpenAIError::Reqwest(_) | OpenAIError::StreamError(_) => AgentError::Unreachable,
-        _ => AgentError::Malformed,
+        _ => AgentError::Malformed("not what the chat completions API documents"),
     }
 }

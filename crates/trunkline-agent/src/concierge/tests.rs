@@ -5,6 +5,10 @@ use crate::{Reply, Role, Utterance, collect};
 
 fn turn(input: &[&str], memories: &[(&str, &str)], history: usize) -> Turn {
     Turn {
+        id: "turn-1".into(),
+        attempt: 1,
+        deadline: std::time::Duration::from_secs(30),
+        traceparent: None,
         conversation: "c".into(),
         contact: "p".into(),
         channel: Channel::Sms,

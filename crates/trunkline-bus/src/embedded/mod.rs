@@ -128,6 +128,13 @@ impl Bus for EmbeddedBus {
         Ok(Box::new(EmbeddedConsumer::new(claim, options, stored)))
     }
 
+    async fn forget(&self, durable: &str) -> Result<(), BusError> {
+        // Held until it is done, so that nobody starts it meanwhile.
+        let _claim = consumer::Claim::new(&self.shared, durable)?;
+        let durable = durable.to_owned();
+        self.shared.write(|reply| writer::Command::Forget { durable, reply }).await
+    }
+
     async fn backlog(&self, durable: &str) -> Result<u64, BusError> {
         let durable = durable.to_owned();
         self.shared.read(|reply| reader::Read::Backlog { durable, reply }).await

@@ -45,6 +45,7 @@ pub(super) enum Command {
     Attempt { consumer: i64, seq: i64, attempts: u32 },
     Bury { id: String, payload: Vec<u8>, delivery: Option<Held>, reply: Reply<()> },
     Register { durable: String, subject: String, reply: Reply<StoredConsumer> },
+    Forget { durable: String, reply: Reply<()> },
     Replay { id: String, reply: Reply<()> },
     Probe { reply: Reply<()> },
     Close { reply: Reply<()> },
@@ -243,6 +244,10 @@ impl Work<'_> {
                 self.answers.push(Answer::Registered(reply, stored));
                 outcome
             }
+            Command::Forget { durable, reply } => {
+                self.answers.push(Answer::Done(reply));
+                self.forget(&durable).map(|()| 0)
+            }
             Command::Replay { id, reply } => self.replay(&id, reply),
             Command::Probe { reply } => {
                 self.answers.push(Answer::Done(reply));
@@ -315,6 +320,14 @@ impl Work<'_> {
         let attempts =
             attempts.query_map(params![key], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
         Ok(StoredConsumer { key, floor, acked, attempts })
+    }
+
+    fn forget(&self, durable: &str) -> Result<(), rusqlite::Error> {
+        for table in ["acked", "attempt"] {
+            let sql = format!("DELETE FROM {table} WHERE consumer IN (SELECT key FROM consumer WHERE durable = ?1)");
+            self.transaction.execute(&sql, params![durable])?;
+        }
+        self.transaction.execute("DELETE FROM consumer WHERE durable = ?1", params![durable]).map(drop)
     }
 
     fn replay(&mut self, id: &str, reply: Reply<()>) -> Result<u64, rusqlite::Error> {
@@ -394,7 +407,10 @@ impl Work<'_> {
 fn skip(command: Command, answers: &mut Vec<Answer>) {
     match command {
         Command::Publish { reply, .. } => answers.push(Answer::Published(reply, Published::Duplicate)),
-        Command::Bury { reply, .. } | Command::Replay { reply, .. } | Command::Probe { reply } => {
+        Command::Bury { reply, .. }
+        | Command::Forget { reply, .. }
+        | Command::Replay { reply, .. }
+        | Command::Probe { reply } => {
             answers.push(Answer::Done(reply));
         }
         Command::Register { reply, .. } => answers.push(Answer::Registered(reply, StoredConsumer::default())),

@@ -29,9 +29,10 @@ mod typing;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-pub use self::conversation::MAX_PARTICIPANTS;
 use self::conversation::{Conversation, Key, Stage};
+pub use self::conversation::{MAX_ALL_PARTICIPANTS, MAX_PARTICIPANTS};
 pub use self::event::{Counters, Done, Event, MessageChange, ParticipantChange, Snapshot};
+pub use self::following::MAX_DATA_BYTES;
 use self::hosts::Hosts;
 pub use self::hosts::socket_url;
 pub use self::my_conversations::MAX_CONVERSATIONS;
@@ -132,6 +133,8 @@ pub struct Client {
     opening: usize,
     purposes: HashMap<RequestId, Purpose>,
     typists: Typists,
+    /// Participants of all conversations.
+    participants: usize,
     /// When the start is tried again, and how often it failed.
     start_retry: Option<Duration>,
     start_failures: u32,
@@ -161,6 +164,7 @@ impl Client {
             opening: 0,
             purposes: HashMap::new(),
             typists: Typists::default(),
+            participants: 0,
             start_retry: None,
             start_failures: 0,
             probe_until: None,

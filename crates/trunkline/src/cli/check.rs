@@ -4,14 +4,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use trunkline::config::{RealtimeConfig, Settings, TwilioSettings, WebChatSettings};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use trunkline::config::{AgentSettings, RealtimeConfig, Settings, TwilioSettings, WebChatSettings};
 use trunkline_bus::{Bus as _, EmbeddedBus, EmbeddedOptions};
 use trunkline_store::Store;
 use trunkline_twilio::TwilioMessaging;
 use trunkline_twilio::realtime::{ConnectionState, Event, RealtimeClient};
+use url::Url;
 
 use super::run::{reader, runtime};
 use super::{FAILED, MISCONFIGURED, ServeArgs, misconfigured, print, say};
+
+/// How long to wait for a connection to the agent.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The findings so far.
 #[derive(Default)]
@@ -44,6 +50,7 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
     let refused = runtime.block_on(async {
         engines(&settings, &mut report).await;
         chat(settings.webchat.as_ref());
+        agent(&settings.agent, &mut report).await;
         if let Some(twilio) = &settings.twilio {
             return provider(twilio, &mut report).await;
         }
@@ -102,6 +109,30 @@ fn chat(settings: Option<&WebChatSettings>) {
     }
 }
 
+/// Who answers. An agent elsewhere is only connected to: what it would answer, nobody but a person may ask.
+async fn agent(settings: &AgentSettings, report: &mut Report) {
+    let config = match settings {
+        AgentSettings::Concierge(_) => return Report::good("the concierge answers, by rules"),
+        AgentSettings::Chat(config) => return Report::good(&format!("the model {} answers", config.model)),
+        AgentSettings::Nobody => {
+            return Report::good("whoever reads the bus answers (TRUNKLINE_AGENT=none): see docs/agents.md");
+        }
+        AgentSettings::Http(config) => config,
+    };
+    let place = Url::parse(&config.url).ok();
+    let place =
+        place.as_ref().and_then(|url| Some((url.host_str()?.trim_matches(['[', ']']), url.port_or_known_default()?)));
+    let Some(place) = place else { return report.wrong("TRUNKLINE_AGENT_URL is not a URL") };
+    match timeout(CONNECT_TIMEOUT, TcpStream::connect(place)).await {
+        Ok(Ok(_)) => Report::good("the agent at TRUNKLINE_AGENT_URL can be connected to"),
+        Ok(Err(error)) => report.wrong(&format!("the agent at TRUNKLINE_AGENT_URL cannot be connected to: {error}")),
+        Err(_) => report.wrong("the agent at TRUNKLINE_AGENT_URL cannot be connected to: no answer within 5 s"),
+    }
+    if config.secret.is_empty() {
+        say("note: TRUNKLINE_AGENT_SECRET is not set: the agent cannot tell the gateway from anybody else");
+    }
+}
+
 /// Asks Twilio; returns whether it refuses the configuration itself.
 async fn provider(settings: &TwilioSettings, report: &mut Report) -> bool {
     let backend = match TwilioMessaging::new(settings.backend.clone()) {
@@ -138,7 +169,7 @@ async fn realtime(config: &RealtimeConfig, report: &mut Report) {
         }
         Err("it ended".to_owned())
     };
-    match tokio::time::timeout(SOCKET_PATIENCE, outcome).await {
+    match timeout(SOCKET_PATIENCE, outcome).await {
         Ok(Ok(())) => Report::good("Twilio lets the bot take part in real time"),
         Ok(Err(reason)) => report.wrong(&format!(
             "the bot cannot take part in real time: {reason}; check TWILIO_API_KEY, TWILIO_API_SECRET and \

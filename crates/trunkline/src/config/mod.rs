@@ -4,6 +4,7 @@
 //! [`Settings::load`] turns them into plain structs, one per subsystem, reporting every problem at once. Loading
 //! binds no port and opens no connection.
 
+mod agent;
 mod duration;
 mod reader;
 mod realtime;
@@ -11,11 +12,12 @@ mod settings;
 mod table;
 mod token;
 
+pub use agent::{AgentSettings, ConciergeSource};
 pub use duration::parse_duration;
 pub use reader::Reader;
 pub use settings::{
-    AgentSettings, CatchUpSettings, ConciergeSource, Console, Edge, Pipeline, RealtimeConfig, Settings,
-    TelemetrySettings, TwilioSettings, WebChatSettings,
+    CatchUpSettings, Console, Edge, Pipeline, RealtimeConfig, Settings, TelemetrySettings, TwilioSettings,
+    WebChatSettings,
 };
 pub use table::{SETTINGS, Setting};
 pub use token::{TOKEN_FILE, console_token, random_token};

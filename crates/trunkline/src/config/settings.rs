@@ -5,7 +5,6 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use trunkline_agent::ChatModelConfig;
 use trunkline_bus::Subjects;
 use trunkline_core::messaging::Config;
 use trunkline_core::{ConfigError, Secret};
@@ -14,7 +13,7 @@ use url::Url;
 
 use super::table as key;
 use super::token::MIN_TOKEN_LEN;
-use super::{Reader, realtime};
+use super::{AgentSettings, Reader, agent, realtime};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -137,29 +136,6 @@ pub struct CatchUpSettings {
     pub look_back: Duration,
 }
 
-/// Who answers.
-#[derive(Debug, Clone)]
-pub enum AgentSettings {
-    /// Rules.
-    Concierge(ConciergeSource),
-    /// A model.
-    Chat(Box<ChatModelConfig>),
-}
-
-/// Where the rules are.
-#[derive(Debug, Clone)]
-pub enum ConciergeSource {
-    /// In the program.
-    BuiltIn,
-    /// In a file, read already.
-    File {
-        /// Its path.
-        path: PathBuf,
-        /// Its content.
-        text: String,
-    },
-}
-
 /// The console.
 #[derive(Debug, Clone)]
 pub struct Console {
@@ -202,7 +178,7 @@ impl Settings {
             webchat: webchat(reader, &mut problems),
             pipeline: pipeline(reader, &mut problems),
             catch_up: catch_up(reader, &mut problems),
-            agent: agent(reader, &mut problems),
+            agent: agent::agent(reader, &mut problems),
             console: console(reader, &mut problems),
             telemetry: telemetry(reader, &mut problems),
         };
@@ -352,44 +328,6 @@ fn catch_up(reader: &Reader, problems: &mut ConfigError) -> CatchUpSettings {
         problems.add(reader.name_of(&key::CATCH_UP_RATE), "must be above 0");
     }
     settings
-}
-
-fn agent(reader: &Reader, problems: &mut ConfigError) -> AgentSettings {
-    match reader.text_or_default(&key::AGENT) {
-        "concierge" => AgentSettings::Concierge(concierge(reader, problems)),
-        "chat" => {
-            let mut config = ChatModelConfig::new(reader.text_or_default(&key::MODEL));
-            reader.text_or_default(&key::MODEL_BASE_URL).clone_into(&mut config.base_url);
-            config.api_key = reader.secret(&key::MODEL_KEY);
-            if let Some(instructions) = reader.text(&key::INSTRUCTIONS) {
-                instructions.clone_into(&mut config.instructions);
-            }
-            if config.model.is_empty() {
-                problems.add(reader.name_of(&key::MODEL), "is missing: name the model that the chat agent asks");
-            }
-            AgentSettings::Chat(Box::new(config))
-        }
-        _ => {
-            problems.add(reader.name_of(&key::AGENT), "must be concierge or chat");
-            AgentSettings::Concierge(ConciergeSource::BuiltIn)
-        }
-    }
-}
-
-fn concierge(reader: &Reader, problems: &mut ConfigError) -> ConciergeSource {
-    let Some(path) = reader.text(&key::CONCIERGE).map(PathBuf::from) else { return ConciergeSource::BuiltIn };
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            if let Err(error) = trunkline_agent::Concierge::from_toml(&text) {
-                problems.extend(error);
-            }
-            ConciergeSource::File { path, text }
-        }
-        Err(error) => {
-            problems.add(reader.name_of(&key::CONCIERGE), format!("cannot read {}: {error}", path.display()));
-            ConciergeSource::BuiltIn
-        }
-    }
 }
 
 fn console(reader: &Reader, problems: &mut ConfigError) -> Console {

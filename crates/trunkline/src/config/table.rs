@@ -76,12 +76,14 @@ settings! {
     CATCH_UP_MAX_AGE = "catch_up.max_age", "TRUNKLINE_CATCH_UP_MAX_AGE", "24h", "Messages older than this are recorded but not answered any more. At most 720h.";
     CATCH_UP_LOOK_BACK = "catch_up.look_back", "TRUNKLINE_CATCH_UP_LOOK_BACK", "5m", "How far before its very first start the gateway answers what it finds. At most 720h.";
 
-    AGENT = "agent.kind", "TRUNKLINE_AGENT", "concierge", "`concierge` (rules, no model) or `chat` (an OpenAI-compatible server).";
+    AGENT = "agent.kind", "TRUNKLINE_AGENT", "concierge", "`concierge` (rules, no model), `chat` (an OpenAI-compatible server), `http` (an agent of yours behind a URL), or `none` (an agent of yours on the bus, see docs/agents.md).";
     CONCIERGE = "agent.concierge", "TRUNKLINE_CONCIERGE", "", "File with the concierge's rules; built-in rules when not set.";
     MODEL = "agent.model", "TRUNKLINE_MODEL", "", "The model that `chat` asks.";
     MODEL_BASE_URL = "agent.base_url", "OPENAI_BASE_URL", "https://api.openai.com/v1", "Where `chat` asks.";
     MODEL_KEY = "agent.api_key", "OPENAI_API_KEY", "", "The server's key.", secret;
     INSTRUCTIONS = "agent.instructions", "TRUNKLINE_INSTRUCTIONS", "", "What the model is told first.";
+    AGENT_URL = "agent.url", "TRUNKLINE_AGENT_URL", "", "Where `http` posts each turn: `http://…` or `https://…`.";
+    AGENT_SECRET = "agent.secret", "TRUNKLINE_AGENT_SECRET", "", "What `http` signs each turn with, 16 characters or more; over https or to this machine it is the bearer token as well. Nothing is signed when not set.", secret;
 
     LOG = "telemetry.log", "TRUNKLINE_LOG", "info", "What is logged, as a tracing filter.";
     LOG_FORMAT = "telemetry.log_format", "TRUNKLINE_LOG_FORMAT", "auto", "`json`, `text`, or `auto`: text on a terminal.";

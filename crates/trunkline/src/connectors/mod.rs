@@ -57,6 +57,12 @@ pub trait Connector: Send + Sync {
     /// Cancel-safe.
     async fn messages_after(&self, conversation: &str, after: i64, limit: usize) -> Result<ReadBack, ConnectorError>;
 
+    /// The id of the fact that `received` came, for a message that was read back: the same as by any other way, where
+    /// that can be told. Default: the connector's name and the message's.
+    fn fact_id(&self, received: &MessageReceived) -> String {
+        format!("{}:{}", self.name(), received.metadata.message)
+    }
+
     /// Conversations in which messages can flow, the latest change first, at most `limit`.
     ///
     /// # Errors

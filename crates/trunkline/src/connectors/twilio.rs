@@ -8,6 +8,7 @@ use trunkline_core::event::{MessageMetadata, MessageReceived, SendMessage};
 use trunkline_core::messaging::{ConversationId, ConversationalBackend, ErrorCode, MessagingError, OutgoingMessage};
 use trunkline_core::{Pii, Retry};
 use trunkline_proto::rest::{ConversationState, Message};
+use trunkline_proto::webhook::message_added_key;
 use trunkline_store::Sent;
 use trunkline_twilio::realtime::ConnectionState;
 use trunkline_twilio::rest::{ConversationFilter, RestClient, RestError};
@@ -73,6 +74,11 @@ impl TwilioConnector {
 impl Connector for TwilioConnector {
     fn name(&self) -> &str {
         SOURCE
+    }
+
+    fn fact_id(&self, received: &MessageReceived) -> String {
+        let sid = &received.metadata.message;
+        sid.parse().map_or_else(|_| format!("{SOURCE}:{sid}"), message_added_key)
     }
 
     async fn send(&self, message: &SendMessage) -> Result<Sent, ConnectorError> {

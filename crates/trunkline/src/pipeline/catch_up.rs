@@ -13,6 +13,7 @@ use std::time::Duration;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use trunkline_bus::BusError;
 use trunkline_store::StoreError;
 
 use super::Context;
@@ -105,6 +106,8 @@ pub(crate) enum PassError {
     Connector(#[from] ConnectorError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Bus(#[from] BusError),
 }
 
 impl CatchUp {
@@ -206,5 +209,6 @@ pub(crate) async fn read_back_conversation(
         Err(ReadBackError::Connector(error)) if error.retry == trunkline_core::Retry::No => Ok(missed),
         Err(ReadBackError::Connector(error)) => Err(error.into()),
         Err(ReadBackError::Store(error)) => Err(error.into()),
+        Err(ReadBackError::Bus(error)) => Err(error.into()),
     }
 }

@@ -8,7 +8,7 @@ use trunkline_bus::{BusError, Consumer, ConsumerOptions, Delivery};
 use trunkline_core::event::{
     CONVERSATION_CHANGED, ConversationChanged, DELIVERY_UPDATED, DeliveryUpdated, MESSAGE_RECEIVED, MessageReceived,
 };
-use trunkline_core::{ContactAddress, Pii};
+use trunkline_core::{ContactAddress, Envelope, Pii};
 use trunkline_store::{Answer, NewInbound, StoreError};
 
 use super::lane::{self, Heard};
@@ -223,6 +223,23 @@ pub(super) fn inbound(
         to_be_answered: context.horizon.includes(metadata.created, Timestamp::now()),
         traceparent,
     })
+}
+
+/// Records the text that an envelope brings, before anybody outside hears of it, so that they can answer it at once.
+/// Returns whether it has its answer; `None` if the envelope brings no text, or one that no one can read.
+pub(crate) async fn record_text(context: &Context, envelope: &Envelope) -> Result<Option<Answer>, StoreError> {
+    let received = match envelope.data::<MessageReceived>() {
+        Ok(received) if envelope.kind == MESSAGE_RECEIVED => received,
+        _ => return Ok(None),
+    };
+    let Ok(inbound) = inbound(context, &envelope.source, received, envelope.traceparent.clone()) else {
+        return Ok(None);
+    };
+    let recorded = context.store.record_inbound(&inbound).await?;
+    if envelope.replay > 0 && context.store.reopen(&recorded.message_id, envelope.replay).await? {
+        return Ok(Some(Answer::Waiting));
+    }
+    Ok(Some(recorded.answer))
 }
 
 async fn bury(context: &Context, delivery: Delivery, code: &'static str, reason: &str) -> Result<(), BusError> {

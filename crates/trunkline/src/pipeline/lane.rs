@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
+use trunkline_agent::Agent;
 use trunkline_bus::{BusError, Delivery};
 use trunkline_store::{ConversationRow, MessageRow, StoreError};
 
@@ -105,7 +106,8 @@ impl Lane {
 
     /// Answers what waits, until nothing does or a new burst has begun.
     async fn answer(&mut self, inbox: &mut Inbox<Heard>) -> Result<(), LaneError> {
-        if self.merges() {
+        let agent = self.context.agent.clone();
+        if self.merges() && agent.is_some() {
             let taken_back = self.context.store.supersede(&self.conversation_id).await?;
             if taken_back > 0 {
                 self.context.metrics.superseded(taken_back);
@@ -121,8 +123,10 @@ impl Lane {
             if self.fill_gap(&waiting).await? {
                 continue;
             }
+            // The texts are recorded and complete: whoever reads the bus answers them.
+            let Some(agent) = agent.as_deref() else { return Ok(()) };
             let may_redo = self.merges() && redone < MAX_REDONE;
-            match self.turn(&waiting, if may_redo { Some(&mut *inbox) } else { None }).await? {
+            match self.turn(agent, &waiting, if may_redo { Some(&mut *inbox) } else { None }).await? {
                 Turned::Committed(command) => {
                     if let Some(command) = command {
                         self.relay.notify(command);
@@ -158,8 +162,13 @@ impl Lane {
         Ok(true)
     }
 
-    async fn turn(&self, waiting: &[MessageRow], interrupt: Option<&mut Inbox<Heard>>) -> Result<Turned, LaneError> {
-        let work = turn::run(&self.context, &self.conversation_id, waiting, interrupt);
+    async fn turn(
+        &self,
+        agent: &dyn Agent,
+        waiting: &[MessageRow],
+        interrupt: Option<&mut Inbox<Heard>>,
+    ) -> Result<Turned, LaneError> {
+        let work = turn::run(&self.context, agent, &self.conversation_id, waiting, interrupt);
         holding(self.held.as_slice(), work).await
     }
 

@@ -38,7 +38,9 @@ pub use catch_up::{CatchUp, CatchUpTrigger};
 pub use horizon::Horizon;
 pub(crate) use ingress::CONSUMER as INGRESS_CONSUMER;
 pub use ingress::Ingress;
+pub(crate) use ingress::record_text;
 pub use relay::Relay;
+pub(crate) use relay::{EgressCommand, publish};
 pub(crate) use sender::CONSUMER as SENDER_CONSUMER;
 pub use sender::Sender;
 pub use typing::{Typing, TypingHandle};
@@ -54,8 +56,8 @@ pub struct Context {
     pub store: Store,
     /// The ways out.
     pub connectors: Connectors,
-    /// Who answers.
-    pub agent: Arc<dyn Agent>,
+    /// Who answers; `None` if that is whoever reads the bus. Then no lane works, and texts wait for a command.
+    pub agent: Option<Arc<dyn Agent>>,
     /// Settings of lanes and sending.
     pub settings: Pipeline,
     /// Settings of reading back.

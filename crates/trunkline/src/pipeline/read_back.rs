@@ -1,7 +1,10 @@
 //! Reading a conversation back from its provider into the store.
 
-use trunkline_core::event::MessageReceived;
-use trunkline_store::{Answer, StoreError};
+use jiff::Timestamp;
+use trunkline_bus::BusError;
+use trunkline_core::Envelope;
+use trunkline_core::event::{MESSAGE_RECEIVED, MessageReceived};
+use trunkline_store::{Answer, NewInbound, StoreError};
 
 use super::{Context, ingress};
 use crate::connectors::{Connector, ConnectorError};
@@ -18,6 +21,8 @@ pub(super) enum ReadBackError {
     Connector(#[from] ConnectorError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Bus(#[from] BusError),
 }
 
 /// Records everything behind index `after`, oldest first, and counts in `found` what was not known before and waits for
@@ -32,7 +37,7 @@ pub(super) async fn read_back(
     for _ in 0..MAX_CHUNKS {
         let read = connector.messages_after(conversation, after, CHUNK).await?;
         let Some(last) = read.last_index else { break };
-        *found += record(context, connector.name(), conversation, read.messages, last).await?;
+        *found += record(context, connector, conversation, read.messages, last).await?;
         after = i64::try_from(last).unwrap_or(i64::MAX);
         if read.is_complete {
             break;
@@ -44,22 +49,26 @@ pub(super) async fn read_back(
 /// Records one chunk; returns how many of it are new and wait for an answer.
 async fn record(
     context: &Context,
-    connector: &str,
+    connector: &dyn Connector,
     conversation: &str,
     messages: Vec<MessageReceived>,
     last_index: u64,
-) -> Result<usize, StoreError> {
+) -> Result<usize, ReadBackError> {
     let mut inbound = Vec::with_capacity(messages.len());
     for received in messages {
-        match ingress::inbound(context, connector, received, None) {
-            Ok(message) => inbound.push(message),
+        let id = connector.fact_id(&received);
+        match ingress::inbound(context, connector.name(), received.clone(), None) {
+            Ok(message) => {
+                tell(context, id, &message, &received).await?;
+                inbound.push(message);
+            }
             Err(error) => tracing::warn!(error.code = error.code(), "a message is from nobody who can be answered"),
         }
     }
     let recorded = context.store.record_read_back(&inbound, last_index).await?;
     if let Some(first) = recorded.first() {
         context.live.changed(&first.conversation_id);
-    } else if let Some(row) = context.store.conversation_by_external(connector, conversation).await? {
+    } else if let Some(row) = context.store.conversation_by_external(connector.name(), conversation).await? {
         // Only messages of ours.
         context.store.set_read_index(&row.id, i64::try_from(last_index).unwrap_or(i64::MAX)).await?;
     }
@@ -68,4 +77,15 @@ async fn record(
         tracing::info!(messages = history, "messages from before our time were recorded; they are not answered");
     }
     Ok(recorded.iter().filter(|recorded| recorded.is_new && recorded.answer == Answer::Waiting).count())
+}
+
+/// Where nobody here answers, whoever reads the bus must hear of the text too. Before it is recorded, so that a crash in
+/// between does not lose it; what came by webhook as well has the same id and is kept once.
+async fn tell(context: &Context, id: String, message: &NewInbound, received: &MessageReceived) -> Result<(), BusError> {
+    if context.agent.is_some() || !message.to_be_answered {
+        return Ok(());
+    }
+    let (source, subject) = (&message.connector, &message.conversation);
+    let envelope = Envelope::new(id, source, MESSAGE_RECEIVED, subject, Timestamp::now(), received)?;
+    context.bus.publish(&context.subjects.ingress, &envelope).await.map(drop)
 }

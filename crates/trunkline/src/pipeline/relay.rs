@@ -85,20 +85,12 @@ impl Relay {
 
     async fn publish(&mut self, command: EgressCommand) {
         let id = command.send.outbox_id.clone();
-        match self.try_publish(command).await {
+        match publish(&self.context, command).await {
             Ok(()) => {
                 self.published.insert(id);
             }
             Err(error) => tracing::error!(error.code = error.code(), %error, "a reply waits for the bus"),
         }
-    }
-
-    async fn try_publish(&self, command: EgressCommand) -> Result<(), BusError> {
-        let EgressCommand { send, traceparent } = command;
-        let (id, subject) = (send.outbox_id.clone(), send.conversation.clone());
-        let envelope = Envelope::new(id, "trunkline", SEND_MESSAGE, subject, Timestamp::now(), &send)?
-            .with_traceparent(traceparent);
-        self.context.bus.publish(&self.context.subjects.egress, &envelope).await.map(drop)
     }
 
     /// Publishes every open row that was committed before `before` and not published by this process.
@@ -126,6 +118,7 @@ impl Relay {
                     text: row.body.into_inner(),
                     channel: row.channel.parse().ok(),
                     outbox_id: row.id,
+                    in_reply_to: Vec::new(),
                 };
                 self.publish(EgressCommand { send, traceparent: row.traceparent }).await;
             }
@@ -134,4 +127,13 @@ impl Relay {
         self.published.retain(|id| open.contains(id));
         Ok(())
     }
+}
+
+/// Publishes a committed row. Publishing it again is harmless.
+pub(crate) async fn publish(context: &Context, command: EgressCommand) -> Result<(), BusError> {
+    let EgressCommand { send, traceparent } = command;
+    let (id, subject) = (send.outbox_id.clone(), send.conversation.clone());
+    let envelope =
+        Envelope::new(id, "trunkline", SEND_MESSAGE, subject, Timestamp::now(), &send)?.with_traceparent(traceparent);
+    context.bus.publish(&context.subjects.egress, &envelope).await.map(drop)
 }

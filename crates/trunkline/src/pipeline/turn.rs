@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use sha2::{Digest as _, Sha256};
 use tracing::Instrument as _;
-use trunkline_agent::{AgentError, Reply as AgentReply, Role, Turn, Utterance, collect};
+use trunkline_agent::{Agent, AgentError, Reply as AgentReply, Role, Turn, Utterance, collect};
 use trunkline_bus::BusError;
 use trunkline_core::event::{DeadLetter, MESSAGE_RECEIVED, MessageMetadata, MessageReceived, SendMessage};
 use trunkline_core::{Channel, Envelope, Pii, Retry};
@@ -38,6 +39,7 @@ const MAX_BACKOFF: Duration = Duration::from_secs(10);
 /// Runs a turn over `waiting`, which is not empty. A text that arrives in `interrupt` ends it.
 pub(super) async fn run(
     context: &Context,
+    agent: &dyn Agent,
     conversation_id: &str,
     waiting: &[MessageRow],
     interrupt: Option<&mut Inbox<Heard>>,
@@ -49,11 +51,12 @@ pub(super) async fn run(
         error.code = tracing::field::Empty
     );
     set_parent(&span, waiting.last().and_then(|message| message.traceparent.as_deref()));
-    turn(context, conversation_id, waiting, interrupt).instrument(span).await
+    turn(context, agent, conversation_id, waiting, interrupt).instrument(span).await
 }
 
 async fn turn(
     context: &Context,
+    agent: &dyn Agent,
     conversation_id: &str,
     waiting: &[MessageRow],
     interrupt: Option<&mut Inbox<Heard>>,
@@ -63,7 +66,7 @@ async fn turn(
     let conversation = known.ok_or(StoreError::NotFound { what: "conversation" })?;
     // Until the reply is committed, or the turn is dropped.
     let _typing = context.typing.begin(&conversation.connector, &conversation.external_id);
-    let work = tried(context, &conversation, waiting);
+    let work = tried(context, agent, &conversation, waiting);
     let outcome = match interrupt {
         None => work.await?,
         Some(inbox) => tokio::select! {
@@ -84,7 +87,7 @@ async fn turn(
             (AgentReply { text, ..AgentReply::default() }, ReplyKind::Apology, "given_up")
         }
     };
-    let turned = commit(context, &conversation, waiting, reply, kind).await?;
+    let turned = commit(context, agent.name(), &conversation, waiting, reply, kind).await?;
     context.metrics.turn(label, begun.elapsed());
     Ok(turned)
 }
@@ -92,15 +95,17 @@ async fn turn(
 /// Asks the agent, as often as the settings allow.
 async fn tried(
     context: &Context,
+    agent: &dyn Agent,
     conversation: &ConversationRow,
     waiting: &[MessageRow],
 ) -> Result<Result<AgentReply, AgentError>, StoreError> {
-    let question = question(context, conversation, waiting).await?;
+    let mut question = question(context, conversation, waiting).await?;
     let settings = &context.settings;
     let mut tries = 0;
     loop {
         let begun = Instant::now();
-        let asked = async { collect(context.agent.respond(question.clone()).await?, MAX_SPOKEN_BYTES).await };
+        question.attempt = tries + 1;
+        let asked = async { collect(agent.respond(question.clone()).await?, MAX_SPOKEN_BYTES).await };
         let error = match tokio::time::timeout(settings.turn_timeout, asked).await {
             Ok(Ok(reply)) => return Ok(Ok(reply)),
             Ok(Err(error)) => error,
@@ -113,7 +118,8 @@ async fn tried(
             return Ok(Err(error));
         }
         context.metrics.turn("retried", begun.elapsed());
-        tokio::time::sleep(backoff(settings.turn_backoff, tries - 1, MAX_BACKOFF)).await;
+        let asked_for = if let Retry::After(wait) = error.retry() { wait } else { Duration::ZERO };
+        tokio::time::sleep(backoff(settings.turn_backoff, tries - 1, MAX_BACKOFF).max(asked_for)).await;
     }
 }
 
@@ -136,6 +142,10 @@ async fn question(
         })
         .collect();
     Ok(Turn {
+        id: turn_id(conversation, waiting),
+        attempt: 1,
+        deadline: context.settings.turn_timeout,
+        traceparent: traceparent(),
         conversation: conversation.id.clone(),
         contact: conversation.contact_id.clone(),
         channel: conversation.channel.parse().unwrap_or(Channel::Sms),
@@ -145,8 +155,21 @@ async fn question(
     })
 }
 
+/// The same for the same texts, also after a restart; another one for texts that an operator has had treated again.
+fn turn_id(conversation: &ConversationRow, waiting: &[MessageRow]) -> String {
+    let mut digest = Sha256::new();
+    digest.update(&conversation.id);
+    for message in waiting {
+        digest.update(format!("/{};{}", message.id, message.replays));
+    }
+    let digest: [u8; 32] = digest.finalize().into();
+    let head = digest.iter().take(16).fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
+    format!("turn-{head:032x}")
+}
+
 async fn commit(
     context: &Context,
+    author: &str,
     conversation: &ConversationRow,
     waiting: &[MessageRow],
     reply: AgentReply,
@@ -163,7 +186,7 @@ async fn commit(
         conversation_id: conversation.id.clone(),
         answers: waiting.iter().map(|message| message.id.clone()).collect(),
         body: Pii::new(text.clone()),
-        author: context.agent.name().to_owned(),
+        author: author.to_owned(),
         kind,
         memories,
         traceparent: traceparent(),
@@ -181,6 +204,7 @@ async fn commit(
             text,
             channel: conversation.channel.parse().ok(),
             outbox_id,
+            in_reply_to: Vec::new(),
         },
     })))
 }

@@ -47,7 +47,7 @@ impl Served {
             horizon: Horizon::open(&store, Duration::ZERO, Duration::ZERO).await.unwrap(),
             store,
             connectors: Connectors::default(),
-            agent: Arc::new(Concierge::built_in().unwrap()),
+            agent: Some(Arc::new(Concierge::built_in().unwrap())),
             settings: settings.pipeline,
             catch_up: settings.catch_up,
             metrics: Metrics::new(&opentelemetry::global::meter("test")),

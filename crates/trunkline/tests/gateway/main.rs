@@ -3,9 +3,11 @@
 
 mod agents;
 mod bus;
+mod bus_api;
 mod configuration;
 mod console;
 mod edge;
+mod http_agent;
 mod lanes;
 mod library;
 mod logs;
@@ -13,6 +15,7 @@ mod outage;
 mod realtime;
 #[cfg(test)]
 mod recovery;
+mod schemas;
 #[path = "../support/mod.rs"]
 mod support;
 mod telemetry;

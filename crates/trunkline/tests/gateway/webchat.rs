@@ -41,7 +41,7 @@ async fn a_visitor_is_answered_once_and_in_order_with_the_web_chat_alone() {
         assert_eq!(visitor.shown().await, dialogue(5)[(number - 1) * 2 + 1]);
     }
     let status = world.api("/api/v1/status").await;
-    assert_eq!(status["connectors"], json!([{ "name": "webchat", "status": "healthy" }]));
+    assert_eq!(status["connectors"], json!([{ "name": "webchat", "status": "healthy", "trouble": null }]));
     let list = world.api("/api/v1/conversations").await;
     let one = &list["conversations"][0];
     assert_eq!((&one["connector"], &one["channel"]), (&json!("webchat"), &json!("chat")));

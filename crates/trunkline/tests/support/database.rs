@@ -13,6 +13,14 @@ pub(crate) fn rows(file: &Path, table: &str) -> i64 {
     open(file).query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
 }
 
+/// Every envelope in a table of the bus.
+pub(crate) fn envelopes(file: &Path, table: &str) -> Vec<serde_json::Value> {
+    let bus = open(file);
+    let mut rows = bus.prepare(&format!("SELECT payload FROM {table}")).unwrap();
+    let payloads = rows.query_map([], |row| row.get::<_, Vec<u8>>(0)).unwrap();
+    payloads.map(|payload| serde_json::from_slice(&payload.unwrap()).unwrap()).collect()
+}
+
 /// How many rows of the outbox are in a state.
 pub(crate) fn outbox(folder: &Path, state: &str) -> i64 {
     let sql = "SELECT count(*) FROM outbox WHERE state = ?1";

@@ -1,6 +1,7 @@
 //! A whole Trunkline in a temporary folder: an emulator and a gateway on loopback, and what a test drives them with.
 
 mod database;
+mod http_agent;
 mod model;
 mod otlp;
 mod program;
@@ -20,7 +21,8 @@ use trunkline::telemetry::Telemetry;
 use trunkline::{Gateway, GatewayError, Server};
 use trunkline_emulator::{Account, AccountConfig, Emulator};
 
-pub(crate) use database::{outbox, rows};
+pub(crate) use database::{envelopes, outbox, rows};
+pub(crate) use http_agent::HttpAgentServer;
 pub(crate) use model::Model;
 pub(crate) use otlp::{Collector, Exported};
 pub(crate) use program::{Finished, Program};

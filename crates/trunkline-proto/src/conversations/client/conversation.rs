@@ -7,6 +7,12 @@ use crate::conversations::{ConversationData, ParticipantData};
 /// Participants of one conversation that a client remembers. Twilio's limit is 1,000.
 pub const MAX_PARTICIPANTS: usize = 1000;
 
+/// Participants of all conversations together that a client remembers.
+pub const MAX_ALL_PARTICIPANTS: usize = 100_000;
+
+/// The longest name that is remembered, in bytes: SIDs, identities, addresses of lists. What is longer is nonsense.
+pub(super) const MAX_NAME_BYTES: usize = 1024;
+
 /// How many messages may be missing between those that came, before the oldest of them are given up.
 const MAX_MISSING: usize = 256;
 
@@ -107,9 +113,14 @@ impl Conversation {
 }
 
 impl Member {
-    pub(super) fn new(sid: &str, data: &ParticipantData, event: u64) -> Self {
+    /// `None` if a name is too long to be remembered.
+    pub(super) fn new(sid: &str, data: &ParticipantData, event: u64) -> Option<Self> {
+        let names = [Some(sid), data.identity.as_deref(), data.kind.as_deref()];
+        if names.into_iter().flatten().any(|name| name.len() > MAX_NAME_BYTES) {
+            return None;
+        }
         let boxed = |text: &Option<String>| text.as_deref().map(Box::from);
-        Self { sid: sid.into(), identity: boxed(&data.identity), kind: boxed(&data.kind), event }
+        Some(Self { sid: sid.into(), identity: boxed(&data.identity), kind: boxed(&data.kind), event })
     }
 
     /// What is remembered of a participant, for when the server tells no more.

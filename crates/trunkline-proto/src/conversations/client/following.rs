@@ -2,14 +2,32 @@
 
 use std::time::Duration;
 
-use super::conversation::{Key, MAX_PARTICIPANTS, Member};
+use super::conversation::{Key, MAX_ALL_PARTICIPANTS, MAX_PARTICIPANTS, Member};
 use super::{Client, Event, MessageChange, Object, ParticipantChange};
 use crate::conversations::{MessageData, ParticipantData};
 use crate::sync::event::ChangedItem;
 use crate::sync::{self, Change, Data, ItemKey};
 
+/// The longest data of a message, a participant or a conversation that is told, in bytes: a text of 32 KB with
+/// attributes of 16 KB fits, however it is escaped.
+pub const MAX_DATA_BYTES: usize = 512 * 1024;
+
+pub(super) fn is_too_long(data: &Data) -> bool {
+    data.text().len() > MAX_DATA_BYTES
+}
+
 impl Client {
     pub(super) fn changed(&mut self, now: Duration, object: Object, event: sync::Event) {
+        let data = match &event.change {
+            Change::ItemAdded(item) | Change::ItemUpdated(item) => Some(&item.data),
+            Change::DocumentUpdated { data } => Some(data),
+            Change::ItemRemoved { data, .. } => data.as_ref(),
+            Change::Removed => None,
+        };
+        if data.is_some_and(is_too_long) {
+            self.counters.payloads_refused += 1;
+            return;
+        }
         match object {
             Object::MyConversations => self.my_conversations_changed(now, event.id, event.change),
             Object::Document(key) => self.document_changed(now, key, event.change),
@@ -106,9 +124,12 @@ impl Client {
             self.counters.payloads_refused += 1;
             return;
         };
+        let Some(member) = Member::new(&sid, &data, id) else {
+            self.counters.payloads_refused += 1;
+            return;
+        };
         let Some(conversation) = self.conversations.get_mut(&key) else { return };
-        let member = Member::new(&sid, &data, id);
-        let has_room = conversation.roster.len() < MAX_PARTICIPANTS;
+        let has_room = conversation.roster.len() < MAX_PARTICIPANTS && self.participants < MAX_ALL_PARTICIPANTS;
         let is_new = match conversation.roster.iter_mut().find(|known| *known.sid == *sid) {
             Some(known) if known.event >= id => return,
             Some(known) => {
@@ -117,6 +138,7 @@ impl Client {
             }
             None if has_room => {
                 conversation.roster.push(member);
+                self.participants += 1;
                 true
             }
             None => {
@@ -134,6 +156,7 @@ impl Client {
         let place = conversation.roster.iter().position(|member| *member.sid == *sid && member.event < id);
         let Some(place) = place else { return };
         let member = conversation.roster.remove(place);
+        self.participants = self.participants.saturating_sub(1);
         let change = ParticipantChange {
             conversation: conversation.sid.to_string(),
             participant: sid.to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::conversation::{Conversation, Key, Opened, Stage};
+use super::conversation::{Conversation, Key, MAX_NAME_BYTES, Opened, Stage};
 use super::hosts::escaped;
 use super::{Client, Event, Object, Purpose};
 use crate::conversations::data::JOINED;
@@ -140,6 +140,10 @@ impl Client {
         if data.status != JOINED {
             return None;
         }
+        if sid.len() > MAX_NAME_BYTES || data.channel.len() > MAX_NAME_BYTES {
+            self.counters.payloads_refused += 1;
+            return None;
+        }
         if self.conversations.len() >= MAX_CONVERSATIONS {
             self.counters.over_limit += 1;
             return None;
@@ -187,6 +191,7 @@ impl Client {
         for sid in conversation.take_objects() {
             self.subscriptions.leave(now, &sid);
         }
+        self.participants = self.participants.saturating_sub(conversation.roster.len());
         if conversation.stage == Stage::Opening {
             self.opening = self.opening.saturating_sub(1);
         }
@@ -209,10 +214,14 @@ pub(super) fn items_url(items: &str) -> String {
 /// Reads the answer to opening an object.
 pub(super) fn opened(answer: &Answer) -> Option<Opened> {
     let object: SyncObject = serde_json::from_slice(&answer.body).ok()?;
+    let items = object.links.items.unwrap_or_default();
+    if object.sid.len() > MAX_NAME_BYTES || items.len() > MAX_NAME_BYTES {
+        return None;
+    }
     Some(Opened {
         sid: object.sid.into(),
         last_event_id: object.last_event_id.unwrap_or_default(),
-        items: object.links.items.unwrap_or_default().into(),
+        items: items.into(),
     })
 }
 

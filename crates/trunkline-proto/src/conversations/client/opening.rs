@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
-use super::conversation::{Key, MAX_PARTICIPANTS, Member, Objects, Opened, Stage};
+use super::conversation::{
+    Key, MAX_ALL_PARTICIPANTS, MAX_NAME_BYTES, MAX_PARTICIPANTS, Member, Objects, Opened, Stage,
+};
+use super::following::is_too_long;
 use super::hosts::escaped;
 use super::my_conversations::{items_url, opened, page};
 use super::{Client, Event, MAX_START_RETRY, MIN_START_RETRY, Object, ParticipantChange, Purpose};
@@ -84,7 +87,10 @@ impl Client {
     pub(super) fn document_opened(&mut self, now: Duration, key: Key, outcome: &Result<Answer, RequestError>) {
         let read = |answer: &Answer| {
             let object: SyncObject = serde_json::from_slice(&answer.body).ok()?;
-            let data: ConversationData = object.data?.read().ok()?;
+            let data: ConversationData = object.data.filter(|data| !is_too_long(data))?.read().ok()?;
+            if object.sid.len() > MAX_NAME_BYTES {
+                return None;
+            }
             let last_event_id = object.last_event_id.unwrap_or_default();
             Some((Opened { sid: object.sid.into(), last_event_id, items: Box::default() }, data))
         };
@@ -148,18 +154,22 @@ impl Client {
         };
         let Some(conversation) = self.conversations.get_mut(&key) else { return };
         let before = conversation.new_roster.len();
+        // What is read takes the place of what is there.
+        let others = self.participants.saturating_sub(conversation.roster.len());
+        let room = MAX_PARTICIPANTS.min(MAX_ALL_PARTICIPANTS.saturating_sub(others));
         let (mut refused, mut over) = (0, 0);
         for item in page.items {
-            match (&item.key, item.data.read::<ParticipantData>()) {
-                (Some(sid), Ok(data)) => {
-                    let is_new = conversation.new_roster.iter().all(|member| *member.sid != **sid);
-                    if is_new && conversation.new_roster.len() < MAX_PARTICIPANTS {
-                        conversation.new_roster.push(Member::new(sid, &data, item.last_event_id));
-                    } else if is_new {
-                        over += 1;
-                    }
-                }
-                _ => refused += 1,
+            let data = item.data.read::<ParticipantData>().ok();
+            let member = item.key.zip(data).and_then(|(sid, data)| Member::new(&sid, &data, item.last_event_id));
+            let Some(member) = member else {
+                refused += 1;
+                continue;
+            };
+            let is_new = conversation.new_roster.iter().all(|known| known.sid != member.sid);
+            if is_new && conversation.new_roster.len() < room {
+                conversation.new_roster.push(member);
+            } else if is_new {
+                over += 1;
             }
         }
         let last = conversation.new_roster.iter().map(|member| &*member.sid).max().map(escaped);
@@ -182,6 +192,7 @@ impl Client {
         let Some(conversation) = self.conversations.get_mut(&key) else { return };
         let new = std::mem::take(&mut conversation.new_roster);
         let old = std::mem::replace(&mut conversation.roster, new);
+        self.participants = (self.participants + conversation.roster.len()).saturating_sub(old.len());
         if !conversation.is_announced {
             return;
         }
@@ -227,7 +238,9 @@ impl Client {
 
     fn missed(&mut self, now: Duration, key: Key, item: &Item) {
         match (item.item_key(), item.data.read::<MessageData>()) {
-            (Some(ItemKey::Index(index)), Ok(data)) => self.message_came(now, key, index, data),
+            (Some(ItemKey::Index(index)), Ok(data)) if !is_too_long(&item.data) => {
+                self.message_came(now, key, index, data);
+            }
             _ => self.counters.payloads_refused += 1,
         }
     }

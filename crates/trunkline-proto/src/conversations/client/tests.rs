@@ -430,6 +430,20 @@ fn more_than_a_client_holds_is_left_out_and_counted() {
 }
 
 #[test]
+fn what_is_too_long_is_left_out() {
+    let mut server = Server::started();
+    let mut long = message(0);
+    long["text"] = json!("x".repeat(MAX_DATA_BYTES));
+    server.tell("list_item_added", &json!({"id": 2, "list_sid": "ES1", "item_index": 0, "item_data": long}));
+    let name = "x".repeat(2000);
+    let event = json!({"id": 2, "map_sid": "MP1", "item_key": "MB3", "item_data": {"identity": name}});
+    server.tell("map_item_added", &event);
+    server.tell("map_item_added", &json!({"id": 2, "map_sid": "MPmine", "item_key": name, "item_data": mine(&name)}));
+    assert_eq!(server.client.snapshot().counters.payloads_refused, 3);
+    assert_eq!((server.told(), server.client.snapshot().conversations), (Vec::new(), 1));
+}
+
+#[test]
 fn nonsense_is_counted_and_harms_nothing() {
     let mut server = Server::started();
     server.notify("com.twilio.rtd.cds.list", &json!([1]));

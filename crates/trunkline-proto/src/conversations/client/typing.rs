@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::conversation::MAX_NAME_BYTES;
 use super::{Client, Event};
 use crate::conversations::Typing;
 use crate::conversations::data::TYPING_TIMEOUT_SECONDS;
@@ -52,7 +53,7 @@ impl Client {
             typist.until = until;
             return;
         }
-        if self.typists.0.len() >= MAX_TYPISTS {
+        if self.typists.0.len() >= MAX_TYPISTS || typing.identity.len() > MAX_NAME_BYTES {
             self.counters.over_limit += 1;
             return;
         }

@@ -17,6 +17,10 @@ impl Bus for NullBus {
         Err(BusError::Closed)
     }
 
+    async fn forget(&self, _: &str) -> Result<(), BusError> {
+        Ok(())
+    }
+
     async fn backlog(&self, _: &str) -> Result<u64, BusError> {
         Ok(0)
     }

@@ -1,0 +1,105 @@
+//! The wire form of a turn: what an agent outside of the gateway is sent by HTTP, and what it answers.
+//!
+//! These are values of a protocol and hold what people wrote: none of them can be printed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Channel;
+
+/// Event of a streamed answer that carries a [`TextPiece`].
+pub const TEXT_EVENT: &str = "text";
+/// Event of a streamed answer that carries a [`Remembered`].
+pub const REMEMBER_EVENT: &str = "remember";
+/// Event of a streamed answer: a person should take over. Its data is not looked at.
+pub const HAND_OVER_EVENT: &str = "hand_over";
+/// Event of a streamed answer: it is complete. Its data is not looked at.
+pub const DONE_EVENT: &str = "done";
+
+/// Body of the request: texts of a person that want one answer.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TurnRequest {
+    /// Name of the turn. The same at each try, also after the gateway was restarted.
+    pub turn: String,
+    /// Which try this is, from 1.
+    pub attempt: u32,
+    /// How long the gateway waits for the whole answer, in milliseconds.
+    pub deadline_ms: u64,
+    /// The gateway's name for the conversation.
+    pub conversation: String,
+    /// The gateway's name for the person; the same on every channel.
+    pub contact: String,
+    /// How the person writes.
+    pub channel: Channel,
+    /// What the person wrote since the last answer, oldest first; at least one text. A text is empty when there is only
+    /// media.
+    pub input: Vec<String>,
+    /// What was said before, oldest first.
+    pub history: Vec<Said>,
+    /// What was remembered of this conversation, by name.
+    pub memories: BTreeMap<String, String>,
+}
+
+/// Something that was said earlier.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Said {
+    /// By whom.
+    pub role: Speaker,
+    /// What.
+    pub text: String,
+}
+
+/// Who said something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub enum Speaker {
+    /// The person.
+    Person,
+    /// An agent.
+    Agent,
+}
+
+/// Body of an answer that comes as one JSON object.
+#[derive(Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TurnAnswer {
+    /// What to say; nothing is said when it is missing or empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// What to keep for later turns, by name. A name does not begin with a dot.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub remember: BTreeMap<String, String>,
+    /// Whether a person should take over.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub hand_over: bool,
+}
+
+/// Data of the event `text`: a piece of the answer. The pieces joined are the answer.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TextPiece {
+    /// The piece.
+    pub text: String,
+}
+
+/// Data of the event `remember`: something to keep for later turns.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Remembered {
+    /// Under which name; it does not begin with a dot.
+    pub name: String,
+    /// What.
+    pub value: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}

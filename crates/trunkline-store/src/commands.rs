@@ -1,0 +1,146 @@
+//! Commands from outside of the gateway, made into rows of the outbox.
+
+use std::collections::BTreeMap;
+
+use sqlx::{Sqlite, Transaction};
+use trunkline_core::Pii;
+
+use crate::replies::say;
+use crate::store::now_ms;
+use crate::{Reply, ReplyKind, Store, StoreError};
+
+/// Something that somebody outside wants to be said.
+#[derive(Debug, Clone)]
+pub struct NewCommand {
+    /// The id that its row gets; the same for the same command.
+    pub outbox_id: String,
+    /// The connector.
+    pub connector: String,
+    /// Its name for the conversation.
+    pub conversation: String,
+    /// The messages that are answered, as the connector names them.
+    pub in_reply_to: Vec<String>,
+    /// What to say; empty says nothing, and the messages count as answered.
+    pub body: Pii<String>,
+    /// Who speaks.
+    pub author: String,
+    /// The trace that it belongs to.
+    pub traceparent: Option<String>,
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// Our name for the conversation.
+    pub conversation_id: String,
+    /// False if it was adopted before.
+    pub is_new: bool,
+}
+
+impl Store {
+    /// Makes a command a row of the outbox and marks what it answers, all or nothing, once.
+    ///
+    /// # Errors
+    /// `store.not_found` if the conversation or a message is not recorded; `store.already_answered` if a message does
+    /// not wait for an answer; `store.command_reused` if a row of this id says something else; `store.unavailable`.
+    ///
+    /// # Cancel safety
+    /// It may have been adopted; adopting it again is harmless.
+    pub async fn adopt(&self, command: &NewCommand) -> Result<Adopted, StoreError> {
+        let mut transaction = self.writer.begin().await?;
+        let conversation_id: Option<String> =
+            sqlx::query_scalar("SELECT id FROM conversation WHERE connector = $1 AND external_id = $2")
+                .bind(&command.connector)
+                .bind(&command.conversation)
+                .fetch_optional(&mut *transaction)
+                .await?;
+        let conversation_id = conversation_id.ok_or(StoreError::NotFound { what: "conversation" })?;
+        if is_adopted(&mut transaction, &conversation_id, command).await? {
+            return Ok(Adopted { conversation_id, is_new: false });
+        }
+        let now = now_ms();
+        for message in &command.in_reply_to {
+            mark_answered(&mut transaction, &conversation_id, message, &command.outbox_id, now).await?;
+        }
+        if !command.body.expose().is_empty() {
+            let reply = Reply {
+                conversation_id: conversation_id.clone(),
+                answers: Vec::new(),
+                body: command.body.clone(),
+                author: command.author.clone(),
+                kind: ReplyKind::Command,
+                memories: BTreeMap::new(),
+                traceparent: command.traceparent.clone(),
+            };
+            say(&mut transaction, &reply, &command.outbox_id, now).await?;
+        }
+        sqlx::query("UPDATE conversation SET updated_at = $2 WHERE id = $1")
+            .bind(&conversation_id)
+            .bind(now)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(Adopted { conversation_id, is_new: true })
+    }
+}
+
+/// Whether the very same command was adopted before.
+async fn is_adopted(
+    transaction: &mut Transaction<'_, Sqlite>,
+    conversation_id: &str,
+    command: &NewCommand,
+) -> Result<bool, StoreError> {
+    let row: Option<(String, String)> = sqlx::query_as("SELECT conversation_id, body FROM outbox WHERE id = $1")
+        .bind(&command.outbox_id)
+        .fetch_optional(&mut **transaction)
+        .await?;
+    let marked: Vec<(String, Option<String>)> =
+        sqlx::query_as("SELECT conversation_id, external_id FROM message WHERE answered_by = $1")
+            .bind(&command.outbox_id)
+            .fetch_all(&mut **transaction)
+            .await?;
+    let body = command.body.expose();
+    let is_known = row.is_some() || !marked.is_empty();
+    let said_the_same = match &row {
+        Some((conversation, said)) => conversation == conversation_id && said == body,
+        None => body.is_empty(),
+    };
+    // Messages that an operator has had treated again are not marked any more.
+    let answered_the_same = marked.iter().all(|(conversation, message)| {
+        conversation == conversation_id && message.as_ref().is_some_and(|message| command.in_reply_to.contains(message))
+    });
+    if is_known && !(said_the_same && answered_the_same) {
+        return Err(StoreError::CommandReused);
+    }
+    Ok(is_known)
+}
+
+async fn mark_answered(
+    transaction: &mut Transaction<'_, Sqlite>,
+    conversation_id: &str,
+    message: &str,
+    outbox_id: &str,
+    now: i64,
+) -> Result<(), StoreError> {
+    let marked = sqlx::query(
+        "UPDATE message SET answer = 'answered', answered_by = $3, updated_at = $4
+         WHERE conversation_id = $1 AND external_id = $2 AND answer = 'waiting'",
+    )
+    .bind(conversation_id)
+    .bind(message)
+    .bind(outbox_id)
+    .bind(now)
+    .execute(&mut **transaction)
+    .await?;
+    if marked.rows_affected() == 1 {
+        return Ok(());
+    }
+    let known: Option<i64> = sqlx::query_scalar(
+        "SELECT 1 FROM message WHERE conversation_id = $1 AND external_id = $2 AND direction = 'in'",
+    )
+    .bind(conversation_id)
+    .bind(message)
+    .fetch_optional(&mut **transaction)
+    .await?;
+    Err(if known.is_some() { StoreError::AlreadyAnswered } else { StoreError::NotFound { what: "message" } })
+}

@@ -1,0 +1,108 @@
+//! Commands in: each becomes a row of the outbox before it is accepted.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::StatusCode;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+use trunkline_core::event::{SEND_MESSAGE, SendMessage};
+use trunkline_core::{Envelope, Pii};
+use trunkline_store::NewCommand;
+
+use super::failure::Failure;
+use super::{BusApi, codes};
+use crate::pipeline::{EgressCommand, publish};
+
+/// The longest `id`, `source`, name of a conversation and name of a message, in bytes.
+const MAX_WORD_BYTES: usize = 200;
+/// Messages that one command may answer.
+const MAX_ANSWERED: usize = 50;
+
+/// What became of a command.
+#[derive(Serialize)]
+pub(super) struct Accepted {
+    /// The row of the outbox.
+    outbox_id: String,
+    /// False if the same command was accepted before.
+    new: bool,
+}
+
+/// `POST /api/v1/bus/egress`: accepts a `message.send.v1`. 202 says that it is on disk and will be carried out once.
+pub(super) async fn accept(
+    State(api): State<Arc<BusApi>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<Accepted>), Failure> {
+    let body = body.map_err(|rejection| Failure(rejection.status(), codes::BAD_REQUEST, rejection.body_text()))?;
+    let envelope = Envelope::from_json(&body)?;
+    let send = checked(&api, &envelope)?;
+    let outbox_id = outbox_id(&envelope);
+    let command = NewCommand {
+        outbox_id: outbox_id.clone(),
+        connector: send.connector.clone(),
+        conversation: send.conversation.clone(),
+        in_reply_to: send.in_reply_to.clone(),
+        body: Pii::new(send.text.clone()),
+        author: envelope.source,
+        traceparent: envelope.traceparent,
+    };
+    let adopted = api.context.store.adopt(&command).await?;
+    api.context.live.changed(&adopted.conversation_id);
+    if adopted.is_new && !send.text.is_empty() {
+        let send = SendMessage { outbox_id: outbox_id.clone(), in_reply_to: Vec::new(), ..send };
+        if let Err(error) = publish(&api.context, EgressCommand { send, traceparent: command.traceparent }).await {
+            // It is in the outbox: the relay's next sweep publishes it.
+            tracing::warn!(error.code = error.code(), "a command waits for the bus");
+        }
+    }
+    Ok((StatusCode::ACCEPTED, Json(Accepted { outbox_id, new: adopted.is_new })))
+}
+
+fn checked(api: &BusApi, envelope: &Envelope) -> Result<SendMessage, Failure> {
+    let no_command = |why: String| Failure(StatusCode::BAD_REQUEST, codes::NOT_A_COMMAND, why);
+    if envelope.kind != SEND_MESSAGE {
+        return Err(no_command(format!("type: must be {SEND_MESSAGE}")));
+    }
+    let mut send: SendMessage = envelope.data()?;
+    if !send.outbox_id.is_empty() {
+        return Err(no_command("data.outbox_id: is the gateway's to give; leave it out".to_owned()));
+    }
+    let words = [("id", &envelope.id), ("source", &envelope.source), ("data.conversation", &send.conversation)];
+    for (what, word) in words.into_iter().chain(send.in_reply_to.iter().map(|word| ("data.in_reply_to", word))) {
+        if word.is_empty() || word.len() > MAX_WORD_BYTES {
+            return Err(Failure::bad(format!("{what}: must have 1 to {MAX_WORD_BYTES} bytes")));
+        }
+    }
+    if send.in_reply_to.len() > MAX_ANSWERED {
+        return Err(Failure::bad(format!("data.in_reply_to: names more than {MAX_ANSWERED} messages")));
+    }
+    send.in_reply_to.sort_unstable();
+    send.in_reply_to.dedup();
+    if send.text.trim().is_empty() {
+        send.text.clear();
+        if send.in_reply_to.is_empty() {
+            let why = "data.text: is blank, and data.in_reply_to names no message that is answered by that";
+            return Err(Failure(StatusCode::BAD_REQUEST, codes::NOTHING_TO_SAY, why.to_owned()));
+        }
+    }
+    let Some(connector) = api.context.connectors.named(&send.connector) else {
+        let why = "data.connector: this gateway has no connector of that name; use the source of the text's envelope";
+        return Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, codes::UNKNOWN_CONNECTOR, why.to_owned()));
+    };
+    let most = connector.max_text_chars();
+    if send.text.chars().count() > most {
+        let why = format!("data.text: has more than {most} characters, which is what one message takes");
+        return Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, codes::TEXT_TOO_LONG, why));
+    }
+    Ok(send)
+}
+
+/// The same for the same `source` and `id`, which is what makes two CloudEvents one.
+fn outbox_id(envelope: &Envelope) -> String {
+    let digest: [u8; 32] = Sha256::digest(format!("{}\0{}", envelope.source, envelope.id)).into();
+    let head = digest.iter().take(16).fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
+    format!("command-{head:032x}")
+}
