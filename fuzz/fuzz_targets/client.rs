@@ -17,7 +17,7 @@ use trunkline_proto::twilsock::client::{MAX_IN_FLIGHT, MAX_QUEUED};
 use trunkline_proto::twilsock::{ClientFrame, ClientMessage, HttpStatus, Reply, ServerMessage, Status, TokenText};
 
 /// Steps of one run.
-const MAX_STEPS: usize = 2000;
+const MAX_STEPS: usize = 300;
 
 /// What the client may want to do after one step: tell each event of a notification in several ways, answer everything
 /// that waits, and ask as much as it may.

@@ -5,6 +5,7 @@
 //! calls the agent are in the figure, so the truth is somewhat better.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -46,8 +47,15 @@ struct Calls {
 
 type Shared = Arc<Mutex<Calls>>;
 
-/// Texts, and how long each took until the agent was called with it.
-pub(super) async fn measure(world: &World, texts: u32) -> Result<Latencies, String> {
+/// How long texts took until the agent was called with them.
+pub(super) struct Called {
+    /// The first of each person: the gateway learns of their conversation and reads what was said before.
+    pub(super) first: Latencies,
+    pub(super) later: Latencies,
+}
+
+/// Has everybody text once, and then `texts` times in turn.
+pub(super) async fn measure(world: &World, texts: u32) -> Result<Called, String> {
     let people: Vec<String> = (0..PEOPLE).map(|number| format!("+1555030{number:04}")).collect();
     let roster = |person: &String| {
         let address = ("MessagingBinding.Address", person.clone());
@@ -70,12 +78,14 @@ pub(super) async fn measure(world: &World, texts: u32) -> Result<Latencies, Stri
     let gateway = gateway(world, &folder, &listen, &format!("http://{model}/v1"))?;
     until_ready(&world.http, &format!("http://{listen}/readyz")).await?;
     until_in_conversations(world, &listen).await?;
-    send_all(world, &people, texts, &calls).await?;
-    let latencies = until_called(&calls, texts).await;
+    send_all(world, &people, 0..PEOPLE, &calls).await?;
+    let first = until_called(&calls).await?;
+    send_all(world, &people, PEOPLE..PEOPLE.saturating_add(texts), &calls).await?;
+    let later = until_called(&calls).await?;
     drop(gateway);
     stop.cancel();
     tasks.wait().await;
-    latencies
+    Ok(Called { first, later })
 }
 
 fn gateway(world: &World, folder: &Folder, listen: &str, model: &str) -> Result<Server, String> {
@@ -121,9 +131,9 @@ async fn until_in_conversations(world: &World, listen: &str) -> Result<(), Strin
 }
 
 /// Sends at an even rate, whatever the calls do.
-async fn send_all(world: &World, people: &[String], texts: u32, calls: &Shared) -> Result<(), String> {
+async fn send_all(world: &World, people: &[String], texts: Range<u32>, calls: &Shared) -> Result<(), String> {
     let mut ticks = tokio::time::interval(Duration::from_secs(1) / RATE);
-    for (number, person) in (0..texts).zip(people.iter().cycle()) {
+    for (number, person) in texts.zip(people.iter().cycle()) {
         ticks.tick().await;
         let body = format!("text {number}");
         let text = json!({ "from": person, "body": body, "channel": "sms" });
@@ -137,16 +147,17 @@ async fn send_all(world: &World, people: &[String], texts: u32, calls: &Shared) 
     Ok(())
 }
 
-async fn until_called(calls: &Shared, texts: u32) -> Result<Latencies, String> {
+/// Waits until the agent was called for every text, and takes how long that was.
+async fn until_called(calls: &Shared) -> Result<Latencies, String> {
     let deadline = Instant::now() + PATIENCE;
     while !lock(calls).waiting.is_empty() && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let calls = lock(calls);
+    let mut calls = lock(calls);
     if !calls.waiting.is_empty() {
-        return Err(format!("the agent was not called for {} of {texts} texts", calls.waiting.len()));
+        return Err(format!("the agent was not called for {} texts", calls.waiting.len()));
     }
-    Ok(Latencies::new(calls.took.clone()))
+    Ok(Latencies::new(std::mem::take(&mut calls.took)))
 }
 
 /// The agent is called: its last message is the text.

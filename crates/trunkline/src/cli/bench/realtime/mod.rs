@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use self::called::Called;
 use self::crowd::{Crowd, identities};
 use self::messages::Messages;
 use self::world::World;
 use super::RealtimeArgs;
 use super::child::{Server, THIS, memory_kib};
-use super::report::{Latencies, kib_to_mib};
+use super::report::kib_to_mib;
 use crate::cli::{print, say};
 
 /// What clients that are open cost.
@@ -72,7 +73,7 @@ pub(super) async fn run(args: &RealtimeArgs) -> Result<(), String> {
     if lost > 0 { Err(format!("{lost} messages did not come")) } else { Ok(()) }
 }
 
-fn tell(args: &RealtimeArgs, opened: &Opened, messages: &Messages, called: Option<&Latencies>, losses: u64) {
+fn tell(args: &RealtimeArgs, opened: &Opened, messages: &Messages, called: Option<&Called>, losses: u64) {
     let Opened { took, before_kib, after_kib, emulator_kib } = opened;
     let clients = f64::from(args.identities / 2 * 2);
     let grown = kib_to_mib(after_kib.saturating_sub(*before_kib));
@@ -115,12 +116,18 @@ fn tell(args: &RealtimeArgs, opened: &Opened, messages: &Messages, called: Optio
     ));
     let emulator = messages.emulator_cpu.map(|cpu| format!(", emulator {cpu:.2}")).unwrap_or_default();
     print(&format!("CPU meanwhile               clients {:.2}{emulator}", messages.cpu));
-    if let Some(called) = called {
+    if let Some(Called { first, later }) = called {
         print(&format!(
             "text to call of the agent   {:.2} ms median, {:.2} ms p99 over {} texts  (aim: p99 under 5 ms)",
-            called.percentile_ms(0.5),
-            called.percentile_ms(0.99),
-            called.count()
+            later.percentile_ms(0.5),
+            later.percentile_ms(0.99),
+            later.count()
+        ));
+        print(&format!(
+            "the first of each person    {:.2} ms median, {:.2} ms at most over {} texts",
+            first.percentile_ms(0.5),
+            first.percentile_ms(1.0),
+            first.count()
         ));
     }
 }
@@ -129,7 +136,7 @@ fn as_json(
     args: &RealtimeArgs,
     opened: &Opened,
     messages: &Messages,
-    called: Option<&Latencies>,
+    called: Option<&Called>,
     losses: u64,
 ) -> serde_json::Value {
     json!({
@@ -147,7 +154,8 @@ fn as_json(
             "cpu": messages.cpu, "emulator_cpu": messages.emulator_cpu,
         },
         "agent_called": called.map(|called| json!({
-            "texts": called.count(), "median_ms": called.percentile_ms(0.5), "p99_ms": called.percentile_ms(0.99),
+            "texts": called.later.count(), "median_ms": called.later.percentile_ms(0.5),
+            "p99_ms": called.later.percentile_ms(0.99), "first_median_ms": called.first.percentile_ms(0.5),
         })),
     })
 }
