@@ -100,6 +100,9 @@ impl TwilioMessaging {
         if !is_ours || message.media_sid.is_some() || client.snapshot().state != ConnectionState::Connected {
             return None;
         }
+        if let Err(error) = self.rest.permit_message().await {
+            return Some(Err(failed(Operation::SendMessage, error)));
+        }
         let said = realtime::NewMessage {
             body: message.body.clone(),
             attributes: message.attributes.clone(),

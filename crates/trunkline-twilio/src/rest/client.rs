@@ -138,6 +138,11 @@ impl RestClient {
         decode(&self.execute(call).await?)
     }
 
+    /// Waits until the sender's rate allows a message that goes another way than by this client.
+    pub(crate) async fn permit_message(&self) -> Result<(), RestError> {
+        self.shared.rate.permit(Instant::now() + self.shared.config.operation_timeout).await
+    }
+
     /// Makes a request that creates a message, as soon as the sender's rate allows.
     pub(super) async fn fetch_at_rate<T: DeserializeOwned>(&self, call: Call) -> Result<T, RestError> {
         let deadline = Instant::now() + self.config().operation_timeout;

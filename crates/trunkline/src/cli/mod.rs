@@ -38,7 +38,7 @@ enum Command {
     /// What could not be dealt with and waits for you
     #[command(subcommand)]
     Dlq(DlqCommand),
-    /// Measures this machine: what a webhook costs, how fast a text is answered
+    /// Measures this machine: what a webhook costs, how fast a text is answered, what sockets cost
     #[command(subcommand)]
     Bench(bench::BenchCommand),
 }

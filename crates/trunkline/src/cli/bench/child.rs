@@ -32,25 +32,38 @@ impl Server {
         command.spawn().map(Self).map_err(|error| format!("the server cannot be started: {error}"))
     }
 
-    /// Processor time it has used so far, in user and kernel mode (`/proc/PID/stat`, fields 14 and 15).
+    /// Processor time it has used so far, in user and kernel mode.
     pub(super) fn cpu(&self) -> Result<Duration, String> {
-        let stat = self.proc("stat")?;
-        let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-        Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+        cpu(&self.0.id().to_string())
     }
 
-    /// Memory that it holds now, in KiB (`VmRSS`).
+    /// Memory that it holds now, in KiB.
     pub(super) fn memory_kib(&self) -> Result<u64, String> {
-        let status = self.proc("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-        line.split_whitespace().next().and_then(|number| number.parse().ok()).ok_or_else(|| "no VmRSS".to_owned())
+        memory_kib(&self.0.id().to_string())
     }
+}
 
-    fn proc(&self, file: &str) -> Result<String, String> {
-        let path = format!("/proc/{}/{file}", self.0.id());
-        fs::read_to_string(&path).map_err(|error| format!("{path} cannot be read: {error}"))
-    }
+/// This process, for [`cpu`] and [`memory_kib`].
+pub(super) const THIS: &str = "self";
+
+/// Processor time that a process has used so far, in user and kernel mode (`/proc/PID/stat`, fields 14 and 15).
+pub(super) fn cpu(process: &str) -> Result<Duration, String> {
+    let stat = proc(process, "stat")?;
+    let fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks: u64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Ok(Duration::from_millis(ticks * 1000 / TICKS_PER_SECOND))
+}
+
+/// Memory that a process holds now, in KiB (`VmRSS`).
+pub(super) fn memory_kib(process: &str) -> Result<u64, String> {
+    let status = proc(process, "status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.split_whitespace().next().and_then(|number| number.parse().ok()).ok_or_else(|| "no VmRSS".to_owned())
+}
+
+fn proc(process: &str, file: &str) -> Result<String, String> {
+    let path = format!("/proc/{process}/{file}");
+    fs::read_to_string(&path).map_err(|error| format!("{path} cannot be read: {error}"))
 }
 
 impl Drop for Server {

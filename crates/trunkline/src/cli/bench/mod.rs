@@ -5,6 +5,7 @@
 
 mod child;
 mod null_bus;
+mod realtime;
 mod report;
 mod target;
 mod texts;
@@ -24,6 +25,8 @@ pub(super) enum BenchCommand {
     Webhooks(WebhookArgs),
     /// From a person's text to the answer on their phone, through gateway and emulator
     Texts(TextArgs),
+    /// Many clients with a socket: memory, messages, and how soon an agent is called
+    Realtime(RealtimeArgs),
     /// The server that `webhooks` puts under load
     #[command(hide = true)]
     Target(TargetArgs),
@@ -59,6 +62,34 @@ pub(super) struct TextArgs {
 }
 
 #[derive(Args)]
+pub(super) struct RealtimeArgs {
+    /// Clients that are connected at once; two share each conversation
+    #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u32).range(2..=4000))]
+    identities: u32,
+    /// Conversations of each client
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=50))]
+    conversations: u32,
+    /// Clients that receive messages, each from the one that shares its conversations; at most half of all
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=2000))]
+    receivers: u32,
+    /// Messages a second, over all receivers
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=20_000))]
+    rate: u32,
+    /// Seconds of messages
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=120))]
+    seconds: u32,
+    /// Texts of which it is measured when the agent is called; 0 for none
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    texts: u32,
+    /// An emulator on this machine to use, in place of one of its own (`http://127.0.0.1:8090`)
+    #[arg(long, value_name = "URL")]
+    emulator: Option<String>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
 pub(super) struct TargetArgs {
     /// What becomes of a verified webhook
     #[arg(long)]
@@ -87,6 +118,7 @@ pub(super) fn run(command: BenchCommand) -> ExitCode {
         BenchCommand::Target(args) => target::run(&args),
         BenchCommand::Webhooks(args) => report(|| async move { webhooks::run(&args).await }),
         BenchCommand::Texts(args) => report(|| async move { texts::run(&args).await }),
+        BenchCommand::Realtime(args) => report(|| async move { realtime::run(&args).await }),
     }
 }
 

@@ -38,3 +38,9 @@ pub(super) fn ratio(a: f64, b: f64) -> f64 {
 pub(super) const fn figure(count: usize) -> f64 {
     count as f64
 }
+
+/// Memory, for people.
+#[expect(clippy::cast_precision_loss, reason = "memory sizes are far below 2^52 KiB")]
+pub(super) const fn kib_to_mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}

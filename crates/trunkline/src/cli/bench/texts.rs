@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 
 use super::TextArgs;
 use super::child::{Folder, Server, free_port};
-use super::report::{Latencies, figure};
+use super::report::{Latencies, figure, kib_to_mib};
 use crate::cli::{print, say};
 
 const START_PATIENCE: Duration = Duration::from_secs(20);
@@ -86,16 +86,11 @@ pub(super) async fn run(args: &TextArgs) -> Result<(), String> {
     Ok(())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "memory sizes are far below 2^52 KiB")]
-const fn kib_to_mib(kib: u64) -> f64 {
-    kib as f64 / 1024.0
-}
-
 fn lock(phone: &Mutex<Phone>) -> std::sync::MutexGuard<'_, Phone> {
     phone.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn until_ready(client: &reqwest::Client, url: &str) -> Result<(), String> {
+pub(super) async fn until_ready(client: &reqwest::Client, url: &str) -> Result<(), String> {
     let deadline = Instant::now() + START_PATIENCE;
     while Instant::now() < deadline {
         if client.get(url).send().await.is_ok_and(|answer| answer.status().is_success()) {
