@@ -121,8 +121,10 @@ async fn until_in_conversations(world: &World, listen: &str) -> Result<(), Strin
             Ok(answer) => answer.json().await.unwrap_or_default(),
             Err(_) => Value::Null,
         };
-        let open = connector.pointer("/realtime/open_conversations").and_then(Value::as_u64);
-        if open.is_some_and(|open| open >= u64::from(PEOPLE)) {
+        let count = |name: &str| connector.pointer(&format!("/realtime/{name}")).and_then(Value::as_u64);
+        let are_open = count("open_conversations").is_some_and(|open| open >= u64::from(PEOPLE));
+        // A text that comes before its subscription is confirmed waits for that.
+        if are_open && count("confirmed_subscriptions") == count("subscriptions") {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
