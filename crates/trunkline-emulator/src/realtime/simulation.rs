@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::Instant;
@@ -24,6 +25,9 @@ use self::world::World;
 
 /// How long a session lasts, in virtual time: cuts, silences and waits included.
 const SESSION: Duration = Duration::from_secs(110);
+
+/// Requests gather for a few milliseconds before a subscription is asked for.
+const AT_ONCE_MS: i128 = 100;
 
 fn in_virtual_time<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
@@ -127,6 +131,25 @@ fn cut_anywhere_nothing_is_lost_and_nothing_comes_twice_3() {
 #[test]
 fn cut_anywhere_nothing_is_lost_and_nothing_comes_twice_4() {
     cut_anywhere(750..1000);
+}
+
+#[test]
+fn over_a_whole_wire_everything_is_told_at_once() {
+    for seed in 0..300 {
+        in_virtual_time(async {
+            let mut random = StdRng::seed_from_u64(seed);
+            let world = World::start(seed);
+            let mut peer = Peer::new(Vec::new(), random.random());
+            peer.play(&world, Script::random(&mut random), Instant::now() + Duration::from_secs(30)).await;
+            check(&world, &peer).await.unwrap_or_else(|problem| panic!("seed {seed}: {problem}"));
+            for (at, event) in &peer.events {
+                let Event::MessageAdded(message) = event else { continue };
+                let made: Timestamp = message.data.timestamp.as_deref().unwrap().parse().unwrap();
+                let late = at.duration_since(made).as_millis();
+                assert!(late <= AT_ONCE_MS, "seed {seed}: message {} came {late} ms late", message.data.index);
+            }
+        });
+    }
 }
 
 #[test]

@@ -157,8 +157,11 @@ impl Driver {
         }
     }
 
-    fn received(&mut self, mut received: Result<Bytes, String>) {
-        for _ in 0..READ_AT_ONCE {
+    /// Hands a message to the machine, and those that are there already, up to a bound.
+    fn received(&mut self, first: Result<Bytes, String>) {
+        let mut next = Some(first);
+        let mut count = 0;
+        while let Some(received) = next {
             match received {
                 Ok(bytes) => self.client.received(self.began.elapsed(), &bytes),
                 Err(reason) => {
@@ -166,10 +169,10 @@ impl Driver {
                     return self.client.closed(self.began.elapsed(), &reason);
                 }
             }
-            match self.socket.as_mut().and_then(Socket::receive_now) {
-                Some(next) => received = next,
-                None => return,
-            }
+            count += 1;
+            // What is taken from the socket is handed on: at the bound nothing more is taken.
+            let socket = self.socket.as_mut().filter(|_| count < READ_AT_ONCE);
+            next = socket.and_then(Socket::receive_now);
         }
     }
 

@@ -244,3 +244,26 @@ async fn a_wrong_token_is_told_and_tried_again() {
     client.stop().await;
     world.emulator.shutdown().await;
 }
+
+#[tokio::test]
+async fn more_than_is_read_at_once_is_read_whole() {
+    let world = World::start().await;
+    let mut conversations = Vec::new();
+    for _ in 0..50 {
+        conversations.push(world.conversation(&["ada", "bot"]).await);
+    }
+    let (client, mut events) = world.client(tokens(&world.emulator, "bot"));
+    initialized(&mut events).await;
+    // The outcomes of 151 subscriptions come at once, and so do the texts.
+    wait_until(async || client.snapshot().confirmed_subscriptions == 151).await;
+    for number in 0..4 {
+        let texts = conversations.iter().map(|conversation| async { world.say(conversation, "ada", "hello").await });
+        futures_util::future::join_all(texts).await;
+        for _ in 0..conversations.len() {
+            assert_eq!(message(&mut events).await.data.index, number);
+        }
+    }
+    assert_eq!(client.snapshot().counters.losses, 0);
+    client.stop().await;
+    world.emulator.shutdown().await;
+}
