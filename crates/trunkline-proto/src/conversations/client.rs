@@ -368,7 +368,7 @@ impl Client {
                     self.go_on_starting(now);
                 }
                 Heard::Gone(Object::Document(key) | Object::Messages(key) | Object::Roster(key)) => {
-                    self.reopen(now, key);
+                    self.reopen(key);
                 }
             }
         }

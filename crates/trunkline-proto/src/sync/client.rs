@@ -119,6 +119,14 @@ impl<T: Copy> Subscriptions<T> {
         }
     }
 
+    /// Forgets an object that is going to be followed anew. The server is not told: a cancellation could overtake what
+    /// is asked for next.
+    pub fn forget(&mut self, sid: &str) {
+        if let Some(followed) = self.objects.remove(sid) {
+            self.settle(followed.phase);
+        }
+    }
+
     /// How many objects are followed, and how many of them are established.
     pub fn count(&self) -> (usize, usize) {
         let established = self.objects.values().filter(|followed| followed.phase == Phase::Established).count();

@@ -47,7 +47,7 @@ impl Client {
     }
 
     /// Something of the conversation cannot be followed any more: it is opened anew, from what is known of it.
-    pub(super) fn reopen(&mut self, now: Duration, key: Key) {
+    pub(super) fn reopen(&mut self, key: Key) {
         let Some(conversation) = self.conversations.get_mut(&key) else { return };
         if conversation.stage != Stage::Open {
             return;
@@ -56,7 +56,7 @@ impl Client {
         conversation.is_reopened = true;
         let sids: Vec<Box<str>> = conversation.take_objects().collect();
         for sid in sids {
-            self.subscriptions.leave(now, &sid);
+            self.subscriptions.forget(&sid);
         }
         self.to_open.push_back(key);
     }
