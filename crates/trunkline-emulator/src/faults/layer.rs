@@ -11,7 +11,7 @@ use http::header::RETRY_AFTER;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::ApiError;
+use super::StatusPlan;
 use crate::rest::Problem;
 use crate::server::App;
 
@@ -32,18 +32,21 @@ pub(crate) async fn inject(State(app): State<App>, request: Request, next: Next)
         return cut(connection).await;
     }
     super::pause(plan.delay).await;
-    if let Some((status, code, retry_after)) = plan.status {
-        let problem = ApiError { status, code, message: "A fault that was asked for".into() };
-        let mut response = Problem(problem).into_response();
-        if let Some(after) = retry_after {
-            // Whole seconds, as the header wants them.
-            let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        return response;
+    if let Some(status) = plan.status.filter(|status| !status.after) {
+        return failed(status);
     }
     let response = next.run(request).await;
-    if plan.drop_after { cut(connection).await } else { response }
+    if plan.drop_after { cut(connection).await } else { plan.status.map_or(response, failed) }
+}
+
+fn failed(plan: StatusPlan) -> Response {
+    let mut response = Problem(plan.problem()).into_response();
+    if let Some(after) = plan.retry_after {
+        // Whole seconds, as the header wants them.
+        let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 /// Closes the connection; the request that waits here ends with it.

@@ -15,6 +15,7 @@ use serde::Serialize;
 
 pub(crate) use self::layer::{Connection, inject};
 pub(crate) use self::rule::{Fault, Rule};
+use crate::error::ApiError;
 use crate::state::events::EventType;
 
 /// The faults that are set.
@@ -62,8 +63,25 @@ pub(crate) struct RequestPlan {
     pub(crate) drop_before: bool,
     pub(crate) drop_after: bool,
     pub(crate) delay: Duration,
-    /// Status, Twilio's code, and `Retry-After`.
-    pub(crate) status: Option<(u16, u32, Option<Duration>)>,
+    pub(crate) status: Option<StatusPlan>,
+}
+
+/// The status that a request gets instead of its own answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StatusPlan {
+    status: u16,
+    /// Twilio's.
+    code: u32,
+    /// What `Retry-After` says.
+    pub(crate) retry_after: Option<Duration>,
+    /// The request is carried out first.
+    pub(crate) after: bool,
+}
+
+impl StatusPlan {
+    pub(crate) fn problem(self) -> ApiError {
+        ApiError { status: self.status, code: self.code, message: "A fault that was asked for".into() }
+    }
 }
 
 /// What happens to a message to a socket.
@@ -132,9 +150,10 @@ impl Faults {
                 Fault::DropBefore => plan.drop_before = true,
                 Fault::DropAfter => plan.drop_after = true,
                 Fault::Latency { ms } => plan.delay = plan.delay.saturating_add(Duration::from_millis(ms)),
-                Fault::Status { status, code, retry_after_ms } => {
+                Fault::Status { status, after, code, retry_after_ms } => {
                     let code = code.unwrap_or(if status == 429 { 20429 } else { 20500 });
-                    plan.status = Some((status, code, retry_after_ms.map(Duration::from_millis)));
+                    let retry_after = retry_after_ms.map(Duration::from_millis);
+                    plan.status = Some(StatusPlan { status, code, retry_after, after });
                 }
                 _ => {}
             }
@@ -276,6 +295,7 @@ mod tests {
         faults.add(rule(r#"{"fault":{"kind":"status","status":429,"retry_after_ms":1500}}"#)).unwrap();
         let plan = faults.request("GET", "/v1/Services");
         assert_eq!(plan.delay, Duration::from_millis(12));
-        assert_eq!(plan.status, Some((429, 20429, Some(Duration::from_millis(1500)))));
+        let retry_after = Some(Duration::from_millis(1500));
+        assert_eq!(plan.status, Some(StatusPlan { status: 429, code: 20429, retry_after, after: false }));
     }
 }

@@ -56,9 +56,12 @@ pub(crate) enum Fault {
     DropBefore,
     /// The request is carried out and the connection closes without an answer.
     DropAfter,
-    /// Nothing is done and the answer has this status.
+    /// The answer has this status; nothing is done, unless it strikes `after`.
     Status {
         status: u16,
+        /// The request is carried out all the same, and its own answer is lost.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        after: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         code: Option<u32>,
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -96,11 +96,12 @@ pub(super) async fn answer(app: &App, client: &Client, request: &HttpRequest, bo
         return None;
     }
     crate::faults::pause(plan.delay).await;
-    let reply = match (plan.status, Request::decode(request, body)) {
-        (Some((status, code, _)), _) => Err(ApiError { status, code, message: "A fault that was asked for".into() }),
+    let reply = match (plan.status.filter(|status| !status.after), Request::decode(request, body)) {
+        (Some(status), _) => Err(status.problem()),
         (None, Ok(request)) => route(app, client, &request).await,
         (None, Err(problem)) => Err(problem),
     };
+    let reply = plan.status.map_or(reply, |status| Err(status.problem()));
     (!plan.drop_after).then(|| written(reply))
 }
 

@@ -83,6 +83,23 @@ async fn a_status_does_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_status_may_strike_after_the_effect() {
+    let world = World::start().await;
+    let conversation = world.conversation().await;
+    let fault = json!({"kind": "status", "status": 504, "after": true, "retry_after_ms": 2000});
+    world.fault(json!({"match": {"method": "POST"}, "count": 1, "fault": fault})).await;
+    let request = world.request(Method::POST, &format!("{conversation}/Messages")).form(&[("Body", "x")]);
+    let late = request.send().await.unwrap();
+    assert_eq!((late.status(), late.headers()["retry-after"].to_str().unwrap()), (StatusCode::GATEWAY_TIMEOUT, "2"));
+    assert_eq!(late.json::<Value>().await.unwrap()["code"], 20500);
+    assert_eq!(messages(&world, &conversation).await, 1);
+    let faults = world.control(Method::GET, "/faults", Value::Null).await.body;
+    assert_eq!(faults["faults"][0]["fault"], fault);
+    world.create(&format!("{conversation}/Messages"), &[("Body", "y")]).await;
+    assert_eq!(messages(&world, &conversation).await, 2);
+}
+
+#[tokio::test]
 async fn latency_is_waited_for() {
     let world = World::start().await;
     world.fault(json!({"fault": {"kind": "latency", "ms": 120}})).await;

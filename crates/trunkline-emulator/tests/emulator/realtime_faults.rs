@@ -125,6 +125,11 @@ async fn requests_inside_a_socket_fail_like_those_of_rest() {
     alice.ask("POST", &path, &json!({"body": "unknown"})).await;
     assert_eq!(alice.heard().await, Heard::End);
     assert_eq!(sent().await, 1);
+    // It was carried out, and the answer says that it failed.
+    world.fault(json!({"match": matches, "count": 1, "fault": {"kind": "status", "status": 504, "after": true}})).await;
+    let mut alice = Socket::connect(&world, "alice").await;
+    assert_eq!(alice.request("POST", &path, json!({"body": "unknown too"})).await.0, 504);
+    assert_eq!(sent().await, 2);
     // A rule that names no path is for REST.
     world.fault(json!({"count": 1, "fault": {"kind": "status", "status": 500}})).await;
     let mut alice = Socket::connect(&world, "alice").await;
