@@ -260,7 +260,9 @@ async fn statuses_say_whether_to_ask_again() {
         ("401 Unauthorized", "agent.refused", Retry::No),
         (redirect.as_str(), "agent.refused", Retry::No),
         ("429 Too Many Requests\r\nretry-after: 7", "agent.unavailable", after(7)),
-        ("503 Service Unavailable\r\nretry-after: 99999999", "agent.unavailable", after(300)),
+        ("503 Service Unavailable\r\nretry-after: 30", "agent.unavailable", after(30)),
+        ("503 Service Unavailable\r\nretry-after: 31", "agent.unavailable", after(30)),
+        ("503 Service Unavailable\r\nretry-after: 99999999", "agent.unavailable", after(30)),
         ("503 Service Unavailable\r\nretry-after: soon", "agent.unavailable", after(0)),
         ("500 Internal Server Error", "agent.unavailable", after(0)),
     ];

@@ -22,8 +22,8 @@ use answer::Patience;
 
 /// How long to wait for a connection to the agent.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// An agent is left alone for at most this long, whatever it asks for.
-const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
+/// An agent is left alone for at most this long, whatever it asks for: its conversation waits meanwhile, at every try.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 /// A shared secret has at least this many characters.
 const MIN_SECRET_LEN: usize = 16;
 
