@@ -41,7 +41,7 @@ use crate::edge::from_twilio::SOURCE;
 use crate::edge::{Readiness, Warnings, WebhookEdge, health_routes, webhook_routes};
 use crate::live::Live;
 use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender, Typing};
-use crate::realtime::{Joining, Listener, Participation};
+use crate::realtime::{Joining, Listener, PARTICIPATION_CONSUMER, Participation};
 use crate::server::{Server, ServerError};
 use crate::telemetry::Telemetry;
 use crate::webchat::{self, Hub, WebChat, chat_routes};
@@ -215,6 +215,10 @@ impl Gateway {
         gateway.serve(server, router);
         if let Some(chat) = chat {
             gateway.chat(chat, &context);
+        }
+        if twilio.as_ref().is_none_or(|twilio| twilio.realtime.is_none()) {
+            // What an earlier run had not read would be kept for ever.
+            gateway.bus.forget(PARTICIPATION_CONSUMER).await?;
         }
         if let Some(twilio) = &mut twilio {
             if let Some(parts) = twilio.realtime.take() {

@@ -368,7 +368,7 @@ impl Client {
                     self.go_on_starting(now);
                 }
                 Heard::Gone(Object::Document(key) | Object::Messages(key) | Object::Roster(key)) => {
-                    self.reopen(key);
+                    self.reopen(now, key);
                 }
             }
         }
@@ -400,7 +400,13 @@ impl Client {
         }
     }
 
-    fn start_failed(&mut self, now: Duration) {
+    fn start_failed(&mut self, now: Duration, error: Option<&RequestError>) {
+        let reason = error.map_or_else(|| "the answer makes no sense".to_owned(), ToString::to_string);
+        self.last_error = Some(Loss {
+            code: "realtime.start",
+            reason: format!("the client's own objects cannot be opened: {reason}"),
+            twilio_code: None,
+        });
         let wait = MIN_START_RETRY.saturating_mul(1_u32.checked_shl(self.start_failures).unwrap_or(u32::MAX));
         self.start_failures = (self.start_failures + 1).min(30);
         self.start_retry = Some(now + wait.min(MAX_START_RETRY));
@@ -414,13 +420,14 @@ impl Client {
         outcome: Result<Answer, RequestError>,
     ) {
         match *purpose {
-            Purpose::Configuration => match outcome.ok().and_then(|answer| serde_json::from_slice(&answer.body).ok()) {
-                Some(configuration) => {
+            Purpose::Configuration => match outcome.as_ref().map(|answer| serde_json::from_slice(&answer.body).ok()) {
+                Ok(Some(configuration)) => {
                     self.configuration = Some(configuration);
                     self.start_failures = 0;
                     self.go_on_starting(now);
                 }
-                None => self.start_failed(now),
+                Ok(None) => self.start_failed(now, None),
+                Err(error) => self.start_failed(now, Some(error)),
             },
             Purpose::MyMap => self.my_map_opened(now, &outcome),
             Purpose::MyItems => self.my_items_came(now, &outcome),

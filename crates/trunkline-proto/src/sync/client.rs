@@ -26,6 +26,12 @@ pub const MAX_RETRY: Duration = Duration::from_mins(2);
 /// How long the outcome of a batch may take unless the server says otherwise.
 const USUAL_DELIVERY: Duration = Duration::from_secs(5);
 
+/// The bytes of all events that wait for replays; beyond that the object is asked for anew.
+pub const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
+
+/// The wait before an object is asked for again whose replay was interrupted and brought nothing.
+const NO_PROGRESS: Duration = Duration::from_secs(1);
+
 /// Live events of one object that wait for its replay; beyond that the object is asked for anew.
 pub const MAX_WAITING_EVENTS: usize = 1000;
 
@@ -47,6 +53,8 @@ pub struct Subscriptions<T> {
     delivery: Duration,
     correlation: u64,
     retried: usize,
+    /// The bytes of all events that wait.
+    waiting_bytes: usize,
 }
 
 #[derive(Debug)]
@@ -54,6 +62,8 @@ struct Followed<T> {
     what: T,
     kind: ObjectKind,
     last_event_id: u64,
+    /// The last event that was known when it was asked for.
+    asked_from: u64,
     phase: Phase,
     waiting: Vec<Event>,
 }
@@ -98,13 +108,23 @@ impl<T: Copy> Subscriptions<T> {
             delivery: USUAL_DELIVERY,
             correlation,
             retried: 0,
+            waiting_bytes: 0,
         }
     }
 
     /// Follows an object from its last event on.
     pub fn follow(&mut self, now: Duration, sid: &str, kind: ObjectKind, last_event_id: u64, what: T) {
-        let followed = Followed { what, kind, last_event_id, phase: Phase::Wanted, waiting: Vec::new() };
-        self.objects.insert(sid.into(), followed);
+        let followed = Followed {
+            what,
+            kind,
+            last_event_id,
+            asked_from: last_event_id,
+            phase: Phase::Wanted,
+            waiting: Vec::new(),
+        };
+        if let Some(before) = self.objects.insert(sid.into(), followed) {
+            self.unwait(&before.waiting);
+        }
         self.want(now, sid.into());
     }
 
@@ -114,6 +134,7 @@ impl<T: Copy> Subscriptions<T> {
             && followed.phase != Phase::Wanted
         {
             self.settle(followed.phase);
+            self.unwait(&followed.waiting);
             self.unwanted.push((sid, followed.kind));
             self.flush_by(now + GATHER);
         }
@@ -124,7 +145,14 @@ impl<T: Copy> Subscriptions<T> {
     pub fn forget(&mut self, sid: &str) {
         if let Some(followed) = self.objects.remove(sid) {
             self.settle(followed.phase);
+            self.unwait(&followed.waiting);
         }
+    }
+
+    /// These events wait no longer.
+    fn unwait(&mut self, events: &[Event]) {
+        let bytes: usize = events.iter().map(length).sum();
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
     }
 
     /// How many objects are followed, and how many of them are established.
@@ -149,6 +177,7 @@ impl<T: Copy> Subscriptions<T> {
         self.renew_at = None;
         self.is_renewal = false;
         self.retried = 0;
+        self.waiting_bytes = 0;
         self.wanted = self.objects.keys().cloned().collect();
         for followed in self.objects.values_mut() {
             followed.phase = Phase::Wanted;
@@ -178,6 +207,7 @@ impl<T: Copy> Subscriptions<T> {
                 continue;
             };
             followed.phase = Phase::Asked { correlation };
+            followed.asked_from = followed.last_event_id;
             requests.push(SubscriptionRequest {
                 object_sid: sid.into(),
                 object_type: followed.kind,
@@ -280,11 +310,15 @@ impl<T: Copy> Subscriptions<T> {
                 followed.last_event_id = followed.last_event_id.max(event.id);
                 heard.push(Heard::Event(followed.what, event));
             }
-        } else if followed.waiting.len() < MAX_WAITING_EVENTS {
+        } else if followed.waiting.len() < MAX_WAITING_EVENTS
+            && self.waiting_bytes + length(&event) <= MAX_WAITING_BYTES
+        {
+            self.waiting_bytes += length(&event);
             followed.waiting.push(event);
         } else {
             // The replay that is still to come has them too.
-            followed.waiting = Vec::new();
+            let dropped: usize = std::mem::take(&mut followed.waiting).iter().map(length).sum();
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(dropped);
             let phase = std::mem::replace(&mut followed.phase, Phase::Wanted);
             self.settle(phase);
             let sid = event.object_sid.into_boxed_str();
@@ -306,6 +340,8 @@ impl<T: Copy> Subscriptions<T> {
                 followed.last_event_id = followed.last_event_id.max(last_event_id);
                 let replayed = followed.last_event_id;
                 let mut waiting = std::mem::take(&mut followed.waiting);
+                let bytes: usize = waiting.iter().map(length).sum();
+                self.waiting_bytes = self.waiting_bytes.saturating_sub(bytes);
                 waiting.retain(|event| event.id > replayed);
                 waiting.sort_by_key(|event| event.id);
                 for event in waiting {
@@ -316,10 +352,13 @@ impl<T: Copy> Subscriptions<T> {
             Outcome::Established { replay_status: ReplayStatus::Interrupted, object_sid, .. }
             | Outcome::Canceled { object_sid } => {
                 followed.phase = Phase::Wanted;
-                self.want(now, object_sid.into());
+                let wait = if followed.last_event_id > followed.asked_from { GATHER } else { NO_PROGRESS };
+                self.wanted.push(object_sid.into());
+                self.flush_by(now + wait);
             }
             Outcome::Failed { status: 404, object_sid, .. } => {
                 if let Some(followed) = self.objects.remove(object_sid.as_str()) {
+                    self.unwait(&followed.waiting);
                     heard.push(Heard::Gone(followed.what));
                 }
             }
@@ -378,6 +417,20 @@ impl<T: Copy> Subscriptions<T> {
         self.flush_at = Some(self.flush_at.map_or(at, |flush_at| flush_at.min(at)));
     }
 }
+
+/// The bytes of an event that count.
+fn length(event: &Event) -> usize {
+    let data = match &event.change {
+        Change::ItemAdded(item) | Change::ItemUpdated(item) => Some(&item.data),
+        Change::ItemRemoved { data, .. } => data.as_ref(),
+        Change::DocumentUpdated { data } => Some(data),
+        Change::Removed => None,
+    };
+    EVENT_BYTES + data.map_or(0, |data| data.text().len())
+}
+
+/// What an event takes beside its data.
+const EVENT_BYTES: usize = 256;
 
 #[cfg(test)]
 mod tests;

@@ -335,6 +335,10 @@ impl Connection {
 
     /// A message of the server.
     pub fn received(&mut self, now: Duration, bytes: &[u8]) {
+        // What was on its way when the connection was given up says nothing about the next one.
+        if !matches!(self.phase, Phase::Initialising { .. } | Phase::Connected) {
+            return;
+        }
         // What is not a frame is dropped without acknowledgement, as the official client does.
         let Ok(frame) = ServerFrame::decode(bytes) else { return };
         self.last_received = now;

@@ -1,7 +1,7 @@
 //! The backend itself: the contract's thirteen operations.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -32,6 +32,9 @@ pub const MAX_CONVERSATIONS: usize = 100_000;
 /// The longest text of a message on a telephone channel, in characters (Twilio's limits page).
 const MAX_CHANNEL_CHARACTERS: usize = 1_600;
 
+/// How long texts go by REST after the outcome of one over the socket was unknown.
+const SOCKET_BARRED: Duration = Duration::from_mins(1);
+
 /// A closed conversation cannot be updated.
 const CLOSED_ALREADY: u32 = 50377;
 
@@ -52,6 +55,8 @@ pub struct TwilioMessaging {
     service: Mutex<Option<ServiceSid>>,
     /// The socket that texts are sent over, if that is wanted.
     socket: OnceLock<RealtimeClient>,
+    /// Until then texts go by REST: the outcome of one over the socket was unknown.
+    socket_barred: Mutex<Option<Instant>>,
 }
 
 impl TwilioMessaging {
@@ -75,6 +80,7 @@ impl TwilioMessaging {
             streams,
             service,
             socket: OnceLock::new(),
+            socket_barred: Mutex::default(),
         })
     }
 
@@ -96,6 +102,10 @@ impl TwilioMessaging {
         message: &NewMessage,
     ) -> Option<Result<SentMessage, MessagingError>> {
         let client = self.socket.get()?;
+        let barred = *self.socket_barred.lock().unwrap_or_else(PoisonError::into_inner);
+        if barred.is_some_and(|until| Instant::now() < until) {
+            return None;
+        }
         let is_ours = message.author.is_some() && message.author == self.settings.identity;
         if !is_ours || message.media_sid.is_some() || client.snapshot().state != ConnectionState::Connected {
             return None;
@@ -109,6 +119,9 @@ impl TwilioMessaging {
             ..realtime::NewMessage::default()
         };
         let unknown = || {
+            // If it turns out that it was not sent it goes by REST, which may work where the socket does not.
+            let until = Instant::now().checked_add(SOCKET_BARRED);
+            *self.socket_barred.lock().unwrap_or_else(PoisonError::into_inner) = until;
             MessagingError::new(Operation::SendMessage, ErrorCode::NetworkError, "Twilio did not answer")
                 .with_provider(codes::NETWORK_ERROR, None)
                 .with_retry(Retry::Unknown)

@@ -1,6 +1,6 @@
 //! The task that owns socket and timers. Every decision is the state machine's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +54,8 @@ pub(super) struct Driver {
     opening: Option<Pending<Result<Socket, String>>>,
     minting: Option<Pending<Result<AccessTokenGrant, TokenError>>>,
     waiting: HashMap<RequestId, Reply>,
+    /// Events that nobody has taken yet. While there are any the socket is not read; commands and timers go on.
+    untold: VecDeque<Event>,
     /// When the snapshot is to be told, if something happened since it was.
     tell_at: Option<Instant>,
 }
@@ -66,6 +68,7 @@ enum Woken {
     Command(Option<Command>),
     Elapsed,
     Told,
+    Taken,
     Stopped,
 }
 
@@ -99,6 +102,7 @@ impl Driver {
             opening: None,
             minting: None,
             waiting: HashMap::new(),
+            untold: VecDeque::new(),
             tell_at: None,
         };
         (driver, watched)
@@ -108,9 +112,7 @@ impl Driver {
     pub(super) async fn run(mut self) {
         self.client.start(self.began.elapsed());
         loop {
-            if self.carry_out().await.is_err() {
-                break;
-            }
+            self.carry_out().await;
             match self.wait().await {
                 Woken::Opened(Ok(socket)) => {
                     self.opening = None;
@@ -129,6 +131,7 @@ impl Driver {
                 Woken::Command(Some(command)) => self.command(command),
                 Woken::Elapsed => self.client.elapsed(self.began.elapsed()),
                 Woken::Told => self.tell(),
+                Woken::Taken => {}
                 Woken::Command(None) | Woken::Stopped => break,
             }
         }
@@ -144,7 +147,8 @@ impl Driver {
         let telling: OptionFuture<_> = self.tell_at.map(tokio::time::sleep_until).into();
         let opening: OptionFuture<_> = self.opening.as_mut().into();
         let minting: OptionFuture<_> = self.minting.as_mut().into();
-        let receiving: OptionFuture<_> = self.socket.as_mut().map(Socket::receive).into();
+        let is_behind = !self.untold.is_empty();
+        let receiving: OptionFuture<_> = self.socket.as_mut().filter(|_| !is_behind).map(Socket::receive).into();
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Woken::Stopped,
@@ -152,6 +156,13 @@ impl Driver {
             Some(grant) = minting => Woken::Token(grant),
             Some(()) = sleep => Woken::Elapsed,
             Some(()) = telling => Woken::Told,
+            room = self.events.reserve_many(self.untold.len().min(self.events.max_capacity())), if is_behind => {
+                let Ok(room) = room else { return Woken::Stopped };
+                for (place, event) in room.zip(std::iter::from_fn(|| self.untold.pop_front())) {
+                    place.send(event);
+                }
+                Woken::Taken
+            }
             Some(received) = receiving => Woken::Received(received),
             command = self.commands.recv() => Woken::Command(command),
         }
@@ -209,8 +220,8 @@ impl Driver {
         }
     }
 
-    /// Does what the machine asks for. An error when nobody takes events any more.
-    async fn carry_out(&mut self) -> Result<(), ()> {
+    /// Does what the machine asks for.
+    async fn carry_out(&mut self) {
         let mut is_news = false;
         while let Some(output) = self.client.poll_output() {
             self.tell_at.get_or_insert_with(|| Instant::now() + SNAPSHOT_AGE);
@@ -244,10 +255,7 @@ impl Driver {
                 }
                 ClientOutput::Event(event) => {
                     is_news |= matches!(event, Event::ConnectionStateChanged(..) | Event::Initialized);
-                    tokio::select! {
-                        sent = self.events.send(event) => sent.map_err(|_| ())?,
-                        () = self.stop.cancelled() => return Err(()),
-                    }
+                    self.untold.push_back(event);
                 }
                 _ => {}
             }
@@ -260,7 +268,6 @@ impl Driver {
         if is_news {
             self.tell();
         }
-        Ok(())
     }
 
     fn lost(&mut self, reason: &str) {

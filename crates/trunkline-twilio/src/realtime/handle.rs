@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,9 @@ use super::token::TokenProvider;
 
 /// Commands that wait for the driver; whoever gives another one waits.
 const COMMANDS: usize = 256;
+
+/// How long a command may take in all: longer than waiting for a connection and for the answer.
+const COMMAND_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A message that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -172,7 +176,12 @@ impl RealtimeClient {
 
     async fn command(&self, command: impl FnOnce(Reply) -> Command) -> Result<Done, RealtimeError> {
         let (done, outcome) = oneshot::channel();
-        self.commands.send(command(done)).await.map_err(|_| RealtimeError::Stopped)?;
-        outcome.await.map_err(|_| RealtimeError::Stopped)?.map_err(RealtimeError::Request)
+        let asked = async {
+            self.commands.send(command(done)).await.map_err(|_| RealtimeError::Stopped)?;
+            outcome.await.map_err(|_| RealtimeError::Stopped)?.map_err(RealtimeError::Request)
+        };
+        // The machine has limits of its own; this one holds when its driver does not come to it.
+        let late = |_| Err(RealtimeError::Request(RequestError::Timeout));
+        tokio::time::timeout(COMMAND_TIMEOUT, asked).await.unwrap_or_else(late)
     }
 }

@@ -152,12 +152,17 @@ impl Connector for TwilioConnector {
     }
 
     fn trouble(&self) -> Option<String> {
-        let snapshot = self.realtime.as_ref()?.client().snapshot();
-        if snapshot.state == ConnectionState::Connected {
-            return None;
+        let realtime = self.realtime.as_ref()?;
+        let snapshot = realtime.client().snapshot();
+        let reason = |otherwise| snapshot.last_error.as_ref().map_or(otherwise, |loss| loss.reason.as_str()).to_owned();
+        if snapshot.state != ConnectionState::Connected {
+            return Some(format!("no real-time connection: {}", reason("connecting")));
         }
-        let reason = snapshot.last_error.map_or_else(|| "connecting".to_owned(), |loss| loss.reason);
-        Some(format!("no real-time connection: {reason}"))
+        if !snapshot.is_initialized {
+            return Some(format!("the real-time connection is not set up: {}", reason("its conversations are opened")));
+        }
+        let missing = realtime.coverage().lasting();
+        (missing > 0).then(|| format!("our identity is not in {missing} of the open conversations"))
     }
 
     async fn typing(&self, conversation: &str, is_typing: bool) {

@@ -100,7 +100,7 @@ pub(crate) fn heard(
     let received = MessageReceived {
         from: author.to_owned(),
         text: data.text.clone().unwrap_or_default(),
-        media: data.medias.iter().flatten().map(media_of_socket).collect(),
+        media: data.medias.iter().flatten().take(MAX_MEDIA).map(media_of_socket).collect(),
         channel: channel_of(author),
         metadata: MessageMetadata {
             conversation: message.conversation.clone(),
@@ -122,6 +122,9 @@ fn media_of_socket(media: &MediaData) -> MediaRef {
         filename: media.filename.clone(),
     }
 }
+
+/// Files of one message that are taken from the socket. Twilio's limit is 10.
+const MAX_MEDIA: usize = 100;
 
 /// The type of a file of which no type is told.
 const UNKNOWN_TYPE: &str = "application/octet-stream";

@@ -1,6 +1,7 @@
 //! Whether the socket hears of every open conversation.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use trunkline_twilio::realtime::{ConnectionState, RealtimeClient};
@@ -18,11 +19,13 @@ pub(crate) struct Coverage {
     metrics: Metrics,
     /// What the last look missed and what was not joined since.
     missing: Mutex<HashSet<String>>,
+    /// How many of them the look before missed as well.
+    lasting: AtomicUsize,
 }
 
 impl Coverage {
     pub(super) fn new(client: RealtimeClient, participation: ParticipationHandle, metrics: Metrics) -> Self {
-        Self { client, participation, metrics, missing: Mutex::default() }
+        Self { client, participation, metrics, missing: Mutex::default(), lasting: AtomicUsize::new(0) }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<String>> {
@@ -32,6 +35,11 @@ impl Coverage {
     /// How many open conversations the socket does not hear of.
     pub(crate) fn missing(&self) -> usize {
         self.lock().len()
+    }
+
+    /// How many of them are no matter of a moment: two looks missed them.
+    pub(crate) fn lasting(&self) -> usize {
+        self.lasting.load(Ordering::Relaxed).min(self.missing())
     }
 
     /// The socket hears of this conversation now.
@@ -58,6 +66,7 @@ impl Coverage {
         let before = std::mem::replace(&mut *self.lock(), missing.clone());
         self.count();
         let still = missing.intersection(&before).count();
+        self.lasting.store(still, Ordering::Relaxed);
         if still > 0 {
             tracing::warn!(
                 missing = still,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
-use trunkline_core::Envelope;
+use trunkline_core::{Envelope, Retry};
 use trunkline_twilio::realtime::{ConnectionState, Event, MessageChange};
 
 use super::status::word;
@@ -142,6 +142,11 @@ impl Listener {
     async fn publish(&self, envelope: Envelope) {
         let envelope = envelope.with_traceparent(traceparent());
         while let Err(error) = self.context.bus.publish(&self.context.subjects.ingress, &envelope).await {
+            if error.retry() == Retry::No {
+                self.context.metrics.realtime_refused();
+                tracing::error!(error.code = error.code(), "a message of the socket cannot be kept and is left out");
+                return;
+            }
             tracing::warn!(error.code = error.code(), "a message of the socket could not be made safe; trying again");
             tokio::time::sleep(BUS_WAIT).await;
         }

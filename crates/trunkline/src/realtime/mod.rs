@@ -21,6 +21,7 @@ use trunkline_twilio::rest::RestClient;
 
 pub(crate) use self::coverage::Coverage;
 pub(crate) use self::listener::Listener;
+pub(crate) use self::participation::CONSUMER as PARTICIPATION_CONSUMER;
 pub(crate) use self::participation::{Participation, ParticipationHandle, Wishes};
 pub(crate) use self::status::status;
 use crate::config::RealtimeConfig;

@@ -5,9 +5,9 @@
 //! again, later each time; one that never can is told and let go. Nothing here is ever a dead letter: its envelope also
 //! belongs to the lanes, and a replay would be answered twice.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -26,12 +26,15 @@ use crate::edge::from_twilio::SOURCE;
 use crate::telemetry::Metrics;
 
 /// The durable name of this consumer.
-const CONSUMER: &str = "participation";
+pub(crate) const CONSUMER: &str = "participation";
 /// Conversations that are joined at once.
 const AT_ONCE: usize = 16;
 /// Conversations that are known to be joined; beyond that the oldest are joined again when they are heard of, which is
 /// harmless.
 const MAX_KNOWN: usize = 100_000;
+/// For how long a conversation that cannot be joined is left alone, and how many of those are remembered.
+const REFUSED_FOR: Duration = Duration::from_hours(1);
+const MAX_REFUSED: usize = 10_000;
 /// Wishes from elsewhere that wait; what does not fit is wished again by the next look.
 const WISHES: usize = 1024;
 /// The waits before a conversation is tried again.
@@ -42,6 +45,8 @@ const BUS_WAIT: Duration = Duration::from_secs(1);
 
 /// Twilio's number for a participant that is there already.
 const ALREADY_PARTICIPANT: u32 = 50433;
+/// Conflicts of another kind: the people of a conversation are together in another one already.
+const OTHER_CONFLICTS: [u32; 2] = [50437, 50438];
 
 /// Wishes for conversations to be joined, and news of where we are. Cheap to clone.
 #[derive(Clone)]
@@ -75,6 +80,8 @@ struct Known(Mutex<KnownSet>);
 
 #[derive(Default)]
 struct KnownSet {
+    /// Those that cannot be joined, and until when they are left alone.
+    refused: HashMap<Arc<str>, Instant>,
     set: HashSet<Arc<str>>,
     order: VecDeque<Arc<str>>,
 }
@@ -95,6 +102,20 @@ impl Known {
                 known.set.remove(&oldest);
             }
         }
+    }
+
+    fn refuse(&self, conversation: &str) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        known.refused.retain(|_, until| *until > now);
+        if known.refused.len() < MAX_REFUSED {
+            known.refused.insert(conversation.into(), now + REFUSED_FOR);
+        }
+    }
+
+    fn is_refused(&self, conversation: &str) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.refused.get(conversation).is_some_and(|until| *until > Instant::now())
     }
 
     fn remove(&self, conversation: &str) {
@@ -232,6 +253,9 @@ impl Joiner {
         if self.known.contains(conversation) {
             return Joined::Yes;
         }
+        if self.known.is_refused(conversation) {
+            return Joined::Never;
+        }
         let participant = NewParticipant { identity: Some(self.joining.identity.clone()), ..NewParticipant::default() };
         let Err(error) = self.joining.rest.add_participant(conversation, &participant).await else {
             self.known.insert(conversation);
@@ -264,6 +288,7 @@ impl Joiner {
                 Joined::Later(wait)
             }
             _ => {
+                self.known.refuse(conversation);
                 self.metrics.participation("refused");
                 tracing::error!(
                     conversation.id = conversation,
@@ -279,7 +304,11 @@ impl Joiner {
 
 /// Whether Twilio says that we are in it: by its number, or as a conflict.
 fn is_there_already(error: &RestError) -> bool {
-    matches!(error, RestError::Refused { code: ALREADY_PARTICIPANT, .. } | RestError::Refused { status: 409, .. })
+    match error {
+        RestError::Refused { code, .. } if OTHER_CONFLICTS.contains(code) => false,
+        RestError::Refused { code, status } => *code == ALREADY_PARTICIPANT || *status == 409,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -292,6 +321,7 @@ mod tests {
         assert!(is_there_already(&refused(400, ALREADY_PARTICIPANT)));
         assert!(is_there_already(&refused(409, 0)));
         assert!(!is_there_already(&refused(400, 50416)));
+        assert!(!is_there_already(&refused(409, 50438)));
     }
 
     #[test]

@@ -41,6 +41,7 @@ struct Instruments {
     realtime_conversations: Gauge<u64>,
     realtime_missing: Gauge<u64>,
     realtime_messages: Counter<u64>,
+    realtime_refused: Counter<u64>,
     participation: Counter<u64>,
     panics: Counter<u64>,
 }
@@ -77,6 +78,7 @@ impl Metrics {
             realtime_conversations: meter.u64_gauge(names::REALTIME_CONVERSATIONS).build(),
             realtime_missing: meter.u64_gauge(names::REALTIME_MISSING).build(),
             realtime_messages: meter.u64_counter(names::REALTIME_MESSAGES).build(),
+            realtime_refused: meter.u64_counter(names::REALTIME_REFUSED).build(),
             participation: meter.u64_counter(names::PARTICIPATION).build(),
             panics: meter.u64_counter(names::PANICS).build(),
         }))
@@ -179,6 +181,11 @@ impl Metrics {
     /// The socket brought a message of a person.
     pub fn realtime_message(&self) {
         self.0.realtime_messages.add(1, &[]);
+    }
+
+    /// The socket brought a message that the bus cannot take.
+    pub fn realtime_refused(&self) {
+        self.0.realtime_refused.add(1, &[]);
     }
 
     /// Our identity was to be added to a conversation.

@@ -112,6 +112,8 @@ pub const REALTIME_CONVERSATIONS: &str = "twilio_realtime_conversations";
 pub const REALTIME_MISSING: &str = "twilio_realtime_missing_conversations";
 /// Messages of people that it brought.
 pub const REALTIME_MESSAGES: &str = "twilio_realtime_messages_total";
+/// Messages that it brought and that the bus cannot take.
+pub const REALTIME_REFUSED: &str = "twilio_realtime_refused_total";
 /// Tries to add our identity to a conversation, by `outcome`: added, present, later, refused, gone.
 pub const PARTICIPATION: &str = "twilio_participation_total";
 /// Tasks that ended by a panic.

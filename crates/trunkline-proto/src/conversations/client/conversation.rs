@@ -34,6 +34,9 @@ pub(super) struct Conversation {
     pub(super) is_reopened: bool,
     /// Times that it could not be opened, one after the other.
     pub(super) failures: u32,
+    /// When it had to be opened anew last, and how often in short order.
+    pub(super) reopened: Option<Duration>,
+    pub(super) reopenings: u32,
     /// Whether it was told as joined.
     pub(super) is_announced: bool,
     /// What its document said, until it is told.
@@ -95,6 +98,8 @@ impl Conversation {
             stage: Stage::Waiting,
             is_reopened: false,
             failures: 0,
+            reopened: None,
+            reopenings: 0,
             is_announced: false,
             data: None,
             objects: Objects::default(),

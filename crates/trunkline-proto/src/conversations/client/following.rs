@@ -51,7 +51,7 @@ impl Client {
         match change {
             Change::ItemAdded(ChangedItem { key: ItemKey::Index(index), data, .. }) => match data.read() {
                 // Messages between the last one and this one were removed, or their events were lost: the list tells.
-                Ok(_) if self.leaves_a_gap(key, index) => self.reopen(key),
+                Ok(_) if self.leaves_a_gap(key, index) => self.reopen(now, key),
                 Ok(data) => self.message_came(now, key, index, data),
                 Err(_) => self.counters.payloads_refused += 1,
             },

@@ -55,7 +55,11 @@ impl Client {
     }
 
     pub(super) fn my_map_opened(&mut self, now: Duration, outcome: &Result<Answer, RequestError>) {
-        let Some(map) = outcome.as_ref().ok().and_then(opened) else { return self.start_failed(now) };
+        let map = match outcome.as_ref().map(opened) {
+            Ok(Some(map)) => map,
+            Ok(None) => return self.start_failed(now, None),
+            Err(error) => return self.start_failed(now, Some(error)),
+        };
         self.start_failures = 0;
         self.subscriptions.follow(now, &map.sid, ObjectKind::Map, map.last_event_id, Object::MyConversations);
         self.mine.map = Some(map);
@@ -63,7 +67,11 @@ impl Client {
     }
 
     pub(super) fn my_items_came(&mut self, now: Duration, outcome: &Result<Answer, RequestError>) {
-        let Some(page) = outcome.as_ref().ok().and_then(page) else { return self.start_failed(now) };
+        let page = match outcome.as_ref().map(page) {
+            Ok(Some(page)) => page,
+            Ok(None) => return self.start_failed(now, None),
+            Err(error) => return self.start_failed(now, Some(error)),
+        };
         self.start_failures = 0;
         let before = self.mine.last_key.clone();
         for item in page.items {

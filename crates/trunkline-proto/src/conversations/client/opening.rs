@@ -19,6 +19,13 @@ use crate::twilsock::client::{Answer, RequestError};
 /// Conversations that are opened at the same time.
 const MAX_OPENING: usize = 32;
 
+/// A conversation that was open for this long is opened anew without a wait.
+const CALM: Duration = Duration::from_secs(10);
+
+fn retry_wait(failures: u32) -> Duration {
+    MIN_START_RETRY.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX)).min(MAX_START_RETRY)
+}
+
 impl Client {
     /// Begins to open conversations that wait, as far as there is room.
     pub(super) fn open_next(&mut self, now: Duration) {
@@ -47,18 +54,26 @@ impl Client {
     }
 
     /// Something of the conversation cannot be followed any more: it is opened anew, from what is known of it.
-    pub(super) fn reopen(&mut self, key: Key) {
+    pub(super) fn reopen(&mut self, now: Duration, key: Key) {
         let Some(conversation) = self.conversations.get_mut(&key) else { return };
         if conversation.stage != Stage::Open {
             return;
         }
+        // What has to be opened again and again waits longer each time.
+        let is_calm = conversation.reopened.is_none_or(|at| at + CALM <= now);
+        conversation.reopened = Some(now);
+        conversation.reopenings = if is_calm { 0 } else { (conversation.reopenings + 1).min(30) };
+        let wait = match conversation.reopenings {
+            0 => Duration::ZERO,
+            count => retry_wait(count),
+        };
         conversation.stage = Stage::Waiting;
         conversation.is_reopened = true;
         let sids: Vec<Box<str>> = conversation.take_objects().collect();
         for sid in sids {
             self.subscriptions.forget(&sid);
         }
-        self.to_open.push_back(key);
+        self.to_retry.push((now + wait, key));
     }
 
     /// A step did not work: the conversation is forgotten if it does not exist, and opened later otherwise.
@@ -68,20 +83,22 @@ impl Client {
         if conversation.stage != Stage::Opening {
             return;
         }
-        if matches!(error, Some(RequestError::Refused { status: 404 | 403, .. })) {
+        if matches!(error, Some(RequestError::Refused { status: 404, .. })) {
             return self.removed(now, key);
         }
         conversation.stage = Stage::Waiting;
         self.opening = self.opening.saturating_sub(1);
-        // Nothing is followed before all is open.
+        // Nothing is followed before all is open, and nothing is kept of what came to nothing.
         drop(conversation.take_objects());
+        conversation.data = None;
+        conversation.new_roster = Vec::new();
         if matches!(error, Some(RequestError::Disconnected | RequestError::Stopped)) {
             self.to_open.push_back(key);
             return;
         }
-        let wait = MIN_START_RETRY.saturating_mul(1_u32.checked_shl(conversation.failures).unwrap_or(u32::MAX));
+        let wait = retry_wait(conversation.failures);
         conversation.failures = (conversation.failures + 1).min(30);
-        self.to_retry.push((now + wait.min(MAX_START_RETRY), key));
+        self.to_retry.push((now + wait, key));
     }
 
     pub(super) fn document_opened(&mut self, now: Duration, key: Key, outcome: &Result<Answer, RequestError>) {

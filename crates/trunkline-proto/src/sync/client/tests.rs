@@ -81,6 +81,7 @@ fn after_a_loss_it_goes_on_from_the_last_event() {
 #[test]
 fn what_is_interrupted_lost_or_refused_is_asked_again() {
     let (mut subscriptions, correlation) = asked();
+    hear(&mut subscriptions, SYNC_EVENT, Some(correlation), Told::Event(added(6)));
     let part = Told::Outcome(established(7, ReplayStatus::Interrupted));
     hear(&mut subscriptions, SYNC_EVENT, Some(correlation), part);
     let again = subscriptions.poll_batch(NOW + GATHER).unwrap();
@@ -93,6 +94,29 @@ fn what_is_interrupted_lost_or_refused_is_asked_again() {
     subscriptions.answered(NOW, third.correlation_id, None);
     assert!(subscriptions.poll_batch(NOW).is_none());
     assert!(subscriptions.poll_batch(NOW + MIN_RETRY).is_some());
+}
+
+#[test]
+fn a_replay_that_brings_nothing_is_not_asked_for_at_once() {
+    let (mut subscriptions, correlation) = asked();
+    let part = Told::Outcome(established(7, ReplayStatus::Interrupted));
+    hear(&mut subscriptions, SYNC_EVENT, Some(correlation), part);
+    assert!(subscriptions.poll_batch(NOW + GATHER).is_none());
+    assert!(subscriptions.poll_batch(NOW + NO_PROGRESS).is_some());
+}
+
+#[test]
+fn what_waits_is_bounded_in_bytes_too() {
+    let (mut subscriptions, _) = asked();
+    let mut large = added(10);
+    if let Change::ItemAdded(item) = &mut large.change {
+        item.data = Data::of(&"x".repeat(MAX_WAITING_BYTES / 2));
+    }
+    hear(&mut subscriptions, LIVE, None, Told::Event(large.clone()));
+    assert!(subscriptions.waiting_bytes > MAX_WAITING_BYTES / 2);
+    hear(&mut subscriptions, LIVE, None, Told::Event(large));
+    assert_eq!(subscriptions.waiting_bytes, 0, "the replay brings them");
+    assert_eq!(subscriptions.poll_batch(NOW + GATHER).unwrap().requests[0].last_event_id, Some(5));
 }
 
 #[test]

@@ -75,9 +75,13 @@ impl RequestError {
         }
     }
 
-    /// Whether the request may have been carried out.
+    /// Whether the request may have been carried out. A service that has trouble may have it after the effect.
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Disconnected | Self::Timeout | Self::Transport { .. })
+        match self {
+            Self::Disconnected | Self::Timeout | Self::Transport { .. } => true,
+            Self::Refused { status, .. } => *status == 408 || *status >= 500,
+            Self::QueueFull | Self::Offline | Self::Stopped => false,
+        }
     }
 }
 
