@@ -11,6 +11,7 @@ use trunkline_bus::{Bus as _, EmbeddedBus, EmbeddedOptions};
 use trunkline_store::Store;
 use trunkline_twilio::TwilioMessaging;
 use trunkline_twilio::realtime::{ConnectionState, Event, RealtimeClient};
+use trunkline_twilio::rest::{Credentials, RestClient, RestConfig};
 use url::Url;
 
 use super::run::{reader, runtime};
@@ -144,16 +145,39 @@ async fn provider(settings: &TwilioSettings, report: &mut Report) -> bool {
     };
     let rest = backend.rest();
     if let Err(error) = rest.fetch_configuration().await {
-        report.wrong(&format!("Twilio: {error} ({}); check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN", error.code()));
+        let names = match settings.backend.text("api_key") {
+            Some(_) => "TWILIO_API_KEY and TWILIO_API_SECRET",
+            None => "TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN",
+        };
+        report.wrong(&format!("Twilio: {error} ({}); check {names}", error.code()));
         return matches!(error, trunkline_twilio::rest::RestError::Auth { .. });
     }
     Report::good("Twilio accepts the credentials");
+    if settings.backend.text("api_key").is_some() {
+        auth_token(settings, rest, report).await;
+    }
     webhook(settings, &backend, report).await;
     match &settings.realtime {
         None => say("note: the bot does not take part in real time; that takes an API key and TWILIO_CHAT_SERVICE_SID"),
         Some(config) => realtime(config, report).await,
     }
     false
+}
+
+/// REST uses the API key; the token, which webhooks are verified with, has to be tried by itself.
+async fn auth_token(settings: &TwilioSettings, rest: &RestClient, report: &mut Report) {
+    let account = settings.account_sid.parse();
+    let token = settings.backend.secrets("auth_token").first().cloned();
+    let (Ok(account), Some(token)) = (account, token) else { return };
+    let config = RestConfig { credentials: Credentials::auth_token(account, token), ..rest.config().clone() };
+    let tried = match RestClient::new(config) {
+        Ok(rest) => rest.fetch_configuration().await.map(drop),
+        Err(error) => Err(error),
+    };
+    match tried {
+        Ok(()) => Report::good("Twilio accepts the auth token, which webhooks are verified with"),
+        Err(error) => report.wrong(&format!("the auth token: {error} ({}); check TWILIO_AUTH_TOKEN", error.code())),
+    }
 }
 
 /// Connects to the socket once.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{ADA, BOB, IDENTITY, Program, World, answer, free_address, outbox, until};
+use crate::support::{ADA, BOB, IDENTITY, Program, World, answer, free_address, outbox, rows, until};
 
 /// A world whose gateway may connect to the socket.
 async fn connectable(env: &[(&str, &str)]) -> World {
@@ -154,25 +154,62 @@ async fn what_nobody_was_told_of_is_found_and_joined() {
     assert_eq!(connector(&world).await["missing_conversations"], 0);
 }
 
-#[tokio::test]
-async fn answers_go_over_the_socket_once_whatever_becomes_of_it() {
+/// One answer at the phone, whatever becomes of the first try over the socket.
+async fn answers_once_when(fault: Value) {
     let world = connected(&[("TRUNKLINE_SEND_BY", "socket")]).await;
     world.text(ADA, "text 1").await;
     in_conversations(&world, 1).await;
     world.expect_answers(ADA, &["answer 1"]).await;
+    let path = "/Client/v2/Services/*/Conversations/*/Messages";
+    let id = world.fault(json!({"match": {"method": "POST", "path": path}, "count": 1, "fault": fault})).await;
+    world.text(ADA, "text 2").await;
+    world.expect_answers(ADA, &["answer 1", "answer 2"]).await;
+    assert_eq!(world.fault_hits(id).await, 1, "the answer went over the socket");
+    world.text(ADA, "text 3").await;
+    world.expect_answers(ADA, &["answer 1", "answer 2", "answer 3"]).await;
+}
+
+#[tokio::test]
+async fn an_answer_over_the_socket_is_seen_once() {
+    let world = connected(&[("TRUNKLINE_SEND_BY", "socket")]).await;
+    world.text(ADA, "text 1").await;
+    in_conversations(&world, 1).await;
     world.text(ADA, "text 2").await;
     world.expect_answers(ADA, &["answer 1", "answer 2"]).await;
     assert!(connector(&world).await["counters"]["messages_sent"].as_u64().unwrap() >= 1);
-    let path = "/Client/v2/Services/*/Conversations/*/Messages";
-    let faults = [json!({"kind": "drop_after"}), json!({"kind": "drop_before"})];
-    for (number, fault) in (3..).zip(faults) {
-        let id = world.fault(json!({"match": {"method": "POST", "path": path}, "count": 1, "fault": fault})).await;
-        world.text(ADA, &format!("text {number}")).await;
-        let expected: Vec<_> = (1..=number).map(|number| format!("answer {number}")).collect();
-        world.expect_answers(ADA, &expected.iter().map(String::as_str).collect::<Vec<_>>()).await;
-        assert_eq!(world.fault_hits(id).await, 1, "the socket broke in place of an answer");
-        until("it is connected again", async || (connector(&world).await["state"] == "connected").then_some(())).await;
-    }
+}
+
+#[tokio::test]
+async fn an_answer_is_seen_once_when_the_socket_breaks_after_it() {
+    answers_once_when(json!({"kind": "drop_after"})).await;
+}
+
+#[tokio::test]
+async fn an_answer_is_seen_once_when_the_socket_breaks_before_it() {
+    answers_once_when(json!({"kind": "drop_before"})).await;
+}
+
+#[tokio::test]
+async fn an_answer_is_seen_once_when_the_service_has_trouble_after_it() {
+    answers_once_when(json!({"kind": "status", "status": 504, "after": true})).await;
+}
+
+#[tokio::test]
+async fn an_answer_goes_by_rest_when_the_service_behind_the_socket_asks_to_slow_down() {
+    answers_once_when(json!({"kind": "status", "status": 429, "code": 20429})).await;
+}
+
+#[tokio::test]
+async fn without_the_socket_nothing_is_kept_for_its_sake() {
+    let mut world = connected(&[]).await;
+    world.text(ADA, "text 1").await;
+    world.expect_answers(ADA, &["answer 1"]).await;
+    let kept = |world: &World| rows(&world.data_dir().join("bus.db"), "consumer WHERE durable = 'participation'");
+    assert_eq!(kept(&world), 1);
+    world.stop_gateway().await;
+    world.set("TRUNKLINE_REALTIME", "false");
+    world.start_gateway().await;
+    assert_eq!(kept(&world), 0);
 }
 
 #[tokio::test]
