@@ -69,30 +69,36 @@ impl Consumers {
 
     /// Takes the consumer called `name`, until what is returned is dropped.
     pub(super) async fn borrow(&self, name: &str) -> Result<Borrowed<'_>, Failure> {
-        let known = {
-            let mut slots = self.slots();
-            if !slots.contains_key(name) && slots.len() >= MAX_CONSUMERS {
+        let mut borrowed = self.reserve(name)?;
+        if borrowed.consumer.is_none() {
+            let options = ConsumerOptions {
+                lease: BUS_LEASE,
+                max_in_flight: MAX_IN_HAND,
+                max_deliveries: MAX_DELIVERIES,
+                ..ConsumerOptions::new(format!("{PREFIX}{name}"), self.subject.clone())
+            };
+            borrowed.consumer = Some(self.bus.consume(options).await?);
+        }
+        Ok(borrowed)
+    }
+
+    /// Takes the slot of `name`, with its consumer unless it is new: then the slot is there before the bus is asked, so
+    /// that requests at the same time cannot make more of them than there may be.
+    fn reserve(&self, name: &str) -> Result<Borrowed<'_>, Failure> {
+        let mut slots = self.slots();
+        let consumer = match slots.get_mut(name).map(|slot| slot.consumer.take()) {
+            Some(None) => return Err(BusError::ConsumerBusy { durable: name.to_owned() }.into()),
+            Some(consumer) => consumer,
+            None if slots.len() >= MAX_CONSUMERS => {
                 let why = format!("{MAX_CONSUMERS} consumers are in use; forget one that is not needed any more");
                 return Err(Failure(StatusCode::CONFLICT, codes::TOO_MANY_CONSUMERS, why));
             }
-            slots.get_mut(name).map(|slot| slot.consumer.take())
-        };
-        let consumer = match known {
-            Some(Some(consumer)) => consumer,
-            Some(None) => return Err(BusError::ConsumerBusy { durable: name.to_owned() }.into()),
             None => {
-                let options = ConsumerOptions {
-                    lease: BUS_LEASE,
-                    max_in_flight: MAX_IN_HAND,
-                    max_deliveries: MAX_DELIVERIES,
-                    ..ConsumerOptions::new(format!("{PREFIX}{name}"), self.subject.clone())
-                };
-                let consumer = self.bus.consume(options).await?;
-                self.slots().insert(name.to_owned(), Slot::default());
-                consumer
+                slots.insert(name.to_owned(), Slot::default());
+                None
             }
         };
-        Ok(Borrowed { consumers: self, name: name.to_owned(), consumer: Some(consumer) })
+        Ok(Borrowed { consumers: self, name: name.to_owned(), consumer })
     }
 
     /// Settles a delivery; returns false if it is not in anybody's hands any more.
@@ -138,6 +144,7 @@ impl Consumers {
 pub(super) struct Borrowed<'a> {
     consumers: &'a Consumers,
     name: String,
+    /// `None` until the bus has given it; who ends before that leaves no slot behind.
     consumer: Option<Box<dyn Consumer>>,
 }
 
@@ -187,8 +194,54 @@ impl Borrowed<'_> {
 
 impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
-        if let Some(slot) = self.consumers.slots().get_mut(&self.name) {
-            slot.consumer = self.consumer.take();
+        let mut slots = self.consumers.slots();
+        match (self.consumer.take(), slots.get_mut(&self.name)) {
+            (Some(consumer), Some(slot)) => slot.consumer = Some(consumer),
+            (None, Some(_)) => drop(slots.remove(&self.name)),
+            (_, None) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use futures_util::future::join_all;
+    use trunkline_bus::{EmbeddedBus, EmbeddedOptions, Subjects};
+
+    use super::*;
+
+    fn consumers(folder: &tempfile::TempDir) -> Consumers {
+        let bus = EmbeddedBus::open(&EmbeddedOptions::new(folder.path().join("bus.db"))).unwrap();
+        Consumers::new(Arc::new(bus), Subjects::of_instance("test").unwrap().ingress)
+    }
+
+    #[tokio::test]
+    async fn those_who_ask_at_the_same_time_get_no_more_than_there_may_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let consumers = consumers(&folder);
+        let names: Vec<_> = (0..3 * MAX_CONSUMERS).map(|number| format!("c{number}")).collect();
+        let borrowed = join_all(names.iter().map(|name| consumers.borrow(name))).await;
+        let refused: Vec<_> = borrowed.iter().filter_map(|it| it.as_ref().err()).map(|failure| failure.1).collect();
+        assert_eq!(refused, vec![codes::TOO_MANY_CONSUMERS; 2 * MAX_CONSUMERS]);
+        drop(borrowed);
+        assert_eq!(consumers.slots().len(), MAX_CONSUMERS, "they keep their names");
+        let twice = join_all(["c0", "c0"].map(|name| consumers.borrow(name))).await;
+        assert!(twice[0].is_ok());
+        assert_eq!(twice[1].as_ref().err().map(|failure| failure.1), Some(codes::CONSUMER_BUSY));
+    }
+
+    #[tokio::test]
+    async fn who_goes_before_the_bus_has_answered_leaves_no_slot() {
+        let folder = tempfile::tempdir().unwrap();
+        let consumers = consumers(&folder);
+        let mut first = Box::pin(consumers.borrow("a"));
+        assert!(first.as_mut().now_or_never().is_none(), "the bus has not answered yet");
+        let other = consumers.borrow("a").await.err();
+        assert_eq!(other.map(|failure| failure.1), Some(codes::CONSUMER_BUSY));
+        drop(first);
+        assert!(consumers.slots().is_empty());
+        drop(consumers.borrow("a").await.unwrap());
+        assert!(consumers.slots().get("a").is_some_and(|slot| slot.consumer.is_some()), "it can be borrowed again");
     }
 }

@@ -36,6 +36,7 @@ const MAX_DELAY: Duration = Duration::from_hours(1);
 const STORE_WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Poll {
     consumer: String,
     limit: Option<usize>,

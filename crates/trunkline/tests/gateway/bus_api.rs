@@ -230,6 +230,9 @@ async fn what_cannot_be_a_command_is_named() {
         let refused = request(&world, Method::GET, &format!("/api/v1/bus/ingress{query}"), Value::Null).await;
         assert_eq!((refused.status.as_u16(), &refused.body["code"]), (400, &json!("bus_api.bad_request")), "{query}");
     }
+    let misspelt = request(&world, Method::GET, "/api/v1/bus/ingress?consumer=a&wait=20", Value::Null).await;
+    assert_eq!((misspelt.status.as_u16(), &misspelt.body["code"]), (400, &json!("bus_api.bad_request")));
+    assert!(misspelt.body["message"].as_str().unwrap().contains("unknown field `wait`"), "{}", misspelt.text);
     assert_eq!(outbox(&world.data_dir(), "pending") + outbox(&world.data_dir(), "sent"), 0, "nothing was half done");
     assert_eq!(send(&world, good).await.status, StatusCode::ACCEPTED);
     world.expect_answers(ADA, &["hello"]).await;
