@@ -4,6 +4,8 @@
 pub(super) const ORIGIN: &str = "webchat.origin";
 /// Too many sockets are open: in all (answered 503), or of this visitor (in an `error` frame).
 pub(super) const TOO_MANY_SOCKETS: &str = "webchat.too_many_sockets";
+/// Too many sockets are open from one address (IPv6: one /64). Answered 503.
+pub(super) const ADDRESS_FULL: &str = "webchat.address_full";
 /// A frame is not JSON that the chat knows, too large, or a second `hello`. After five the socket is closed.
 pub(super) const BAD_FRAME: &str = "webchat.bad_frame";
 /// The first frame is not `hello`, or none came within ten seconds.

@@ -35,6 +35,8 @@ pub(super) const TYPING_EVERY: Duration = Duration::from_secs(1);
 
 /// Sockets that may be open at once, if the system has files for four times as many.
 const MAX_SOCKETS: u64 = 2048;
+/// Sockets of one address (IPv6: one /64), unless more visitors may come from it within a minute.
+const MAX_SOCKETS_PER_ADDRESS: usize = 64;
 /// Messages of one visitor within a minute; as many may come at once.
 const MESSAGES_PER_MINUTE: NonZeroU32 = NonZeroU32::new(30).unwrap();
 /// Visitors, and addresses, that are counted at once. Beyond them the new ones wait.
@@ -55,6 +57,11 @@ pub(super) struct Patience {
 pub(super) fn max_sockets() -> usize {
     let limit = open_files().map_or(MAX_SOCKETS, |files| (files / 4).clamp(1, MAX_SOCKETS));
     usize::try_from(limit).unwrap_or(usize::MAX)
+}
+
+/// Behind a proxy all visitors have one address: who raises the number of new visitors for it has it hold their sockets.
+pub(super) fn max_sockets_per_address(visitors_per_minute: NonZeroU32) -> usize {
+    usize::try_from(visitors_per_minute.get()).unwrap_or(usize::MAX).max(MAX_SOCKETS_PER_ADDRESS)
 }
 
 /// Who has written how much.
@@ -80,7 +87,7 @@ impl Limits {
 }
 
 /// A home has as many IPv6 addresses as it likes: what counts is its network.
-fn network(peer: IpAddr) -> IpAddr {
+pub(super) fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6((address.to_bits() & (u128::MAX << 64)).into()),
@@ -109,6 +116,12 @@ impl<K: Hash + Eq + Clone> Counted<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_has_a_fixed_number_of_sockets_unless_more_may_come() {
+        let of = |visitors| max_sockets_per_address(NonZeroU32::new(visitors).unwrap());
+        assert_eq!((of(1), of(30), of(64), of(500)), (64, 64, 64, 500));
+    }
 
     #[test]
     fn each_key_has_its_own_count_and_keys_are_bounded() {

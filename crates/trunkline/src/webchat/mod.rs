@@ -15,6 +15,7 @@ mod limits;
 mod message;
 mod origin;
 mod pages;
+mod places;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -30,11 +31,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::json;
-use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use self::limits::{Limits, MAX_FRAME_BYTES, PATIENCE, Patience, READ_BUFFER_BYTES, max_sockets};
+use self::limits::{
+    Limits, MAX_FRAME_BYTES, PATIENCE, Patience, READ_BUFFER_BYTES, max_sockets, max_sockets_per_address,
+};
+use self::places::Places;
 use crate::config::WebChatSettings;
 use crate::edge::Readiness;
 use crate::pipeline::Context;
@@ -51,7 +54,7 @@ pub struct WebChat {
     hub: Hub,
     limits: Limits,
     patience: Patience,
-    sockets: Arc<Semaphore>,
+    places: Places,
     sessions: TaskTracker,
 }
 
@@ -62,10 +65,10 @@ impl WebChat {
             context,
             limits: Limits::new(settings.new_visitors),
             patience: PATIENCE,
+            places: Places::new(max_sockets(), max_sockets_per_address(settings.new_visitors)),
             settings,
             readiness,
             hub,
-            sockets: Arc::new(Semaphore::new(max_sockets())),
             sessions: TaskTracker::new(),
         }
     }
@@ -97,8 +100,12 @@ async fn socket(
             "pages of this origin may not use the chat; the operator can allow it in TRUNKLINE_WEBCHAT_ORIGINS";
         return refusal(&chat, StatusCode::FORBIDDEN, codes::ORIGIN, reason);
     }
-    let Ok(permit) = Arc::clone(&chat.sockets).try_acquire_owned() else {
-        return refusal(&chat, StatusCode::SERVICE_UNAVAILABLE, codes::TOO_MANY_SOCKETS, "too many sockets are open");
+    let place = match chat.places.take(peer.ip()) {
+        Ok(place) => place,
+        Err(full) => {
+            let (code, message) = full.told();
+            return refusal(&chat, StatusCode::SERVICE_UNAVAILABLE, code, message);
+        }
     };
     let upgrade = upgrade
         .max_message_size(MAX_FRAME_BYTES)
@@ -108,7 +115,7 @@ async fn socket(
     upgrade.on_upgrade(move |socket| {
         let span = tracing::debug_span!("webchat.session");
         let sessions = chat.sessions.clone();
-        sessions.track_future(session::run(chat, socket, peer.ip(), permit).instrument(span))
+        sessions.track_future(session::run(chat, socket, peer.ip(), place).instrument(span))
     })
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use trunkline_core::Secret;
 use trunkline_store::{ChatLine, StoreError};
@@ -13,6 +12,7 @@ use trunkline_store::{ChatLine, StoreError};
 use super::hub::{Push, Seat};
 use super::intake::Writer;
 use super::limits::{HISTORY, MAX_BAD_FRAMES, MAX_TOKEN_BYTES, TYPING_EVERY, WRITE_WITHIN};
+use super::places::Place;
 use super::wire::{FromPage, Line, Notice, ToPage};
 use super::{SOURCE, WebChat, codes, message};
 
@@ -49,7 +49,7 @@ impl From<StoreError> for End {
 }
 
 /// Talks with one page until it goes, does not keep to the rules, or the gateway stops.
-pub(super) async fn run(chat: Arc<WebChat>, socket: WebSocket, peer: IpAddr, permit: OwnedSemaphorePermit) {
+pub(super) async fn run(chat: Arc<WebChat>, socket: WebSocket, peer: IpAddr, place: Place) {
     let metrics = chat.context.metrics.clone();
     metrics.webchat_socket(1);
     let stopping = chat.readiness.until_stopping();
@@ -67,7 +67,7 @@ pub(super) async fn run(chat: Arc<WebChat>, socket: WebSocket, peer: IpAddr, per
     // A page that is gone takes no farewell.
     let _taken = timeout(WRITE_WITHIN, line.socket.send(close)).await.is_ok();
     metrics.webchat_socket(-1);
-    drop(permit);
+    drop(place);
 }
 
 async fn talk(wire: &mut Wire, chat: &WebChat, peer: IpAddr) -> End {

@@ -132,17 +132,24 @@ async fn a_page_that_answers_no_ping_is_let_go_and_one_that_does_is_kept() {
 
 #[tokio::test]
 async fn more_sockets_than_there_is_room_for_are_turned_away() {
-    let served = Served::start(|chat| chat.sockets = Arc::new(Semaphore::new(1))).await;
-    let mut first = served.open().await.unwrap();
-    let Err(Error::Http(refused)) = served.open().await else { panic!("there is no room") };
-    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
-    let body = refused.into_body().unwrap_or_default();
-    assert!(String::from_utf8_lossy(&body).contains(codes::TOO_MANY_SOCKETS));
-    first.close(None).await.unwrap();
-    let (_, code) = rest(&mut first).await;
-    assert!(matches!(code, 1000 | 1005 | 1006), "{code}");
-    let room = Arc::clone(&served.chat.sockets);
-    drop(timeout(DEADLINE, room.acquire()).await.unwrap().unwrap());
-    assert!(served.open().await.is_ok());
-    served.end().await;
+    for (places, why) in [(Places::new(1, 2), codes::TOO_MANY_SOCKETS), (Places::new(2, 1), codes::ADDRESS_FULL)] {
+        let served = Served::start(|chat| chat.places = places).await;
+        let mut first = served.open().await.unwrap();
+        let Err(Error::Http(refused)) = served.open().await else { panic!("there is no room") };
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let body = refused.into_body().unwrap_or_default();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&body["code"], &body["status"]), (&json!(why), &json!(503)));
+        first.close(None).await.unwrap();
+        let (_, code) = rest(&mut first).await;
+        assert!(matches!(code, 1000 | 1005 | 1006), "{code}");
+        let left = async {
+            while !served.chat.sessions.is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(DEADLINE, left).await.unwrap();
+        assert!(served.open().await.is_ok());
+        served.end().await;
+    }
 }
