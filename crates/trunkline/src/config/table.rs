@@ -53,7 +53,7 @@ settings! {
 
     WEBCHAT = "web_chat.enabled", "TRUNKLINE_WEBCHAT", "false", "Whether the web chat runs, at `/chat`. With `trunkline up` it does unless this says `false`.";
     WEBCHAT_ORIGINS = "web_chat.origins", "TRUNKLINE_WEBCHAT_ORIGINS", "", "Origins whose pages may show the chat, such as `https://shop.example.com`, separated by commas. The gateway's own pages always may.";
-    WEBCHAT_NEW_VISITORS = "web_chat.new_visitors", "TRUNKLINE_WEBCHAT_NEW_VISITORS", "30", "How many new visitors may begin to write within a minute from one address. Behind a proxy all have the address of the proxy.";
+    WEBCHAT_NEW_VISITORS = "web_chat.new_visitors", "TRUNKLINE_WEBCHAT_NEW_VISITORS", "30", "How many new visitors may begin to write within a minute from one address. Behind a proxy all have the address of the proxy. Where it is above 64, one address may also hold that many sockets.";
 
     LISTEN = "gateway.listen", "TRUNKLINE_LISTEN", "127.0.0.1:8080", "Address of the gateway.";
     EMULATOR_LISTEN = "emulator.listen", "TRUNKLINE_EMULATOR_LISTEN", "127.0.0.1:8090", "Address of the emulator that `up` starts.";
