@@ -47,9 +47,10 @@ test('messages go both ways, whatever alphabet they are in', async () => {
   const [mine, theirs] = await Promise.all([joan.getConversationBySid(sid), katherine.getConversationBySid(sid)]);
   await Promise.all([mine.getParticipants(), theirs.getParticipants()]);
   const body = 'žluťoučký 世界 🎉\n"quoted" \\ back';
-  const arrived = next(katherine, 'messageAdded');
+  // A client tells changes only of messages that it has heard of, its own too.
+  const [arrived, echoed] = [next(katherine, 'messageAdded'), next(joan, 'messageAdded')];
   const index = await mine.sendMessage(body, { mood: 'fine' });
-  const message = await arrived;
+  const [message] = await Promise.all([arrived, echoed]);
   assert.deepEqual([message.index, message.author, message.body, message.attributes], [index, 'joan', body, { mood: 'fine' }]);
   assert.equal((await emulator.rest('GET', `/Conversations/${sid}/Messages/${message.sid}`)).body, body);
 
