@@ -42,6 +42,7 @@ use super::Configuration;
 use super::configuration;
 use crate::sync::client::{Heard, Subscriptions};
 use crate::sync::{Notification, SubscriptionAnswer};
+use crate::twilsock::client::codes;
 use crate::twilsock::client::{
     Answer, Connection, ConnectionState, Introduction, Loss, Output, RequestError, RequestId, Signal,
 };
@@ -403,7 +404,7 @@ impl Client {
     fn start_failed(&mut self, now: Duration, error: Option<&RequestError>) {
         let reason = error.map_or_else(|| "the answer makes no sense".to_owned(), ToString::to_string);
         self.last_error = Some(Loss {
-            code: "realtime.start",
+            code: codes::START,
             reason: format!("the client's own objects cannot be opened: {reason}"),
             twilio_code: None,
         });
@@ -459,7 +460,7 @@ impl Client {
                 self.connection.give_up(
                     now,
                     Loss {
-                        code: "realtime.silent",
+                        code: codes::SILENT,
                         reason: "the server has been silent for too long".to_owned(),
                         twilio_code: None,
                     },

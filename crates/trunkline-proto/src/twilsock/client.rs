@@ -9,6 +9,7 @@
 //!
 //! Not here: what notifications and answers mean.
 
+pub(crate) mod codes;
 mod request;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -268,7 +269,7 @@ impl Connection {
     pub fn no_token(&mut self, now: Duration, reason: &str) {
         self.is_token_wanted = false;
         self.refresh_at = None;
-        let loss = Loss { code: "realtime.no_token", reason: format!("no access token: {reason}"), twilio_code: None };
+        let loss = Loss { code: codes::NO_TOKEN, reason: format!("no access token: {reason}"), twilio_code: None };
         match self.phase {
             Phase::WantsToken => self.lose(now, loss),
             // The one in use may still be good; the server tells when it is not.
@@ -303,7 +304,7 @@ impl Connection {
     /// The socket could not be opened, or is gone. `reason` is for people and holds nothing personal.
     pub fn closed(&mut self, now: Duration, reason: &str) {
         if matches!(self.phase, Phase::Opening { .. } | Phase::Initialising { .. } | Phase::Connected) {
-            let loss = Loss { code: "realtime.disconnected", reason: reason.to_owned(), twilio_code: None };
+            let loss = Loss { code: codes::DISCONNECTED, reason: reason.to_owned(), twilio_code: None };
             self.lose(now, loss);
         }
     }
@@ -467,7 +468,7 @@ impl Connection {
         self.lose(
             now,
             Loss {
-                code: "realtime.refused",
+                code: codes::REFUSED,
                 reason: format!("the server ended the connection with {}: {words}", status.code),
                 twilio_code: status.error_code,
             },
@@ -539,7 +540,7 @@ impl Connection {
 const MAX_REASON_CHARS: usize = 200;
 
 fn timeout(reason: &str) -> Loss {
-    Loss { code: "realtime.timeout", reason: reason.to_owned(), twilio_code: None }
+    Loss { code: codes::TIMEOUT, reason: reason.to_owned(), twilio_code: None }
 }
 
 #[cfg(test)]

@@ -13,13 +13,11 @@ use std::time::Duration;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use trunkline_bus::BusError;
-use trunkline_store::StoreError;
 
 use super::Context;
 use super::read_back::{ReadBackError, read_back};
 use super::wait::backoff;
-use crate::connectors::{Connector, ConnectorError};
+use crate::connectors::Connector;
 
 /// The waits after a pass that failed.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -99,17 +97,6 @@ pub struct CatchUp {
     rate: DefaultDirectRateLimiter,
 }
 
-/// Why what was missed could not be read back.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum PassError {
-    #[error(transparent)]
-    Connector(#[from] ConnectorError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Bus(#[from] BusError),
-}
-
 impl CatchUp {
     /// A task over what `connector` has.
     pub fn new(context: Context, connector: Arc<dyn Connector>) -> Self {
@@ -166,9 +153,9 @@ impl CatchUp {
     }
 
     /// One pass; returns how many messages had been missed.
-    async fn pass(&self) -> Result<usize, PassError> {
+    async fn pass(&self) -> Result<usize, ReadBackError> {
         let passed = self.pass_over().await;
-        if let Err(PassError::Connector(error)) = &passed
+        if let Err(ReadBackError::Connector(error)) = &passed
             && error.unreachable
         {
             self.context.missed.lost(self.connector.name());
@@ -176,7 +163,7 @@ impl CatchUp {
         passed
     }
 
-    async fn pass_over(&self) -> Result<usize, PassError> {
+    async fn pass_over(&self) -> Result<usize, ReadBackError> {
         let connector = self.connector.as_ref();
         self.rate.until_ready().await;
         let open = connector.open_conversations(self.context.catch_up.conversations).await?;
@@ -196,7 +183,7 @@ pub(crate) async fn read_back_conversation(
     context: &Context,
     connector: &dyn Connector,
     conversation: &str,
-) -> Result<usize, PassError> {
+) -> Result<usize, ReadBackError> {
     let known = context.store.conversation_by_external(connector.name(), conversation).await?;
     let after = known.map_or(-1, |row| row.read_index);
     let mut missed = 0;
@@ -207,8 +194,6 @@ pub(crate) async fn read_back_conversation(
     match read {
         Ok(()) => Ok(missed),
         Err(ReadBackError::Connector(error)) if error.retry == trunkline_core::Retry::No => Ok(missed),
-        Err(ReadBackError::Connector(error)) => Err(error.into()),
-        Err(ReadBackError::Store(error)) => Err(error.into()),
-        Err(ReadBackError::Bus(error)) => Err(error.into()),
+        Err(error) => Err(error),
     }
 }

@@ -16,7 +16,7 @@ const MAX_CHUNKS: usize = 20;
 
 /// Why a conversation could not be read back.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ReadBackError {
+pub(crate) enum ReadBackError {
     #[error(transparent)]
     Connector(#[from] ConnectorError),
     #[error(transparent)]
