@@ -10,16 +10,20 @@ use serde_json::Value;
 const MAY_USE: &[(&str, &[&str])] = &[
     ("trunkline-core", &[]),
     ("trunkline-proto", &[]),
+    ("trunkline-audio", &[]),
+    ("trunkline-speech", &["trunkline-core", "trunkline-audio"]),
     ("trunkline-store", &["trunkline-core"]),
     ("trunkline-bus", &["trunkline-core"]),
     ("trunkline-twilio", &["trunkline-core", "trunkline-proto"]),
-    ("trunkline-agent", &["trunkline-core", "trunkline-store"]),
-    ("trunkline-emulator", &["trunkline-proto"]),
+    ("trunkline-agent", &["trunkline-core", "trunkline-store", "trunkline-audio"]),
+    ("trunkline-emulator", &["trunkline-proto", "trunkline-audio", "trunkline-speech"]),
     (
         "trunkline",
         &[
             "trunkline-core",
             "trunkline-proto",
+            "trunkline-audio",
+            "trunkline-speech",
             "trunkline-store",
             "trunkline-bus",
             "trunkline-twilio",
@@ -34,7 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const TESTS_MAY_USE: &[(&str, &[&str])] = &[("trunkline-twilio", &["trunkline-emulator"])];
 
 /// Crates that hold values and contracts only: no runtime, no socket.
-const PURE: &[&str] = &["trunkline-core", "trunkline-proto"];
+const PURE: &[&str] = &["trunkline-core", "trunkline-proto", "trunkline-audio"];
 const RUNTIMES: &[&str] = &["tokio", "hyper", "reqwest", "axum", "async-std", "smol", "mio", "socket2"];
 
 /// Reads `cargo metadata` and lists every arrow that the table does not allow.

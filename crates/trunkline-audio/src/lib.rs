@@ -1,0 +1,3 @@
+//! Telephone audio as values.
+
+#![forbid(unsafe_code)]

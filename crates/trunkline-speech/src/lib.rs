@@ -1,0 +1,3 @@
+//! Recognition, synthesis and speech-to-speech.
+
+#![forbid(unsafe_code)]
