@@ -1,4 +1,4 @@
-//! The words that every part of Trunkline shares, and the contract of a messaging backend.
+//! The words that every part of Trunkline shares, and the contracts of messaging and voice backends.
 //!
 //! This crate knows no provider, no runtime, no clock and no socket. A provider crate implements
 //! [`messaging::ConversationalBackend`]; the bus carries [`Envelope`]s; everything that is secret or personal is
@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use trunkline_core::messaging::Config;
+//! use trunkline_core::Config;
 //!
 //! let config = Config::builder()
 //!     .provider("twilio")
@@ -21,18 +21,25 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod backend_config;
 mod config_error;
 mod envelope;
 pub mod event;
 mod health;
 pub mod messaging;
+mod operation_error;
 mod redact;
+mod registry;
 mod retry;
 pub mod turn;
+pub mod voice;
 
 pub use address::{AddressError, Channel, ContactAddress, E164};
+pub use backend_config::{Config, ConfigBuilder, Setting};
 pub use config_error::{ConfigError, Problem};
 pub use envelope::{Envelope, EnvelopeError, SPEC_VERSION};
 pub use health::{HealthState, HealthStatus};
+pub use operation_error::OperationError;
 pub use redact::{Pii, Secret};
+pub use registry::{Factory, Registry, UnknownProvider};
 pub use retry::Retry;

@@ -1,3 +1,30 @@
 //! Recognition, synthesis and speech-to-speech.
+//!
+//! Three traits, and engines for them: programs of this machine that need no account ([`offline`]), and clients of
+//! providers, each over its documented protocol. All audio is telephone audio: G.711 μ-law, 8 kHz, one channel.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | [`live`] | audio that must not wait: the newest is kept, the oldest dropped and counted |
+//! | [`recognition`] | the trait [`Recognizer`]: audio in, words out while it is spoken |
+//! | [`synthesis`] | the trait [`Synthesizer`]: text in, audio out as it is made |
+//! | [`dialogue`] | the trait [`SpeechModel`]: audio in, audio out, from one model |
+//! | [`vocabulary`] | what is likely to be said |
+//! | [`offline`] | flite or espeak-ng speak, pocketsphinx listens |
 
 #![forbid(unsafe_code)]
+
+pub mod dialogue;
+mod error;
+pub mod live;
+pub mod offline;
+pub mod recognition;
+pub mod synthesis;
+mod tasks;
+pub mod vocabulary;
+
+pub use dialogue::SpeechModel;
+pub use error::SpeechError;
+pub use recognition::Recognizer;
+pub use synthesis::Synthesizer;
+pub use vocabulary::Vocabulary;

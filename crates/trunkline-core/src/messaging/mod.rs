@@ -1,18 +1,20 @@
 //! The contract of a messaging backend: thirteen operations, their types, their errors and their settings.
 
 mod backend;
-mod config;
 mod error;
-mod registry;
 mod types;
 mod webhook;
 
+pub use crate::{Config, ConfigBuilder, Setting};
 pub use backend::{ConversationalBackend, MessageStream};
-pub use config::{Config, ConfigBuilder, Setting};
 pub use error::{ErrorCode, MessagingError, Operation};
-pub use registry::{Factory, Registry};
 pub use types::{
     Binding, Conversation, ConversationConfig, ConversationId, ConversationState, DeliveryStatus, MediaRef,
     MediaSource, Message, MessageId, NewParticipant, OutgoingMessage, Participant, ParticipantId, SentMessage,
 };
 pub use webhook::WebhookEvent;
+
+/// Builds a messaging backend from its configuration.
+pub type Factory = crate::Factory<dyn ConversationalBackend, MessagingError>;
+/// The messaging providers that a program was built with.
+pub type Registry = crate::Registry<dyn ConversationalBackend, MessagingError>;

@@ -1,4 +1,4 @@
-//! Settings that every messaging backend has, and room for those of one provider.
+//! Settings that every backend has, and room for those of one provider.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
