@@ -14,6 +14,7 @@
 //! | [`access_token`] | what a client shows when it connects in real time |
 //! | [`twilsock`] | framed messages over one WebSocket |
 //! | [`sync`] | documents, lists and maps that are followed over it |
+//! | [`twiml`] | what a call is to do, as XML |
 //! | [`conversations`] | what Conversations puts into them |
 
 #![forbid(unsafe_code)]
@@ -26,5 +27,6 @@ pub mod sid;
 pub mod signature;
 pub mod sync;
 pub mod twilsock;
+pub mod twiml;
 pub mod webhook;
 mod wire_enum;
