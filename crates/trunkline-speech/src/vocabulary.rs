@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(
             vocabulary.to_jsgf(),
             "#JSGF V1.0;\ngrammar expected;\n\
-             public <expected> = my name is <list_name> | what's my name | to <VOID> x y;\n\
+             public <expected> = my name is <list_name> | what's my name | to nobody <VOID> y;\n\
              <list_name> = ada | mary ann;\n"
         );
         assert_eq!(vocabulary.spell("my name is ada"), "my name is Ada");

@@ -17,7 +17,7 @@ use crate::SpeechError;
 use crate::synthesis::{Speech, SynthesisRequest, Synthesizer};
 
 /// Voices that run at once; more wait their turn.
-pub const MAX_PROCESSES: usize = 4;
+const MAX_PROCESSES: usize = 4;
 /// A sentence takes tens of milliseconds; a process that takes this long hangs.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
