@@ -100,6 +100,7 @@ test('a person calls the gateway, talks, hears the answer and hangs up', async (
   const released = await watchSound(page);
   await button(page, 'Call this number').click();
   assert.equal(await page.evaluate(() => document.activeElement.id), 'call-who', 'the focus is on the sheet');
+  assert.equal(await page.evaluate(() => document.getElementById('composer').inert), true, 'nothing behind it takes keys');
   await phase(page, 'talking');
   assert.equal(await state(page), 'In call');
   await audible(page, 'mine');

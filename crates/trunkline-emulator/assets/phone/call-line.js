@@ -22,6 +22,7 @@ export function openLine(number, on) {
   let ended = false;
 
   const connect = () => {
+    if (ended) return;
     clearTimeout(timer);
     drop();
     const url = new URL(`/emulator/v1/phones/${encodeURIComponent(number)}/line`, location.href);
@@ -64,7 +65,7 @@ export function openLine(number, on) {
 
   const open = () => socket?.readyState === WebSocket.OPEN;
   const wake = () => {
-    if (!socket && !ended && timer) connect();
+    if (!socket && timer) connect();
   };
   addEventListener('online', wake);
   connect();

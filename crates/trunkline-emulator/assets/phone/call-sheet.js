@@ -37,7 +37,7 @@ export function createCallSheet(calls, others) {
     const changed = shown.phase !== phase;
     const drawn = shown.words;
     shown = call;
-    if (phase === 'idle') return close();
+    if (phase === 'idle') return changed ? close() : undefined;
     if (opened) open();
     at('call').dataset.phase = phase;
     at('call-kind').textContent = call.outgoing ? 'You call' : 'A call for you';
