@@ -10,7 +10,8 @@ const ENDING_MS = 3000;
 /** How long after a reconnection the emulator has to speak of a call, or the call is over. */
 const RESUME_MS = 2000;
 const MAX_WORDS = 200;
-const MAX_DIGITS = 64;
+/** Pressed keys that are kept, to be shown. */
+const MAX_DIGITS = 20;
 
 const IDLE = {
   phase: 'idle', id: null, peer: null, outgoing: true, answeredAt: null, seconds: null, reason: '', trouble: '',
