@@ -16,12 +16,14 @@
 //! | [`sync`] | documents, lists and maps that are followed over it |
 //! | [`twiml`] | what a call is to do, as XML |
 //! | [`conversations`] | what Conversations puts into them |
+//! | [`media`] | the audio of a call over one WebSocket |
 
 #![forbid(unsafe_code)]
 
 pub mod access_token;
 pub mod conversations;
 pub mod form;
+pub mod media;
 pub mod rest;
 pub mod sid;
 pub mod signature;
