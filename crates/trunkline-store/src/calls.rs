@@ -132,7 +132,14 @@ impl From<RawTurn> for CallTurn {
     }
 }
 
-const CALL: &str = "SELECT id, external_id, contact_id, address, direction, outcome, recording, started_at, ended_at FROM call";
+macro_rules! select_calls {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, external_id, contact_id, address, direction, outcome, recording, started_at, ended_at FROM call ",
+            $rest
+        )
+    };
+}
 
 impl Store {
     /// Records that a call begins, once; makes its contact. Returns the contact.
@@ -242,7 +249,7 @@ impl Store {
     /// Cancel-safe.
     pub async fn call(&self, call_id: &str) -> Result<Option<CallRow>, StoreError> {
         let raw: Option<RawCall> =
-            sqlx::query_as(&*format!("{CALL} WHERE id = $1")).bind(call_id).fetch_optional(&self.reader).await?;
+            sqlx::query_as(select_calls!("WHERE id = $1")).bind(call_id).fetch_optional(&self.reader).await?;
         raw.map(CallRow::try_from).transpose()
     }
 
@@ -256,11 +263,11 @@ impl Store {
     /// Cancel-safe.
     pub async fn past_calls(&self, limit: u32, before: Option<(i64, &str)>) -> Result<Vec<CallRow>, StoreError> {
         let (at, id) = before.unwrap_or((i64::MAX, ""));
-        let sql = format!(
-            "{CALL} WHERE ended_at IS NOT NULL AND (started_at < $1 OR (started_at = $1 AND id < $2))
+        let sql = select_calls!(
+            "WHERE ended_at IS NOT NULL AND (started_at < $1 OR (started_at = $1 AND id < $2))
              ORDER BY started_at DESC, id DESC LIMIT $3"
         );
-        let rows: Vec<RawCall> = sqlx::query_as(&*sql).bind(at).bind(id).bind(limit).fetch_all(&self.reader).await?;
+        let rows: Vec<RawCall> = sqlx::query_as(sql).bind(at).bind(id).bind(limit).fetch_all(&self.reader).await?;
         rows.into_iter().map(CallRow::try_from).collect()
     }
 

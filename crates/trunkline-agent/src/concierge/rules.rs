@@ -106,13 +106,7 @@ impl Rules {
                 rules.push(rule);
             }
         }
-        problems.or(Self {
-            vocabulary,
-            name: raw.name,
-            greeting: raw.greeting,
-            fallback: raw.fallback,
-            ordered: rules,
-        })
+        problems.or(Self { vocabulary, name: raw.name, greeting: raw.greeting, fallback: raw.fallback, ordered: rules })
     }
 
     pub(super) fn name(&self) -> &str {

@@ -112,7 +112,9 @@ impl Hearing {
                 END_CALL_EVENT => AgentEvent::EndCall,
                 DONE_EVENT => return Ok(None),
                 _ => {
-                    return Err(AgentError::Malformed("it has an event that is not text, remember, hand_over, end_call or done"));
+                    return Err(AgentError::Malformed(
+                        "it has an event that is not text, remember, hand_over, end_call or done",
+                    ));
                 }
             };
             return Ok(Some(event));
