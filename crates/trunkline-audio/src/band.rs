@@ -39,7 +39,7 @@ impl BandFill {
             // Stuffed with zeros, the signal is the band and its mirror image. The filter leaves the band: on samples
             // that were there the samples themselves, between them what lies between.
             let there = window.get(TAPS / 2 - 1).copied().unwrap_or_default();
-            let between: f32 = window.iter().zip(&self.filter).map(|(sample, tap)| sample * tap).sum();
+            let between = dot(window, &self.filter);
             out.push(to_sample(there * (1.0 + MIRROR) + noise(&mut self.noise)));
             out.push(to_sample(between * (1.0 - MIRROR) + noise(&mut self.noise)));
         }
@@ -58,6 +58,17 @@ impl Default for BandFill {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Sums eight lanes side by side; one after the other they would wait for one another.
+fn dot(samples: &[f32], taps: &[f32; TAPS]) -> f32 {
+    let mut lanes = [0.0; 8];
+    for (samples, taps) in samples.as_chunks::<8>().0.iter().zip(taps.as_chunks::<8>().0) {
+        for ((lane, sample), tap) in lanes.iter_mut().zip(samples).zip(taps) {
+            *lane += sample * tap;
+        }
+    }
+    lanes.iter().sum()
 }
 
 /// The taps between samples of a half-band low-pass: a sinc under a Blackman window, with a sum of 1.

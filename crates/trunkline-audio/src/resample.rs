@@ -175,10 +175,10 @@ fn delay_of(taps: u32, phases: u32, from_hz: u32, to_hz: u32) -> usize {
     usize::try_from((late + whole / 2) / whole).unwrap_or_default()
 }
 
-/// Rounds and clips.
+/// Rounds and clips. (`round` is a call into the C library on the processors that everybody builds for.)
 #[expect(clippy::cast_possible_truncation, reason = "a cast from float saturates, which is the clipping")]
 pub(crate) fn to_sample(value: f32) -> i16 {
-    value.round() as i16
+    (value + 0.5_f32.copysign(value)) as i16
 }
 
 const fn greatest_common_divisor(a: u32, b: u32) -> u32 {

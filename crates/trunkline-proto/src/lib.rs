@@ -17,13 +17,16 @@
 //! | [`twiml`] | what a call is to do, as XML |
 //! | [`conversations`] | what Conversations puts into them |
 //! | [`media`] | the audio of a call over one WebSocket |
+//! | [`relay`] | a call as text over one WebSocket |
 
 #![forbid(unsafe_code)]
 
 pub mod access_token;
 pub mod conversations;
 pub mod form;
+mod json;
 pub mod media;
+pub mod relay;
 pub mod rest;
 pub mod sid;
 pub mod signature;

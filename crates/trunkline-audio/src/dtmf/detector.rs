@@ -77,18 +77,25 @@ fn coefficient(hz: f32) -> f32 {
 
 /// Which tone of a group leads, and with which power.
 fn loudest(frame: &[i16; FRAME_SAMPLES], group: &[f32; 4]) -> Option<(usize, f32)> {
-    let powers = group.map(|coefficient| goertzel(frame, coefficient));
+    let powers = goertzel(frame, group);
     let (at, most) = powers.iter().copied().enumerate().max_by(|(_, a), (_, b)| a.total_cmp(b))?;
     let is_leading = powers.iter().enumerate().all(|(other, power)| other == at || power * MIN_LEAD <= most);
     is_leading.then_some((at, most))
 }
 
-/// The power of one frequency.
-fn goertzel(frame: &[i16; FRAME_SAMPLES], coefficient: f32) -> f32 {
-    let (mut last, mut before) = (0.0_f32, 0.0_f32);
+/// The powers of four frequencies. Side by side they do not wait for one another.
+fn goertzel(frame: &[i16; FRAME_SAMPLES], coefficients: &[f32; 4]) -> [f32; 4] {
+    let (mut last, mut before) = ([0.0_f32; 4], [0.0_f32; 4]);
     for sample in frame {
-        let now = f32::from(*sample) + coefficient * last - before;
-        (before, last) = (last, now);
+        let sample = f32::from(*sample);
+        for ((last, before), coefficient) in last.iter_mut().zip(&mut before).zip(coefficients) {
+            let now = sample + coefficient * *last - *before;
+            (*before, *last) = (*last, now);
+        }
     }
-    last * last + before * before - coefficient * last * before
+    let mut powers = *coefficients;
+    for ((power, last), before) in powers.iter_mut().zip(last).zip(before) {
+        *power = last * last + before * before - *power * last * before;
+    }
+    powers
 }

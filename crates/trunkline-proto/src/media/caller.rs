@@ -7,8 +7,9 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use super::payload::encode;
-use super::wire::{ToTwilio, Track, quote};
+use super::wire::{ToTwilio, Track};
 use super::{BINARY_FRAME, INVALID_MESSAGE, MAX_MESSAGE, Payload};
+use crate::json::quote;
 
 /// What the stream is about.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::payload::encode;
-use super::wire::{FromTwilio, Kind, MediaBody, StartBody, Track, quote};
+use super::wire::{FromTwilio, Kind, MediaBody, StartBody, Track};
 use super::{FRAME_BYTES, Fault, MAX_MESSAGE, Payload};
+use crate::json::quote;
 
 /// The longest identifier.
 const MAX_ID: usize = 64;
