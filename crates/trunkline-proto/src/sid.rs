@@ -278,6 +278,36 @@ sid!(
     "PN"
 );
 sid!(
+    /// A call: one leg, between Twilio and one telephone.
+    CallSid,
+    "CA"
+);
+sid!(
+    /// A recording of a call.
+    RecordingSid,
+    "RE"
+);
+sid!(
+    /// A media stream of a call.
+    StreamSid,
+    "MZ"
+);
+sid!(
+    /// A transcription of a call while it lasts.
+    TranscriptionSid,
+    "GT"
+);
+sid!(
+    /// A warning or an error that Twilio noted about a call.
+    NotificationSid,
+    "NO"
+);
+sid!(
+    /// A session of ConversationRelay.
+    RelaySessionSid,
+    "VX"
+);
+sid!(
     /// One REST request, from the answer's `Twilio-Request-Id` header.
     RequestSid,
     "RQ"
