@@ -50,6 +50,11 @@ pub(crate) fn iso_millis(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
 
+/// A date as the voice API writes it (`Sat, 21 Nov 2026 02:06:51 +0000`).
+pub(crate) fn rfc2822(at: Timestamp) -> String {
+    at.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

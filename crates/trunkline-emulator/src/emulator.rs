@@ -22,8 +22,10 @@ use crate::journal::Journal;
 use crate::owner::Owner;
 use crate::realtime::Hub;
 use crate::server::{self, App};
+use crate::state::calls::NumberFields;
 use crate::state::{State, Stored};
 use crate::store::{Store, StoreError};
+use crate::telephone::{Exchange, Services};
 use crate::webhooks::{Dispatcher, Sender, Tell};
 
 /// An emulator that did not start.
@@ -72,6 +74,8 @@ pub struct Builder {
     clock: Clock,
     webhook_timeout: Duration,
     delivery_delay: Duration,
+    voice_url: Option<String>,
+    voice_status_callback: Option<String>,
 }
 
 impl Default for Builder {
@@ -83,6 +87,8 @@ impl Default for Builder {
             clock: Clock::system(),
             webhook_timeout: WEBHOOK_TIMEOUT,
             delivery_delay: Duration::ZERO,
+            voice_url: None,
+            voice_status_callback: None,
         }
     }
 }
@@ -126,6 +132,14 @@ impl Builder {
         self
     }
 
+    /// What answers calls to the account's number, and what hears of their way. Default: what was set before, else
+    /// nothing.
+    pub fn voice(mut self, url: impl Into<String>, status_callback: Option<String>) -> Self {
+        self.voice_url = Some(url.into());
+        self.voice_status_callback = status_callback;
+        self
+    }
+
     /// Starts the emulator. It answers when this returns.
     ///
     /// # Errors
@@ -137,6 +151,7 @@ impl Builder {
     /// Dropped before it returns, it leaves nothing running.
     pub async fn start(self) -> Result<Emulator, StartError> {
         let listen = self.listen;
+        let recordings = Recordings::of(self.data_file.as_deref()).map_err(work)?;
         let refused = |source| StartError::Listen { address: listen, source };
         let listener = TcpListener::bind(listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
@@ -170,8 +185,32 @@ impl Builder {
         spawn_owner(run, ended).map_err(work)?;
 
         let url: Arc<str> = format!("http://{address}").into();
+        let exchange = Exchange::new(Services {
+            owner: owner.clone(),
+            account: Arc::clone(&account),
+            sender: sender.clone(),
+            clock: clock.clone(),
+            journal: Arc::clone(&journal),
+            base_url: Arc::clone(&url),
+            folder: recordings.path().to_owned(),
+            calls: connections.clone(),
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+            quit: quit.clone(),
+        });
+        if let Some(voice_url) = self.voice_url {
+            let fields = NumberFields {
+                voice_url: Some(voice_url),
+                status_callback: self.voice_status_callback,
+                ..NumberFields::default()
+            };
+            let number = account.phone_number.clone();
+            let set = owner.call(move |state| state.put_number(&number, fields)).await;
+            set.map_err(work)?.map_err(work)?;
+        }
         let app = App {
             owner,
+            exchange,
             account: Arc::clone(&account),
             sender,
             faults,
@@ -190,7 +229,8 @@ impl Builder {
         let serving = server::serve(listener, server::router(app), connections.clone(), stop.clone());
         connections.spawn(serving.instrument(span));
         tracing::info!(%address, "the emulator listens");
-        let ends = Ends { stop: stop.drop_guard(), quit: quit.drop_guard(), connections, tasks, owner_ended };
+        let ends =
+            Ends { recordings, stop: stop.drop_guard(), quit: quit.drop_guard(), connections, tasks, owner_ended };
         Ok(Emulator { address, url, account, ends })
     }
 }
@@ -206,6 +246,7 @@ pub struct Emulator {
 
 #[derive(Debug)]
 struct Ends {
+    recordings: Recordings,
     /// No new connections; open ones finish.
     stop: tokio_util::sync::DropGuard,
     /// No more webhooks.
@@ -248,7 +289,7 @@ impl Emulator {
     ///
     /// Dropped before it returns, everything stops without waiting.
     pub async fn shutdown(self) {
-        let Ends { stop, quit, connections, tasks, owner_ended } = self.ends;
+        let Ends { recordings, stop, quit, connections, tasks, owner_ended } = self.ends;
         drop(stop);
         connections.close();
         let calm = tokio::time::timeout(CONNECTION_GRACE, connections.wait()).await.is_ok();
@@ -257,7 +298,31 @@ impl Emulator {
         drop(quit);
         // With the connections the owner's last handle goes.
         let committed = tokio::time::timeout(OWNER_GRACE, owner_ended).await.is_ok();
+        drop(recordings);
         tracing::info!(address = %self.address, calm, told, committed, "the emulator stopped");
+    }
+}
+
+/// Where recordings are: beside the data file, or in a folder that goes with the emulator.
+#[derive(Debug)]
+enum Recordings {
+    Kept(PathBuf),
+    Passing(tempfile::TempDir),
+}
+
+impl Recordings {
+    fn of(data_file: Option<&Path>) -> std::io::Result<Self> {
+        match data_file {
+            Some(file) => Ok(Self::Kept(file.with_extension("recordings"))),
+            None => tempfile::Builder::new().prefix("trunkline-recordings-").tempdir().map(Self::Passing),
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Passing(folder) => folder.path(),
+        }
     }
 }
 

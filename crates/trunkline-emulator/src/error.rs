@@ -124,6 +124,22 @@ pub(crate) const MESSAGE_TOO_LONG: ApiError = ApiError::new(400, 50504, "Message
 pub(crate) const MESSAGE_EMPTY: ApiError = ApiError::new(400, 20001, "Invalid parameter: Body or MediaSid");
 pub(crate) const MEDIA_UNKNOWN: ApiError = ApiError::new(400, 50512, "Media not found");
 
+pub(crate) const CALL_FROM_MISSING: ApiError = ApiError::new(400, 21603, "A 'From' phone number is required.");
+pub(crate) const CALL_FROM: ApiError =
+    ApiError::new(400, 21210, "'From' phone number is not a verified number of this account");
+pub(crate) const CALL_TO_MISSING: ApiError = ApiError::new(400, 21201, "No 'To' number is specified");
+pub(crate) const CALL_TO: ApiError = ApiError::new(400, 21211, "Invalid 'To' phone number");
+pub(crate) const CALL_URL: ApiError = ApiError::new(400, 21205, "Url is not a valid URL");
+pub(crate) const CALL_NO_DOCUMENT: ApiError = ApiError::new(400, 21218, "Url, Twiml or ApplicationSid is required");
+pub(crate) const CALL_TWIML: ApiError = ApiError::new(400, 21240, "Twiml must be at most 4000 characters");
+pub(crate) const CALL_NOT_IN_PROGRESS: ApiError =
+    ApiError::new(400, 21220, "Call is not in-progress. Cannot redirect.");
+pub(crate) const CALL_IN_PROGRESS: ApiError = ApiError::new(409, 20409, "The call is not over");
+pub(crate) const TOO_MANY_CALLS: ApiError = ApiError::new(429, 20429, "Too many calls at once");
+pub(crate) const SEND_DIGITS: ApiError = ApiError::new(400, 21216, "SendDigits must be at most 32 of 0-9, *, #, w");
+pub(crate) const RECORDING_NOT_ELIGIBLE: ApiError =
+    ApiError::new(400, 21220, "Requested resource is not eligible for recording");
+
 #[cfg(test)]
 mod tests {
     use super::*;

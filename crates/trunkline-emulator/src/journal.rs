@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use serde::Serialize;
-use trunkline_proto::sid::ConversationSid;
+use trunkline_proto::sid::{CallSid, ConversationSid};
 
 use crate::clock::iso_millis;
 
@@ -46,6 +46,14 @@ pub(crate) enum Happening {
     SocketJoined {
         identity: String,
     },
+    /// A call moved on.
+    CallStatus {
+        status: &'static str,
+    },
+    /// A warning or an error about a call, by Twilio's code.
+    CallNotified {
+        code: u32,
+    },
     /// A socket was told of a new message.
     SocketNotified {
         identity: String,
@@ -70,6 +78,7 @@ pub(crate) enum AuthorKind {
 pub(crate) struct Noted {
     pub(crate) at: Timestamp,
     pub(crate) conversation: Option<ConversationSid>,
+    pub(crate) call: Option<CallSid>,
     pub(crate) what: Happening,
 }
 
@@ -81,6 +90,8 @@ pub(crate) struct Entry {
     at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     conversation_sid: Option<ConversationSid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_sid: Option<CallSid>,
     #[serde(flatten)]
     what: Happening,
 }
@@ -116,6 +127,7 @@ impl Journal {
             seq: number,
             at: iso_millis(noted.at),
             conversation_sid: noted.conversation,
+            call_sid: noted.call,
             what: noted.what.clone(),
         };
         numbered.map(entry).collect()
@@ -141,7 +153,12 @@ mod tests {
     fn the_newest_entries_stay_and_keep_their_places() {
         let journal = Journal::default();
         for _ in 0..MAX_ENTRIES + 3 {
-            journal.add(Noted { at: Timestamp::default(), conversation: None, what: Happening::TextReceived });
+            journal.add(Noted {
+                at: Timestamp::default(),
+                conversation: None,
+                call: None,
+                what: Happening::TextReceived,
+            });
         }
         let entries = journal.after(0);
         assert_eq!((entries.len(), entries[0].seq), (MAX_ENTRIES, 4));

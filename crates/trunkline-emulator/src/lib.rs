@@ -41,6 +41,7 @@ mod rest;
 mod server;
 mod state;
 mod store;
+mod telephone;
 mod webhooks;
 
 pub use account::{Account, AccountConfig, AccountError};

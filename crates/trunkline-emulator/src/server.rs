@@ -29,6 +29,7 @@ use crate::clock::Clock;
 use crate::faults::{Connection, Faults};
 use crate::journal::Journal;
 use crate::owner::{OwnerHandle, PhoneUpdate};
+use crate::telephone::Exchange;
 use crate::webhooks::{Dispatcher, Sender};
 use crate::{control, phone_page, realtime, rest};
 
@@ -38,6 +39,7 @@ pub(crate) struct App {
     pub(crate) owner: OwnerHandle,
     pub(crate) account: Arc<Account>,
     pub(crate) sender: Sender,
+    pub(crate) exchange: Exchange,
     pub(crate) faults: Arc<Faults>,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) phones: broadcast::Sender<PhoneUpdate>,

@@ -1,8 +1,10 @@
-//! The emulator's own API under `/emulator/v1`: phones, the account, sockets, faults, reset. No credentials; see [`guard`].
+//! The emulator's own API under `/emulator/v1`: phones, calls, the account, sockets, faults, reset. No credentials; see [`guard`].
 
+mod calls;
 mod events;
 mod faults;
 mod guard;
+mod line;
 mod phones;
 mod realtime;
 mod texts;
@@ -27,6 +29,17 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/phones", get(phones::list))
         .route("/phones/{address}/messages", get(phones::messages))
         .route("/phones/{address}/events", get(events::watch))
+        .route("/phones/{address}/line", get(line::open))
+        .route(
+            "/phones/{address}/answering",
+            get(calls::answering)
+                .put(calls::set_answering)
+                .delete(calls::forget_answering)
+                .layer(DefaultBodyLimit::max(calls::MAX_SCRIPT_BYTES)),
+        )
+        .route("/calls", post(calls::call).layer(DefaultBodyLimit::max(calls::MAX_SCRIPT_BYTES)))
+        .route("/calls/{sid}", get(calls::result))
+        .route("/numbers", post(calls::set_number))
         .route("/account", get(account))
         .route("/reset", post(reset))
         .route("/webhooks", get(webhooks))
@@ -62,6 +75,7 @@ async fn account(State(app): State<App>) -> Response {
 
 /// Empties everything but the account and its own address configurations. Faults go too.
 async fn reset(State(app): State<App>) -> Reply {
+    app.exchange.hang_up_all();
     app.faults.clear();
     app.journal.clear();
     app.owner.call(crate::state::State::reset).await?;

@@ -252,7 +252,7 @@ impl Hub {
     }
 
     fn note(&self, conversation: Option<ConversationSid>, what: Happening) {
-        self.journal.add(Noted { at: self.clock.now(), conversation, what });
+        self.journal.add(Noted { at: self.clock.now(), conversation, call: None, what });
     }
 }
 

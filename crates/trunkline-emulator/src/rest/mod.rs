@@ -1,4 +1,5 @@
-//! Conversations v1 over HTTP: one file per resource, on `/v1/…` and `/v1/Services/{IS}/…`.
+//! Twilio's REST: Conversations on `/v1/…` and `/v1/Services/{IS}/…`, voice on `/2010-04-01/…` ([`voice`]); one file per
+//! resource.
 //!
 //! Handlers read the request, hand one job to the owner and render its answer. They decide nothing about the state.
 
@@ -14,6 +15,7 @@ mod render;
 mod scoped_webhooks;
 mod services;
 mod users;
+mod voice;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -76,6 +78,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES));
     Router::new()
         .nest("/v1", account.fallback(missing).method_not_allowed_fallback(wrong_method))
+        .merge(voice::router(app))
         .layer(from_fn_with_state(app.clone(), authenticate))
         .layer(from_fn(name_request))
         .layer(from_fn_with_state(app.clone(), faults::inject))

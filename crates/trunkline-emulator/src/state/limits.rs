@@ -47,6 +47,21 @@ pub(crate) const MAX_ADDRESSES: usize = 1000;
 /// Lines that one phone shows; the oldest go first.
 pub(crate) const MAX_LINES_PER_PHONE: usize = 50_000;
 
+/// Calls that the emulator remembers; the oldest that are over go first.
+pub(crate) const MAX_CALLS: usize = 100_000;
+/// Warnings and errors that are noted about one call.
+pub(crate) const MAX_NOTIFICATIONS_PER_CALL: usize = 100;
+/// Streams that one call remembers, and transcriptions.
+pub(crate) const MAX_STREAMS_PER_CALL: usize = 20;
+/// Recordings that are kept.
+pub(crate) const MAX_RECORDINGS: usize = 20_000;
+/// Bytes of all recordings together; beyond that none begins.
+pub(crate) const MAX_RECORDING_BYTES: u64 = 4 * 1024 * 1024 * 1024;
+/// Numbers of the account.
+pub(crate) const MAX_NUMBERS: usize = 1000;
+/// Phones that answer by a rule.
+pub(crate) const MAX_ANSWERING_RULES: usize = 10_000;
+
 const MIN_INACTIVE: SignedDuration = SignedDuration::from_mins(1);
 const MIN_CLOSED: SignedDuration = SignedDuration::from_mins(10);
 
@@ -61,6 +76,11 @@ pub(crate) fn check_attributes(text: &str, max_bytes: usize) -> Result<(), ApiEr
 /// Names are limited in characters.
 pub(crate) fn check_name(text: &str, too_long: ApiError) -> Result<(), ApiError> {
     if text.chars().count() > MAX_NAME_CHARS { Err(too_long) } else { Ok(()) }
+}
+
+/// A telephone number in E.164 form.
+pub(crate) fn is_phone_number(text: &str) -> bool {
+    matches!(text.parse(), Ok(super::address::Address::Sms(_)))
 }
 
 /// A URL that a webhook can be sent to.

@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::calls::records::{AnsweringRecord, CallRecord, NumberRecord, RecordingRecord};
 use super::records::{
     AddressConfiguration, Configuration, Conversation, ConversationRecord, ConversationState, MediaRecord, Message,
     Participant, PhoneEntry, ScopedWebhook, User,
@@ -60,6 +61,10 @@ impl Key {
             Self::User(position) => (USER, position.to_string()),
             Self::Removed(position) => (REMOVED, position.to_string()),
             Self::Events => (EVENTS, String::new()),
+            Self::Call(position) => (CALL, position.to_string()),
+            Self::Recording(position) => (RECORDING, position.to_string()),
+            Self::Number(position) => (NUMBER, position.to_string()),
+            Self::Answering(number) => (ANSWERING, number.clone()),
         }
     }
 }
@@ -95,6 +100,7 @@ impl State {
             state.media_bytes = state.media_bytes.saturating_add(content.len());
             state.media.insert(record.sid, (record, content));
         }
+        state.load_calls(stored)?;
         match stored.read::<Configuration>(CONFIGURATION)?.into_iter().next() {
             Some(configuration) => state.configuration = configuration,
             None => state.restore_defaults(),
@@ -103,6 +109,27 @@ impl State {
         state.ensure_members();
         let deliveries = state.undelivered();
         Ok((state, deliveries))
+    }
+
+    fn load_calls(&mut self, stored: &Stored) -> Result<(), BadRecord> {
+        for call in stored.read::<CallRecord>(CALL)? {
+            self.seen(call.position);
+            self.index_call(call);
+        }
+        for recording in stored.read::<RecordingRecord>(RECORDING)? {
+            self.seen(recording.position);
+            self.index_recording(recording);
+        }
+        for number in stored.read::<NumberRecord>(NUMBER)? {
+            self.seen(number.position);
+            self.calls.numbers.insert(number.position, number);
+        }
+        for rule in stored.read::<AnsweringRecord>(ANSWERING)? {
+            self.calls.answering.insert(rule.number.clone(), rule);
+        }
+        self.add_own_number();
+        self.end_lost_calls();
+        Ok(())
     }
 
     fn load_conversations(&mut self, stored: &Stored) -> Result<(), BadRecord> {
@@ -166,6 +193,10 @@ impl State {
                 Some(text(&StoredRemoved { position: *position, removed: removed.clone() }))
             }
             Key::Events => Some(text(&self.last_event)),
+            Key::Call(position) => self.calls.legs.get(position).map(text),
+            Key::Recording(position) => self.calls.recordings.get(position).map(text),
+            Key::Number(position) => self.calls.numbers.get(position).map(text),
+            Key::Answering(number) => self.calls.answering.get(number).map(text),
         }
     }
 }
@@ -180,6 +211,10 @@ fn text<T: Serialize>(record: &T) -> Result<String, serde_json::Error> {
     serde_json::to_string(record)
 }
 
+const CALL: &str = "call";
+const RECORDING: &str = "recording";
+const NUMBER: &str = "number";
+const ANSWERING: &str = "answering";
 const ACCOUNT: &str = "account";
 const CONFIGURATION: &str = "configuration";
 const ADDRESS: &str = "address";

@@ -8,6 +8,7 @@
 
 pub(crate) mod address;
 mod addresses;
+pub(crate) mod calls;
 mod configuration;
 mod conversations;
 mod delivery;
@@ -79,6 +80,7 @@ pub(crate) struct State {
     user_sids: HashMap<UserSid, u64>,
     /// Position of a user → positions of the conversations that the user is in.
     memberships: HashMap<u64, BTreeSet<u64>>,
+    calls: calls::Calls,
     next_position: u64,
     /// The last event of all objects together; it only grows.
     last_event: u64,
@@ -116,6 +118,11 @@ pub(crate) enum Key {
     Removed(u64),
     /// The last event.
     Events,
+    Call(u64),
+    Recording(u64),
+    Number(u64),
+    /// By the phone's number.
+    Answering(String),
 }
 
 impl State {
@@ -153,6 +160,7 @@ impl State {
             by_identity: HashMap::new(),
             user_sids: HashMap::new(),
             memberships: HashMap::new(),
+            calls: calls::Calls::default(),
             next_position: 0,
             last_event: 0,
             effects: Effects::default(),
@@ -175,6 +183,7 @@ impl State {
         self.by_identity.clear();
         self.user_sids.clear();
         self.memberships.clear();
+        self.calls = calls::Calls::default();
         self.effects = Effects { cleared: true, ..Effects::default() };
         // Events go on counting: a client that comes back knows the old ones.
         self.effects.dirty.extend([Key::Account, Key::Events]);
@@ -185,6 +194,7 @@ impl State {
         self.configuration.default_messaging_service_sid = Some(self.account.messaging_service.to_string());
         self.effects.dirty.insert(Key::Configuration);
         self.add_own_addresses();
+        self.add_own_number();
     }
 
     /// Carries out a mutation, or says whom to ask before it is carried out.

@@ -58,7 +58,7 @@ impl Tell {
     }
 
     fn note(&self, lane: AnySid, what: Happening) {
-        self.journal.add(Noted { at: self.clock.now(), conversation: lane.try_into().ok(), what });
+        self.journal.add(Noted { at: self.clock.now(), conversation: lane.try_into().ok(), call: None, what });
     }
 }
 

@@ -7,4 +7,4 @@ mod sender;
 
 pub(crate) use self::dispatcher::{Dispatcher, Tell};
 pub(crate) use self::pre::ask;
-pub(crate) use self::sender::Sender;
+pub(crate) use self::sender::{Fetched, SendError, Sender};

@@ -24,6 +24,14 @@ pub(crate) struct Reply {
     pub(crate) body: Vec<u8>,
 }
 
+/// What was requested.
+#[derive(Debug, Clone)]
+pub(crate) struct Fetched {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: String,
+    pub(crate) body: Vec<u8>,
+}
+
 /// A webhook that was not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SendError {
@@ -55,6 +63,25 @@ impl Sender {
         Ok(Self { client, auth_token, timeout })
     }
 
+    /// Requests a document or a file: all of it within `timeout`, at most `max_bytes` of it.
+    pub(crate) async fn fetch(
+        &self,
+        target: &Target,
+        params: &Params,
+        timeout: Duration,
+        max_bytes: usize,
+    ) -> Result<Fetched, SendError> {
+        let attempt = async {
+            let token = super::dispatcher::idempotency_token();
+            let response = self.ask(target, params, &token).await?;
+            let status = response.status();
+            let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            let content_type = content_type.unwrap_or_default().to_owned();
+            Ok(Fetched { status, content_type, body: read(response, max_bytes).await? })
+        };
+        tokio::time::timeout(timeout, attempt).await.unwrap_or(Err(SendError::TimedOut))
+    }
+
     /// Sends one webhook and reads the answer, all within the time limit.
     pub(crate) async fn send(&self, target: &Target, params: &Params, token: &str) -> Result<Reply, SendError> {
         let attempt = self.attempt(target, params, token);
@@ -62,14 +89,20 @@ impl Sender {
     }
 
     async fn attempt(&self, target: &Target, params: &Params, token: &str) -> Result<Reply, SendError> {
+        let response = self.ask(target, params, token).await?;
+        let status = response.status();
+        Ok(Reply { status, body: read(response, MAX_ANSWER_BYTES).await? })
+    }
+
+    /// The answer's head; with the credentials of the URL if it asks for some.
+    async fn ask(&self, target: &Target, params: &Params, token: &str) -> Result<Response, SendError> {
         let request = Prepared::new(target, params, &self.auth_token);
         let mut response = self.request(&request, target.method, token, None).await?;
         let asks = response.status() == StatusCode::UNAUTHORIZED && response.headers().contains_key(WWW_AUTHENTICATE);
         if let (true, Some(credentials)) = (asks, &request.credentials) {
             response = self.request(&request, target.method, token, Some(credentials)).await?;
         }
-        let status = response.status();
-        Ok(Reply { status, body: read(response).await? })
+        Ok(response)
     }
 
     async fn request(
@@ -147,10 +180,10 @@ fn decoded(text: &str) -> String {
     crate::percent::decode(text).unwrap_or_else(|| text.to_owned())
 }
 
-async fn read(mut response: Response) -> Result<Vec<u8>, SendError> {
+async fn read(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, SendError> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|_| SendError::Failed)? {
-        if body.len().saturating_add(chunk.len()) > MAX_ANSWER_BYTES {
+        if body.len().saturating_add(chunk.len()) > max_bytes {
             return Err(SendError::TooLong);
         }
         body.extend_from_slice(&chunk);

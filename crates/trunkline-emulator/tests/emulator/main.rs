@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that finds something else fails here")]
 
 mod auto_creation;
+mod calls;
 mod control;
 mod faults;
 mod limits;
@@ -18,4 +19,5 @@ mod restart;
 #[path = "../support/mod.rs"]
 mod support;
 mod users;
+mod voice;
 mod webhooks;

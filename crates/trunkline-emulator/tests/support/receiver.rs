@@ -37,6 +37,8 @@ impl Received {
 #[derive(Debug, Clone)]
 pub(crate) enum Script {
     Answer(u16, String),
+    /// A document for a call.
+    Xml(String),
     /// Never answers.
     Hang,
     /// Asks for credentials until there are some.
@@ -91,6 +93,11 @@ impl Receiver {
         self.script(path, Script::Answer(status, body.to_owned()));
     }
 
+    /// A path answers with a document.
+    pub(crate) fn xml(&self, path: &str, document: &str) {
+        self.script(path, Script::Xml(document.to_owned()));
+    }
+
     pub(crate) fn received(&self) -> Vec<Received> {
         self.shared.received.borrow().clone()
     }
@@ -141,6 +148,7 @@ async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     match script {
         None => StatusCode::OK.into_response(),
         Some(Script::Answer(status, body)) => (StatusCode::from_u16(status).unwrap(), body).into_response(),
+        Some(Script::Xml(document)) => ([("content-type", "text/xml")], document).into_response(),
         Some(Script::Hang) => std::future::pending().await,
         Some(Script::Challenge) if authorized => StatusCode::OK.into_response(),
         Some(Script::Challenge) => (StatusCode::UNAUTHORIZED, [("www-authenticate", "Basic")]).into_response(),

@@ -51,6 +51,7 @@ async fn tell(state: &ConsoleState, tick: Tick) -> Option<Event> {
         Tick::Change(Change::Conversation(id)) => {
             ("conversation", summary(&state.store.conversation_summary(&id).await.ok()??))
         }
+        Tick::Change(Change::Calls) => ("calls", json!({})),
         Tick::Change(Change::Typing { conversation_id, is_typing }) => {
             ("typing", json!({ "id": conversation_id, "on": is_typing }))
         }

@@ -26,6 +26,7 @@ use crate::owner::Owner;
 use crate::server::App;
 use crate::state::events::Origin;
 use crate::state::{Answer, ConversationFields, MessageFields, Mutation, ParticipantFields, State};
+use crate::telephone::{Exchange, Services};
 use crate::webhooks::{Dispatcher, Sender, Tell};
 
 pub(super) const BOT: &str = "bot";
@@ -69,9 +70,25 @@ impl World {
         };
         let (owner, run) = owner.split();
         tasks.spawn(run);
+        let account = Arc::new(account);
+        // Nobody calls in this world.
+        let exchange = Exchange::new(Services {
+            owner: owner.clone(),
+            account: Arc::clone(&account),
+            sender: sender.clone(),
+            clock: clock.clone(),
+            journal: Arc::clone(&journal),
+            base_url: "http://emulator".into(),
+            folder: std::path::PathBuf::new(),
+            calls: TaskTracker::new(),
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+            quit: stop.clone(),
+        });
         let app = App {
             owner,
-            account: Arc::new(account),
+            exchange,
+            account,
             sender,
             faults,
             dispatcher,

@@ -71,7 +71,7 @@ impl State {
     /// Writes into the journal, once the change is committed.
     pub(crate) fn note(&mut self, what: Happening, conversation: Option<ConversationSid>) {
         let at = self.now();
-        self.send(Outgoing::Noted(Noted { at, conversation, what }));
+        self.send(Outgoing::Noted(Noted { at, conversation, call: None, what }));
     }
 
     pub(crate) fn send(&mut self, outgoing: Outgoing) {

@@ -1,0 +1,219 @@
+//! The audio of one call, 20 ms at a time: what each side says, and everybody who listens.
+
+use std::collections::VecDeque;
+
+use tokio::sync::mpsc;
+use trunkline_audio::FRAME_MS;
+
+use super::clip::{Clips, Frame, QUIET};
+use super::document::Document;
+use super::party::{Party, Said};
+use super::player::StreamPlayer;
+use super::recorder::Recorder;
+use super::stream::Beside;
+use crate::state::calls::records::CallStatus;
+
+/// Who ended a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum HungUpBy {
+    /// The person at the phone.
+    Phone,
+    /// The document, or its end.
+    Document,
+    /// A REST request.
+    Rest,
+    /// A limit of time, or the emulator stopped.
+    Network,
+}
+
+/// Where a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Ringing,
+    Talking,
+    Over(CallStatus),
+}
+
+/// What the near side says.
+#[derive(Debug, Default)]
+pub(crate) enum Source {
+    #[default]
+    Silence,
+    Clips(Clips),
+    Stream(Box<StreamPlayer>),
+    /// Another leg.
+    Bridge(mpsc::Receiver<Heard>),
+}
+
+/// What a listener gets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Heard {
+    /// 20 ms of the far side.
+    Inbound(Frame),
+    /// 20 ms of the near side.
+    Outbound(Frame),
+    /// A key of the far side.
+    Digit(char),
+}
+
+/// Somebody who listens.
+#[derive(Debug)]
+struct Tap {
+    sender: mpsc::Sender<Heard>,
+    inbound: bool,
+    outbound: bool,
+}
+
+/// The audio of one call.
+#[derive(Debug)]
+pub(crate) struct Plane {
+    pub(crate) phase: Phase,
+    /// Frames since it was answered.
+    frames: u64,
+    pub(crate) source: Source,
+    none: Clips,
+    /// Keys that nobody has taken yet.
+    pub(crate) digits: VecDeque<char>,
+    pub(crate) hung_up: Option<HungUpBy>,
+    /// What to go on with instead.
+    pub(crate) next: Option<Document>,
+    pub(crate) recorders: Vec<Recorder>,
+    taps: Vec<Tap>,
+    /// How the call ends, if its phase does not say.
+    pub(crate) ending: Option<CallStatus>,
+    /// A leg of `<Dial>` may be joined.
+    pub(crate) ready: bool,
+    /// What the far side said, where its script has the words.
+    pub(crate) texts: VecDeque<String>,
+    /// Streams beside the call.
+    pub(crate) beside: Vec<Beside>,
+    /// The machine that answered will beep.
+    pub(crate) machine_beeps: bool,
+    /// The sound of the machine that answered is over.
+    pub(crate) machine_done: bool,
+}
+
+impl Plane {
+    pub(crate) fn new() -> Self {
+        Self {
+            phase: Phase::Ringing,
+            frames: 0,
+            source: Source::Silence,
+            none: Clips::default(),
+            digits: VecDeque::new(),
+            hung_up: None,
+            next: None,
+            recorders: Vec::new(),
+            taps: Vec::new(),
+            ending: None,
+            ready: false,
+            texts: VecDeque::new(),
+            beside: Vec::new(),
+            machine_beeps: false,
+            machine_done: false,
+        }
+    }
+
+    /// Time since it was answered, in milliseconds of audio.
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.frames.saturating_mul(FRAME_MS)
+    }
+
+    /// Listens from now on; what is not taken within a second is lost.
+    pub(crate) fn listen(&mut self, inbound: bool, outbound: bool) -> mpsc::Receiver<Heard> {
+        let (sender, receiver) = mpsc::channel(TAP_FRAMES);
+        if self.taps.len() < MAX_TAPS {
+            self.taps.push(Tap { sender, inbound, outbound });
+        }
+        receiver
+    }
+
+    pub(crate) fn clips(&mut self) -> &mut Clips {
+        if !matches!(self.source, Source::Clips(_)) {
+            self.source = Source::Clips(Clips::default());
+        }
+        match &mut self.source {
+            Source::Clips(clips) => clips,
+            // It was set above.
+            _ => &mut self.none,
+        }
+    }
+
+    /// One step of the clock. `true` if something happened that somebody may wait for.
+    pub(crate) fn tick(&mut self, party: &mut Party) -> bool {
+        if self.phase != Phase::Talking {
+            let said = party.wait();
+            return self.take(said);
+        }
+        let (mut inbound, mut outbound) = (QUIET, QUIET);
+        let now_ms = self.now_ms();
+        let said = party.speak(now_ms, &mut inbound);
+        if let Some(text) = party.take_text()
+            && self.texts.len() < MAX_TEXTS
+        {
+            self.texts.push_back(text);
+        }
+        let mut news = self.take(said);
+        news |= match &mut self.source {
+            Source::Silence => false,
+            Source::Clips(clips) => clips.pull(&mut outbound),
+            Source::Stream(player) => player.pull(&mut outbound),
+            Source::Bridge(receiver) => {
+                while let Ok(heard) = receiver.try_recv() {
+                    match heard {
+                        Heard::Inbound(frame) => {
+                            outbound = frame;
+                            break;
+                        }
+                        Heard::Digit(digit) => party.key(digit),
+                        Heard::Outbound(_) => {}
+                    }
+                }
+                false
+            }
+        };
+        party.hear(now_ms, &outbound);
+        for recorder in &mut self.recorders {
+            recorder.write(&inbound, &outbound);
+        }
+        self.taps.retain(|tap| !tap.sender.is_closed());
+        for tap in &self.taps {
+            // A listener that is a second behind loses what it does not take.
+            if tap.inbound {
+                let _taken = tap.sender.try_send(Heard::Inbound(inbound)).is_ok();
+            }
+            if tap.outbound {
+                let _taken = tap.sender.try_send(Heard::Outbound(outbound)).is_ok();
+            }
+        }
+        self.frames = self.frames.saturating_add(1);
+        news
+    }
+
+    fn take(&mut self, said: Said) -> bool {
+        if let Some(digit) = said.digit {
+            if self.digits.len() >= MAX_DIGITS {
+                self.digits.pop_front();
+            }
+            self.digits.push_back(digit);
+            for tap in &self.taps {
+                let _taken = tap.sender.try_send(Heard::Digit(digit)).is_ok();
+            }
+        }
+        if said.hung_up && self.hung_up.is_none() {
+            self.hung_up = Some(HungUpBy::Phone);
+        }
+        self.machine_done |= said.machine_done;
+        said.digit.is_some() || said.hung_up || said.machine_done
+    }
+}
+
+/// Frames that wait for a listener: a second of both sides.
+const TAP_FRAMES: usize = 100;
+/// Texts of the far side that nobody has taken.
+const MAX_TEXTS: usize = 100;
+/// Listeners of one call.
+const MAX_TAPS: usize = 16;
+/// Keys that wait to be collected; the oldest go first.
+const MAX_DIGITS: usize = 128;

@@ -1,0 +1,155 @@
+//! Calls with sound: documents, scripts, recordings, the browser line.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::{NUMBER, PERSON, Receiver, World, until};
+
+impl World {
+    /// What a document answers calls with.
+    pub(crate) async fn answers_with(&self, receiver: &Receiver, document: &str) {
+        receiver.xml("/voice", document);
+        let url = receiver.url("/voice");
+        let answer = self.control(Method::POST, "/numbers", json!({"voice_url": url})).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+    }
+
+    /// A scripted call, and what came of it.
+    pub(crate) async fn script(&self, request: Value) -> (String, Value) {
+        let answer = self.control(Method::POST, "/calls", request).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
+        let sid = answer.text("sid");
+        let result = until(async || {
+            let shown = self.control(Method::GET, &format!("/calls/{sid}"), Value::Null).await.body;
+            (!shown["result"].is_null()).then(|| shown["result"].clone())
+        })
+        .await;
+        (sid, result)
+    }
+}
+
+#[tokio::test]
+async fn a_scripted_caller_hears_what_the_document_says() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    world.answers_with(&receiver, "<Response><Say>yes please</Say></Response>").await;
+    let steps = json!([
+        {"wait_for_speech": {"timeout_ms": 8000, "expect": ["yes please", "cancel my appointment"]}},
+        {"wait_for_hang_up": {"timeout_ms": 5000}},
+    ]);
+    let (sid, result) = world.script(json!({"from": PERSON, "steps": steps, "record": true})).await;
+    assert!(result["failed"].is_null(), "{result}");
+    let heard = &result["transcript"][0];
+    assert_eq!(
+        (&heard["who"], &heard["text"], &heard["matched"]),
+        (&json!("agent"), &json!("yes please"), &json!(true))
+    );
+    assert_eq!(result["hung_up_by"], "document");
+    assert!(result["timings"]["first_audio_ms"].as_u64().unwrap() < 1500, "{result}");
+    let asked = receiver.wait(1).await;
+    assert_eq!((asked[0].param("CallStatus"), asked[0].param("Direction")), ("ringing", "inbound"));
+    assert_eq!((asked[0].param("From"), asked[0].param("To")), (PERSON, NUMBER));
+    assert_eq!(asked[0].param("CallSid"), sid);
+    // Both sides are in the recording, and it can be fetched.
+    let url = result["recording_url"].as_str().unwrap();
+    let sound = world.request(Method::GET, &format!("{url}.wav")).send().await.unwrap().bytes().await.unwrap();
+    assert_eq!(&sound[..4], b"RIFF");
+    assert_eq!(sound[22], 2);
+    assert!(sound.len() > 32_000, "{}", sound.len());
+    assert_eq!(world.get(&format!("{url}.mp3")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(world.get(&format!("{url}.json")).await.text("status"), "completed");
+}
+
+#[tokio::test]
+async fn keys_and_speech_are_gathered() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    let document = "<Response><Gather numDigits=\"4\" action=\"/digits\"><Say>your number</Say></Gather></Response>";
+    world.answers_with(&receiver, document).await;
+    let second = "<Response><Gather input=\"speech\" hints=\"yes please, cancel my appointment\" action=\"/speech\"/>\
+                  </Response>";
+    receiver.xml("/digits", second);
+    receiver.xml("/speech", "<Response/>");
+    let steps = json!([{"pause_ms": 200}, {"digits": "12#"}, {"digits": "34"}, {"pause_ms": 600},
+        {"say": "cancel my appointment"}, {"wait_for_hang_up": {"timeout_ms": 9000}}]);
+    let (_, result) = world.script(json!({"from": PERSON, "steps": steps})).await;
+    assert!(result["failed"].is_null(), "{result}");
+    let asked = receiver.wait(3).await;
+    // The key # ended it early.
+    assert_eq!((asked[1].path.as_str(), asked[1].param("Digits")), ("/digits", "12"));
+    assert_eq!((asked[2].path.as_str(), asked[2].param("SpeechResult")), ("/speech", "cancel my appointment"));
+}
+
+#[tokio::test]
+async fn dial_joins_two_phones() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    let friend = "+15550003003";
+    let steps = json!([{"say": "yes please"}, {"pause_ms": 200}, {"hang_up": true}]);
+    world.answering(friend, json!({"rule": "script", "steps": steps})).await;
+    let document = format!("<Response><Dial action=\"/dialled\"><Number>{friend}</Number></Dial></Response>");
+    world.answers_with(&receiver, &document).await;
+    receiver.xml("/dialled", "<Response><Hangup/></Response>");
+    let steps = json!([{"wait_for_speech": {"expect": ["yes please", "four two"]}}, {"wait_for_hang_up": {}}]);
+    let (sid, result) = world.script(json!({"from": PERSON, "steps": steps})).await;
+    assert!(result["failed"].is_null(), "{result}");
+    assert_eq!(result["transcript"][0]["text"], "yes please");
+    let asked = receiver.wait(2).await;
+    assert_eq!((asked[1].path.as_str(), asked[1].param("DialCallStatus")), ("/dialled", "completed"));
+    let child = world.get(&world.voice(&format!("/Calls.json?ParentCallSid={sid}"))).await.body;
+    assert_eq!((&child["calls"][0]["direction"], &child["calls"][0]["to"]), (&json!("outbound-dial"), &json!(friend)));
+    assert_eq!(child["calls"][0]["sid"].as_str().unwrap(), asked[1].param("DialCallSid"));
+}
+
+#[tokio::test]
+async fn a_message_is_recorded() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    let document = "<Response><Record timeout=\"1\" playBeep=\"false\" action=\"/recorded\"/></Response>";
+    world.answers_with(&receiver, document).await;
+    receiver.xml("/recorded", "<Response/>");
+    let steps = json!([{"pause_ms": 100}, {"say": "cancel my appointment"}, {"wait_for_hang_up": {}}]);
+    world.script(json!({"from": PERSON, "steps": steps})).await;
+    let asked = receiver.wait(2).await;
+    assert_eq!(asked[1].path, "/recorded");
+    assert!(["2", "3"].contains(&asked[1].param("RecordingDuration")), "{:?}", asked[1]);
+    let list = world.get(&world.voice("/Recordings.json")).await.body;
+    let recording = &list["recordings"][0];
+    assert_eq!(recording["sid"].as_str().unwrap(), asked[1].param("RecordingSid"));
+    assert_eq!((&recording["channels"], &recording["source"]), (&json!(1), &json!("RecordVerb")));
+    let path = world.voice(&format!("/Recordings/{}.json", recording["sid"].as_str().unwrap()));
+    assert_eq!(world.delete(&path).await, StatusCode::NO_CONTENT);
+    assert_eq!(world.get(&path).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn what_fails_is_noted_and_the_fallback_is_asked() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    receiver.answer("/broken", 500, "");
+    receiver.xml("/fallback", "<Response><Pause length=\"1\" speed=\"2\"/></Response>");
+    let (url, fallback) = (receiver.url("/broken"), receiver.url("/fallback"));
+    let sid = world.dial(&[("Url", &url), ("FallbackUrl", &fallback)]).await;
+    world.call_at(&sid, "completed").await;
+    let asked = receiver.wait(2).await;
+    assert_eq!((asked[1].param("ErrorCode"), asked[1].param("ErrorUrl")), ("11200", url.as_str()));
+    assert_eq!(world.notes(&sid).await, ["12200", "11200"]);
+    let sid = world.dial(&[("Twiml", "<Response><Nonsense/></Response>")]).await;
+    world.call_at(&sid, "completed").await;
+    assert_eq!(world.notes(&sid).await, ["12100"]);
+}
+
+#[tokio::test]
+async fn it_is_found_out_whether_a_machine_answered() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    receiver.xml("/voice", "<Response/>");
+    world.answering(PERSON, json!({"rule": "machine", "greeting": "please leave a message"})).await;
+    let url = receiver.url("/voice");
+    let sid = world.dial(&[("Url", &url), ("MachineDetection", "DetectMessageEnd")]).await;
+    let call = world.call_at(&sid, "completed").await;
+    assert_eq!(call["answered_by"], "machine_end_beep");
+    assert_eq!(receiver.wait(1).await[0].param("AnsweredBy"), "machine_end_beep");
+    let sid = world.dial(&[("Url", &url), ("MachineDetection", "Enable")]).await;
+    assert_eq!(world.call_at(&sid, "completed").await["answered_by"], "machine_start");
+}
