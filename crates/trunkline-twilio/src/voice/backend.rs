@@ -204,6 +204,11 @@ impl TwilioVoice {
         self.0.current().calls.clone()
     }
 
+    /// Whether Twilio listens and speaks in this session; `None` for one that is over.
+    pub fn is_text(&self, id: &SessionId) -> Option<bool> {
+        self.0.sessions.get(id).map(|live| live.as_text)
+    }
+
     /// What is counted of streams.
     pub fn counters(&self) -> Arc<Counters> {
         Arc::clone(&self.0.counters)

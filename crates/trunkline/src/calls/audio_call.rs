@@ -16,7 +16,7 @@ use trunkline_audio::vad::{SpeechDetector, SpeechEvent};
 use trunkline_audio::{FRAME_MS, FRAME_SAMPLES, g711};
 use trunkline_core::voice::{AudioEvent, AudioFrame, AudioStream, VoiceError};
 use trunkline_core::{Channel, Pii};
-use trunkline_speech::recognition::{Recognition, RecognitionRequest, Transcript};
+use trunkline_speech::recognition::{RecognitionRequest, Transcript};
 use trunkline_store::CallTurn;
 
 use super::ears::Ears;

@@ -28,7 +28,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
-use trunkline_agent::Agent;
 use trunkline_agent::turns::EndReason;
 use trunkline_core::ContactAddress;
 use trunkline_core::voice::{AnsweredBy, CallControl, VoiceBackend, VoiceSession};

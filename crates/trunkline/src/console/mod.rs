@@ -40,7 +40,9 @@ pub struct ConsoleState {
 /// The pages, the log-in, and the API under `/api/v1` but for the events.
 pub fn console_routes(state: Arc<ConsoleState>) -> Router {
     let access = state.access.clone();
-    guarded(api::routes(Arc::clone(&state)).merge(calls::routes(state)), &access).merge(auth::routes(access)).merge(assets::routes())
+    guarded(api::routes(Arc::clone(&state)).merge(calls::routes(state)), &access)
+        .merge(auth::routes(access))
+        .merge(assets::routes())
 }
 
 /// `/api/v1/events`, which goes on for as long as somebody listens: no time-out may cut it.
