@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use trunkline_audio::band::BandFill;
 use trunkline_audio::{FRAME_SAMPLES, g711};
 use trunkline_core::Pii;
 
+use super::dictionary::Dictionary;
 use super::programs::{find, folder, missing, search_path};
 use crate::live::{self, AudioSource};
 use crate::recognition::{MAX_TRANSCRIPTS, Recognition, RecognitionRequest, Recognizer, Transcript};
@@ -21,6 +23,7 @@ use crate::{SpeechError, Vocabulary};
 
 const PROGRAM: &str = "pocketsphinx_continuous";
 const NAME: &str = "pocketsphinx";
+const DICTIONARY: &str = "cmudict-en-us.dict";
 const PACKAGES: &str = "pocketsphinx and pocketsphinx-en-us";
 const MODELS: &[&str] = &["/usr/share/pocketsphinx/model/en-us", "/usr/local/share/pocketsphinx/model/en-us"];
 /// Silence, in the engine's frames of 10 ms, after which it takes an utterance as ended.
@@ -37,6 +40,7 @@ const MAX_LINE_BYTES: usize = 4 << 10;
 pub struct Ear {
     path: PathBuf,
     model: PathBuf,
+    dictionary: Arc<Dictionary>,
 }
 
 impl Ear {
@@ -48,7 +52,9 @@ impl Ear {
         let path = find(PROGRAM, search_path().as_deref())
             .ok_or_else(|| missing(PROGRAM, PACKAGES, &"it is not on the search path"))?;
         let model = folder(MODELS).ok_or_else(|| missing(PROGRAM, PACKAGES, &"its US-English model is not there"))?;
-        Ok(Self { path, model })
+        let dictionary =
+            Dictionary::read(&model.join(DICTIONARY)).map_err(|error| missing(PROGRAM, PACKAGES, &error))?;
+        Ok(Self { path, model, dictionary: Arc::new(dictionary) })
     }
 
     /// What was said in `audio` (8 kHz, one channel), with `vocabulary` as grammar. Empty if nothing of it was heard.
@@ -98,14 +104,16 @@ impl Ear {
     fn start(&self, vocabulary: &Vocabulary) -> Result<(Child, ChildStdin, tempfile::TempPath), SpeechError> {
         let failed = |error: std::io::Error| missing(PROGRAM, PACKAGES, &error);
         let grammar = tempfile::Builder::new().prefix("trunkline-ear-").suffix(".jsgf").tempfile().map_err(failed)?;
-        std::fs::write(grammar.path(), vocabulary.to_jsgf()).map_err(failed)?;
+        // The engine refuses a grammar with a word that it cannot pronounce.
+        let known = vocabulary.only(|word| self.dictionary.has(word));
+        std::fs::write(grammar.path(), known.to_jsgf()).map_err(failed)?;
         let grammar = grammar.into_temp_path();
         let mut child = Command::new(&self.path)
             .args(["-infile", "/dev/stdin", "-vad_postspeech", POST_SPEECH_FRAMES, "-logfn", "/dev/null"])
             .arg("-hmm")
             .arg(self.model.join("en-us"))
             .arg("-dict")
-            .arg(self.model.join("cmudict-en-us.dict"))
+            .arg(self.model.join(DICTIONARY))
             .arg("-jsgf")
             .arg(&grammar)
             .stdin(Stdio::piped())
