@@ -195,8 +195,9 @@ impl Gateway {
             typing: typing_handle,
         };
         let base = twilio.as_ref().map(|twilio| twilio.settings.edge.public_base.clone()).unwrap_or_default();
+        let account = twilio.as_ref().map(|twilio| twilio.settings.account_sid.clone()).unwrap_or_default();
         let voice = match settings.voice {
-            Some(voice) => Some(Voice::build(voice, base, address, &context, readiness.clone(), &meter)?),
+            Some(voice) => Some(Voice::build(voice, base, address, &context, readiness.clone(), (&account, &meter))?),
             None => None,
         };
         let gateway = Self {
@@ -245,13 +246,13 @@ impl Gateway {
         }
         if let Some(twilio) = &mut twilio {
             if let Some(parts) = twilio.realtime.take() {
-                gateway.take_part(twilio, parts, &context).await?;
+                Box::pin(gateway.take_part(twilio, parts, &context)).await?;
             }
-            gateway.connect(twilio, &context).await?;
+            Box::pin(gateway.connect(twilio, &context)).await?;
             gateway.until_taken("webhook", keep_registered(Arc::clone(&twilio.backend), context.missed.clone()));
         }
         if let Some(voice) = voice {
-            let started = match voice.start().await {
+            let started = match Box::pin(voice.start()).await {
                 Ok(started) => started,
                 Err(error) => {
                     gateway.stages.serving.cancel();
@@ -259,6 +260,7 @@ impl Gateway {
                 }
             };
             gateway.until_taken("calls", voice.keep(started));
+            gateway.until_taken("call gauges", voice.count());
         }
         Ok(gateway)
     }

@@ -313,7 +313,7 @@ impl Call<'_> {
                         mouth.say_first(filler);
                     }
                 }
-                Output::Spoken(spoken) => self.spoken(spoken),
+                Output::Spoken(spoken) => self.spoken(&spoken),
                 Output::HangUp(reason) => self.outcome = Some(self.end(reason)),
             }
         }
@@ -392,7 +392,7 @@ impl Call<'_> {
     }
 
     /// What was said, and how much of it was heard, is what is remembered.
-    fn spoken(&mut self, spoken: Spoken) {
+    fn spoken(&mut self, spoken: &Spoken) {
         let Some(mut turn) = self.open.remove(&spoken.reply.number()) else { return };
         let mut memories = BTreeMap::new();
         if let Some(mouth) = self.mouth.take_if(|mouth| mouth.id == spoken.reply) {
@@ -452,7 +452,7 @@ impl Call<'_> {
         self.machine.handle(now, Input::EndCall(EndReason::Operator));
         while let Some(output) = self.machine.poll_output() {
             if let Output::Spoken(spoken) = output {
-                self.spoken(spoken);
+                self.spoken(&spoken);
             }
         }
         Left { outcome, journal: self.journal, recording: self.recording, duration: now }

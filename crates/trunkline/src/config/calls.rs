@@ -33,7 +33,7 @@ pub enum Engine {
     OpenAi,
     /// Deepgram.
     Deepgram,
-    /// ElevenLabs.
+    /// `ElevenLabs`.
     ElevenLabs,
 }
 
@@ -56,9 +56,9 @@ pub struct SpeechSettings {
     pub deepgram: Provider,
     /// Deepgram's model.
     pub deepgram_model: String,
-    /// ElevenLabs.
+    /// `ElevenLabs`.
     pub elevenlabs: Provider,
-    /// ElevenLabs' model.
+    /// The model of `ElevenLabs`.
     pub elevenlabs_model: String,
 }
 
@@ -224,15 +224,13 @@ fn speech(reader: &Reader, problems: &mut ConfigError) -> SpeechSettings {
         }
         let mut engines = Vec::new();
         for word in text.split(',').map(str::trim) {
-            match known.iter().find(|(name, _)| *name == word) {
-                Some((_, engine)) => engines.push(*engine),
-                None => {
-                    let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
-                    let expected = format!("must be auto, none, or names of {}, best first", names.join(", "));
-                    problems.add(reader.name_of(setting), expected);
-                    break;
-                }
-            }
+            let Some((_, engine)) = known.iter().find(|(name, _)| *name == word) else {
+                let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+                let expected = format!("must be auto, none, or names of {}, best first", names.join(", "));
+                problems.add(reader.name_of(setting), expected);
+                break;
+            };
+            engines.push(*engine);
         }
         (engines, true)
     };

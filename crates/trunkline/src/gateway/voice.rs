@@ -15,9 +15,12 @@ use crate::calls::Calls;
 use crate::config::VoiceSettings;
 use crate::edge::{Readiness, VoiceEdge, Warnings};
 use crate::pipeline::Context;
+use crate::telemetry::ObservedVoice;
 
 /// How often the number's webhook and the provider are looked at.
 const HEALTH_EVERY: Duration = Duration::from_secs(30);
+/// How often what is live is counted.
+const GAUGES_EVERY: Duration = Duration::from_secs(2);
 /// The waits before the provider is tried again at a start.
 const START_WAIT: Duration = Duration::from_millis(500);
 const MAX_START_WAIT: Duration = Duration::from_secs(10);
@@ -27,6 +30,7 @@ pub(super) struct Voice {
     pub(super) edge: Arc<VoiceEdge>,
     pub(super) calls: Calls,
     twilio: TwilioVoice,
+    observed: Arc<ObservedVoice>,
     backend: Arc<dyn VoiceBackend>,
 }
 
@@ -37,11 +41,14 @@ impl Voice {
         address: SocketAddr,
         context: &Context,
         readiness: Readiness,
-        _meter: &Meter,
+        (account, meter): (&str, &Meter),
     ) -> Result<Self, GatewayError> {
         let public_base = if public_base.is_empty() { format!("http://{address}") } else { public_base };
         let twilio = TwilioVoice::new(settings.backend).map_err(GatewayError::VoiceRefused)?;
-        let backend: Arc<dyn VoiceBackend> = Arc::new(twilio.clone());
+        let counters = twilio.counters();
+        let observed = ObservedVoice::new(Arc::new(twilio.clone()), account, meter, move || counters.streams());
+        let observed = Arc::new(observed);
+        let backend: Arc<dyn VoiceBackend> = Arc::clone(&observed) as _;
         let engines = engines(&settings.speech)?;
         if engines.voices.is_empty() || engines.recognizers.is_empty() {
             tracing::warn!(
@@ -62,7 +69,7 @@ impl Voice {
             metrics: context.metrics.clone(),
             warnings: Warnings::default(),
         };
-        Ok(Self { edge: Arc::new(edge), calls, twilio, backend })
+        Ok(Self { edge: Arc::new(edge), calls, twilio, backend, observed })
     }
 
     /// Starts the backend and keeps it well. Refused credentials are an error; an unreachable provider is tried until it
@@ -104,6 +111,18 @@ impl Voice {
                     }
                     Err(error) => tracing::warn!(%error, "calls are in trouble"),
                 }
+            }
+        }
+    }
+
+    /// Records how many calls there are, for as long as it is polled.
+    pub(super) fn count(&self) -> impl Future<Output = ()> + Send + use<> {
+        let observed = Arc::clone(&self.observed);
+        async move {
+            let mut ticks = tokio::time::interval(GAUGES_EVERY);
+            loop {
+                ticks.tick().await;
+                observed.record_gauges();
             }
         }
     }
