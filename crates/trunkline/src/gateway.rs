@@ -197,7 +197,7 @@ impl Gateway {
         let base = twilio.as_ref().map(|twilio| twilio.settings.edge.public_base.clone()).unwrap_or_default();
         let account = twilio.as_ref().map(|twilio| twilio.settings.account_sid.clone()).unwrap_or_default();
         let voice = match settings.voice {
-            Some(voice) => Some(Voice::build(voice, base, address, &context, readiness.clone(), (&account, &meter))?),
+            Some(voice) => Some(Voice::build(*voice, base, address, &context, readiness.clone(), (&account, &meter))?),
             None => None,
         };
         let gateway = Self {

@@ -79,7 +79,7 @@ pub(super) fn voice(
     data_dir: &Path,
     public_base: &str,
     problems: &mut ConfigError,
-) -> Option<VoiceSettings> {
+) -> Option<Box<VoiceSettings>> {
     let has_number = reader.text(&key::PHONE_NUMBER).is_some();
     let is_on = match reader.text_or_default(&key::VOICE) {
         "auto" => has_number,
@@ -106,7 +106,7 @@ pub(super) fn voice(
     let calls = calls(reader, data_dir, problems);
     let speech = speech(reader, problems);
     let backend = backend(reader, public_base, problems)?;
-    Some(VoiceSettings { backend, calls, speech })
+    Some(Box::new(VoiceSettings { backend, calls, speech }))
 }
 
 fn backend(reader: &Reader, public_base: &str, problems: &mut ConfigError) -> Option<Config> {

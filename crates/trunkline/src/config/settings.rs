@@ -36,7 +36,7 @@ pub struct Settings {
     /// The Twilio connector; `None` if it is switched off.
     pub twilio: Option<TwilioSettings>,
     /// Calls; `None` if they are switched off.
-    pub voice: Option<VoiceSettings>,
+    pub voice: Option<Box<VoiceSettings>>,
     /// The web chat; `None` if it is switched off.
     pub webchat: Option<WebChatSettings>,
     /// Conversation lanes and sending.

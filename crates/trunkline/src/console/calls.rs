@@ -1,6 +1,8 @@
 //! Calls, as the console shows them: those that live, those that were, and what was recorded.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::Router;
@@ -12,7 +14,9 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_util::io::ReaderStream;
-use trunkline_core::Pii;
+use trunkline_audio::dtmf::Tones;
+use trunkline_core::voice::{ErrorCode, SessionConfig, SessionId, VoiceError};
+use trunkline_core::{E164, Pii};
 use trunkline_store::{CallRow, CallTurn};
 
 use super::api::{Failure, Page, bad, read_cursor};
@@ -24,10 +28,14 @@ const MAX_SAY_BYTES: usize = 2_000;
 
 pub(super) fn routes(state: Arc<ConsoleState>) -> Router {
     Router::new()
-        .route("/api/v1/calls", get(calls))
+        .route("/api/v1/calls", get(calls).post(place))
         .route("/api/v1/calls/{call}", get(call))
         .route("/api/v1/calls/{call}/hang_up", post(hang_up))
         .route("/api/v1/calls/{call}/say", post(say))
+        .route("/api/v1/calls/{call}/digits", post(digits))
+        .route("/api/v1/calls/{call}/transfer", post(transfer))
+        .route("/api/v1/calls/{call}/hold", post(hold))
+        .route("/api/v1/calls/{call}/resume", post(resume))
         .route("/api/v1/calls/{call}/recording", get(recording))
         .with_state(state)
 }
@@ -140,6 +148,119 @@ async fn say(
         return Err(bad("text", "must have words, and at most 2000 bytes"));
     }
     order(&state, &id, CallOrder::Say(Pii::new(words.text)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Keys {
+    digits: String,
+}
+
+async fn digits(
+    State(state): State<Arc<ConsoleState>>,
+    Path(id): Path<String>,
+    Json(keys): Json<Keys>,
+) -> Result<StatusCode, Failure> {
+    if keys.digits.is_empty() || Tones::new(&keys.digits).is_err() {
+        return Err(bad("digits", "must be keys: 0-9, *, #, A-D, and w for a pause"));
+    }
+    order(&state, &id, CallOrder::Digits(keys.digits))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Transfer {
+    to: String,
+    briefing: Option<String>,
+}
+
+async fn transfer(
+    State(state): State<Arc<ConsoleState>>,
+    Path(id): Path<String>,
+    Json(transfer): Json<Transfer>,
+) -> Result<StatusCode, Failure> {
+    let to = number("to", &transfer.to)?;
+    if transfer.briefing.as_ref().is_some_and(|text| text.len() > MAX_SAY_BYTES) {
+        return Err(bad("briefing", "must have at most 2000 bytes"));
+    }
+    order(&state, &id, CallOrder::Transfer { to, briefing: transfer.briefing.map(Pii::new) })
+}
+
+fn number(what: &str, text: &str) -> Result<E164, Failure> {
+    text.parse().map_err(|_| bad(what, "must be a number in E.164 form: +, then 7 to 15 digits"))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Hold {
+    announcement: Option<String>,
+}
+
+async fn hold(
+    State(state): State<Arc<ConsoleState>>,
+    Path(id): Path<String>,
+    Json(hold): Json<Hold>,
+) -> Result<StatusCode, Failure> {
+    if hold.announcement.as_ref().is_some_and(|text| text.len() > MAX_SAY_BYTES) {
+        return Err(bad("announcement", "must have at most 2000 bytes"));
+    }
+    order(&state, &id, CallOrder::Hold { announcement: hold.announcement })
+}
+
+async fn resume(State(state): State<Arc<ConsoleState>>, Path(id): Path<String>) -> Result<StatusCode, Failure> {
+    let calls = state.calls.as_ref().ok_or_else(no_call)?;
+    calls.resume(&SessionId::new(id)).await.map_err(|error| from_voice(&error))?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewCall {
+    to: String,
+    from: Option<String>,
+    send_digits: Option<String>,
+    ring_timeout_s: Option<u64>,
+    #[serde(default)]
+    as_text: bool,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+}
+
+/// Calls somebody.
+async fn place(
+    State(state): State<Arc<ConsoleState>>,
+    Json(new): Json<NewCall>,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    let calls = state.calls.as_ref().ok_or_else(|| {
+        let reason = "calls are switched off: set TWILIO_PHONE_NUMBER and TWILIO_WEBHOOK_URL".to_owned();
+        Failure(StatusCode::SERVICE_UNAVAILABLE, codes::NO_CALLS, reason)
+    })?;
+    if state.readiness.is_stopping() {
+        let reason = "the gateway is stopping".to_owned();
+        return Err(Failure(StatusCode::SERVICE_UNAVAILABLE, codes::NO_CALLS, reason));
+    }
+    let mut config = SessionConfig::to(number("to", &new.to)?);
+    config.from = new.from.as_deref().map(|from| number("from", from)).transpose()?;
+    config.send_digits = new.send_digits;
+    config.as_text = new.as_text;
+    config.metadata = new.metadata;
+    if let Some(seconds) = new.ring_timeout_s {
+        config.ring_timeout = Duration::from_secs(seconds);
+    }
+    let session = calls.place(config).await.map_err(|error| from_voice(&error))?;
+    let placed = json!({ "call": session.id().as_str(), "provider_call": session.call() });
+    Ok((StatusCode::CREATED, Json(placed)))
+}
+
+fn from_voice(error: &VoiceError) -> Failure {
+    let status = match error.code() {
+        ErrorCode::InvalidConfig => StatusCode::BAD_REQUEST,
+        ErrorCode::SessionNotFound => StatusCode::NOT_FOUND,
+        ErrorCode::RateLimit => StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::CallFailed => StatusCode::CONFLICT,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    Failure(status, error.code().as_str(), error.to_string())
 }
 
 async fn recording(State(state): State<Arc<ConsoleState>>, Path(id): Path<String>) -> Result<Response, Failure> {

@@ -12,3 +12,5 @@ pub(super) const WRONG_TOKEN: &str = "console.wrong_token";
 pub(super) const TOO_MANY_TRIES: &str = "console.too_many_tries";
 /// A call has as many orders as it can take. Answered 503.
 pub(super) const BUSY: &str = "console.busy";
+/// There are no calls here: they are switched off, or the gateway stops. Answered 503.
+pub(super) const NO_CALLS: &str = "console.no_calls";
