@@ -240,7 +240,11 @@ impl ScriptRun {
             self.next();
         }
         self.ears.flush(&self.report, None);
-        let waits = matches!(self.steps.get(self.at), Some(Prepared::WaitForHangUp { .. }) | None);
+        if matches!(self.steps.get(self.at), Some(Prepared::Digits(digits)) if digits.is_empty()) {
+            self.next();
+        }
+        let rest = self.steps.get(self.at);
+        let waits = matches!(rest, Some(Prepared::WaitForHangUp { .. } | Prepared::HangUp) | None);
         if !self.over && !waits {
             let step = self.at.saturating_add(1);
             self.report.lock().fail(format!("step {step}: the other side hung up"));

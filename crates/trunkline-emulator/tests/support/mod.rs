@@ -1,6 +1,7 @@
 //! An emulator on a free port, a client with its credentials, and a receiver of its webhooks that checks signatures.
 
 mod receiver;
+mod server;
 mod socket;
 
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use trunkline_emulator::{AccountConfig, Builder, Emulator};
 
 pub(crate) use receiver::{Received, Receiver, Script};
+pub(crate) use server::Server;
 pub(crate) use socket::{Heard, Socket, mint};
 
 /// How long anything may take before a test fails.
