@@ -153,3 +153,50 @@ async fn it_is_found_out_whether_a_machine_answered() {
     let sid = world.dial(&[("Url", &url), ("MachineDetection", "Enable")]).await;
     assert_eq!(world.call_at(&sid, "completed").await["answered_by"], "machine_start");
 }
+
+#[tokio::test]
+async fn what_is_said_is_transcribed_while_it_is_said() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    let steps = json!([{"pause_ms": 500}, {"say": "cancel my appointment"}, {"wait_for_hang_up": {}}]);
+    world.answering(PERSON, json!({"rule": "script", "steps": steps})).await;
+    let sid = world.dial(&[("Twiml", "<Response><Pause length=\"30\"/></Response>")]).await;
+    world.call_at(&sid, "in-progress").await;
+    let path = world.voice(&format!("/Calls/{sid}/Transcriptions.json"));
+    let url = receiver.url("/words");
+    let fields =
+        [("StatusCallbackUrl", url.as_str()), ("Hints", "yes please, cancel my appointment"), ("Name", "mine")];
+    assert_eq!(world.post(&path, &fields).await.text("status"), "in-progress");
+    let told = receiver.wait(2).await;
+    assert_eq!(told[0].param("TranscriptionEvent"), "transcription-started");
+    assert_eq!(told[1].param("TranscriptionEvent"), "transcription-content");
+    assert_eq!(told[1].param("Track"), "inbound_track");
+    let data: Value = serde_json::from_str(told[1].param("TranscriptionData")).unwrap();
+    assert_eq!(data["transcript"], "cancel my appointment");
+    let own = world.voice(&format!("/Calls/{sid}/Transcriptions/mine.json"));
+    assert_eq!(world.post(&own, &[("Status", "stopped")]).await.text("status"), "stopped");
+    assert_eq!(receiver.wait(3).await[2].param("TranscriptionEvent"), "transcription-stopped");
+}
+
+#[tokio::test]
+async fn a_recording_is_begun_paused_and_ended_by_request() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    let sid = world.dial(&[("Twiml", "<Response><Pause length=\"30\"/></Response>")]).await;
+    world.call_at(&sid, "in-progress").await;
+    let list = world.voice(&format!("/Calls/{sid}/Recordings.json"));
+    let url = receiver.url("/recorded");
+    let fields = [("RecordingStatusCallback", url.as_str()), ("RecordingChannels", "dual")];
+    let recording = world.create(&list, &fields).await;
+    let current = world.voice(&format!("/Calls/{sid}/Recordings/Twilio.CURRENT.json"));
+    let paused = world.post(&current, &[("Status", "paused"), ("PauseBehavior", "skip")]).await;
+    assert_eq!((paused.text("status"), paused.text("sid")), ("paused".to_owned(), recording.clone()));
+    assert_eq!(world.post(&current, &[("Status", "in-progress")]).await.text("status"), "in-progress");
+    // Another call takes its time meanwhile, so that there is something to record.
+    world.script(json!({"from": "+15550002004", "steps": [{"pause_ms": 200}, {"hang_up": true}]})).await;
+    assert_eq!(world.post(&current, &[("Status", "stopped")]).await.text("status"), "completed");
+    let told = receiver.wait(1).await;
+    assert_eq!((told[0].param("RecordingSid"), told[0].param("RecordingStatus")), (recording.as_str(), "completed"));
+    assert_eq!((told[0].param("RecordingChannels"), told[0].param("RecordingSource")), ("2", "StartCallRecordingAPI"));
+    assert_eq!(world.get(&list).await.body["recordings"][0]["sid"], recording);
+}

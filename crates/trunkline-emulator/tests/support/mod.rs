@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use trunkline_emulator::{AccountConfig, Builder, Emulator};
 
 pub(crate) use receiver::{Received, Receiver, Script};
-pub(crate) use server::Server;
+pub(crate) use server::{Peer, Server};
 pub(crate) use socket::{Heard, Socket, mint};
 
 /// How long anything may take before a test fails.
