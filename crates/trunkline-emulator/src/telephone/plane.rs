@@ -60,10 +60,10 @@ pub(crate) enum Source {
 /// What a listener gets.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Heard {
-    /// 20 ms of the far side.
-    Inbound(Frame),
-    /// 20 ms of the near side.
-    Outbound(Frame),
+    /// 20 ms of the far side, and their number since the answer.
+    Inbound(Frame, u64),
+    /// The same of the near side.
+    Outbound(Frame, u64),
     /// A key of the far side.
     Digit(char),
 }
@@ -182,12 +182,12 @@ impl Plane {
             Source::Bridge(receiver) => {
                 while let Ok(heard) = receiver.try_recv() {
                     match heard {
-                        Heard::Inbound(frame) => {
+                        Heard::Inbound(frame, _) => {
                             outbound = frame;
                             break;
                         }
                         Heard::Digit(digit) => party.key(digit),
-                        Heard::Outbound(_) => {}
+                        Heard::Outbound(..) => {}
                     }
                 }
                 false
@@ -201,10 +201,10 @@ impl Plane {
         for tap in &self.taps {
             // A listener that is a second behind loses what it does not take.
             if tap.inbound {
-                let _taken = tap.sender.try_send(Heard::Inbound(inbound)).is_ok();
+                let _taken = tap.sender.try_send(Heard::Inbound(inbound, self.frames)).is_ok();
             }
             if tap.outbound {
-                let _taken = tap.sender.try_send(Heard::Outbound(outbound)).is_ok();
+                let _taken = tap.sender.try_send(Heard::Outbound(outbound, self.frames)).is_ok();
             }
         }
         self.frames = self.frames.saturating_add(1);

@@ -86,9 +86,11 @@ struct Running<'a> {
     out: Vec<u8>,
     audio: Vec<u8>,
     both_ways: bool,
-    /// Frames of each side so far.
+    /// The first frame of the stream, and the next ones that are expected of each side, counted from there.
+    begun: Option<u64>,
     inbound: u64,
     outbound: u64,
+    warned_of_congestion: bool,
     warned_of_queue: bool,
 }
 
@@ -235,8 +237,10 @@ async fn open<'a>(leg: &'a Leg, plan: &StreamPlan, sid: StreamSid, both_ways: bo
         out: Vec::with_capacity(MESSAGE_BYTES),
         audio: Vec::new(),
         both_ways,
+        begun: None,
         inbound: 0,
         outbound: 0,
+        warned_of_congestion: false,
         warned_of_queue: false,
     })
 }
@@ -251,6 +255,8 @@ impl Running<'_> {
         if let Err(code) = self.send().await {
             return End::Failed(code);
         }
+        // The stream begins now; what went by while the socket was opened is none of its.
+        while frames.try_recv().is_ok() {}
         loop {
             let leg = self.leg;
             let sent = tokio::select! {
@@ -290,20 +296,25 @@ impl Running<'_> {
     }
 
     async fn hear(&mut self, heard: Heard) -> Result<(), u32> {
-        match heard {
-            Heard::Inbound(frame) => {
-                let at = self.inbound.saturating_mul(FRAME_MS);
-                self.inbound = self.inbound.saturating_add(1);
-                self.session.write_media(media::Track::Inbound, at, &frame, &mut self.out);
+        let (track, frame, number) = match heard {
+            Heard::Inbound(frame, number) => (media::Track::Inbound, frame, number),
+            Heard::Outbound(frame, number) => (media::Track::Outbound, frame, number),
+            Heard::Digit(digit) if self.both_ways => {
+                self.session.write_dtmf(digit, &mut self.out);
+                return self.send().await;
             }
-            Heard::Outbound(frame) => {
-                let at = self.outbound.saturating_mul(FRAME_MS);
-                self.outbound = self.outbound.saturating_add(1);
-                self.session.write_media(media::Track::Outbound, at, &frame, &mut self.out);
-            }
-            Heard::Digit(digit) if self.both_ways => self.session.write_dtmf(digit, &mut self.out),
             Heard::Digit(_) => return Ok(()),
+        };
+        let begun = *self.begun.get_or_insert(number);
+        let at = number.saturating_sub(begun);
+        let expected = if track == media::Track::Inbound { &mut self.inbound } else { &mut self.outbound };
+        // The socket was too slow for so long that frames were lost.
+        let lost = at > *expected;
+        *expected = at.saturating_add(1);
+        if lost && !std::mem::replace(&mut self.warned_of_congestion, true) {
+            self.leg.note(CONGESTION, 1, "The server reads too slowly, audio was dropped").await;
         }
+        self.session.write_media(track, at.saturating_mul(FRAME_MS), &frame, &mut self.out);
         self.send().await
     }
 

@@ -105,8 +105,8 @@ async fn run(
             heard = frames.recv() => heard,
         };
         let (side, frame) = match heard {
-            Some(Heard::Inbound(frame)) => (&mut inbound, frame),
-            Some(Heard::Outbound(frame)) => (&mut outbound, frame),
+            Some(Heard::Inbound(frame, _)) => (&mut inbound, frame),
+            Some(Heard::Outbound(frame, _)) => (&mut outbound, frame),
             Some(Heard::Digit(_)) => continue,
             None => break,
         };
