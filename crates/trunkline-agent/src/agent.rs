@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_core::Stream;
 use futures_util::StreamExt;
-use trunkline_core::{Channel, Pii};
+use trunkline_core::{Channel, Pii, Vocabulary};
 
 use crate::AgentError;
 
@@ -69,6 +69,8 @@ pub enum AgentEvent {
     },
     /// A person should take over.
     HandOver,
+    /// A call ends when the answer has been heard. Means nothing where there is no call.
+    EndCall,
 }
 
 /// The events of one answer. It ends with the answer. Dropping it cancels the turn.
@@ -79,6 +81,11 @@ pub type AgentStream = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>>
 pub trait Agent: Send + Sync {
     /// The name under which it speaks.
     fn name(&self) -> &str;
+
+    /// What people are likely to say to it. Helps whoever listens to calls; empty if the agent does not know.
+    fn vocabulary(&self) -> Vocabulary {
+        Vocabulary::new()
+    }
 
     /// Begins to answer a turn.
     ///
@@ -123,6 +130,7 @@ pub async fn collect(mut stream: AgentStream, max_bytes: usize) -> Result<Reply,
                 reply.memories.insert(name, value.into_inner());
             }
             AgentEvent::HandOver => reply.hand_over = true,
+            AgentEvent::EndCall => {}
         }
     }
     reply.text = Pii::new(text);

@@ -9,6 +9,7 @@ mod chat;
 mod concierge;
 mod error;
 mod http;
+pub mod turns;
 
 pub use agent::{Agent, AgentEvent, AgentStream, Reply, Role, Turn, Utterance, collect};
 pub use chat::{ChatModel, ChatModelConfig};

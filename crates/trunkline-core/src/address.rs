@@ -19,6 +19,8 @@ pub enum Channel {
     Chat,
     /// Electronic mail.
     Email,
+    /// A telephone call.
+    Voice,
 }
 
 impl Channel {
@@ -29,6 +31,7 @@ impl Channel {
             Self::Whatsapp => "whatsapp",
             Self::Chat => "chat",
             Self::Email => "email",
+            Self::Voice => "voice",
         }
     }
 }
@@ -43,7 +46,7 @@ impl FromStr for Channel {
     type Err = AddressError;
 
     fn from_str(s: &str) -> Result<Self, AddressError> {
-        [Self::Sms, Self::Whatsapp, Self::Chat, Self::Email]
+        [Self::Sms, Self::Whatsapp, Self::Chat, Self::Email, Self::Voice]
             .into_iter()
             .find(|channel| channel.as_str().eq_ignore_ascii_case(s))
             .ok_or(AddressError::UnknownChannel)
@@ -114,6 +117,15 @@ impl ContactAddress {
         Ok(Self { channel, address: text.to_owned() })
     }
 
+    /// The other end of a telephone call: a number, or what stands in its place when it is withheld.
+    ///
+    /// # Errors
+    /// [`AddressError::Empty`], [`AddressError::TooLong`].
+    pub fn of_call(text: &str) -> Result<Self, AddressError> {
+        let address = Self::parse(text)?.address;
+        Ok(Self { channel: Channel::Voice, address })
+    }
+
     /// The channel.
     pub const fn channel(&self) -> Channel {
         self.channel
@@ -128,7 +140,7 @@ impl ContactAddress {
     pub fn to_wire(&self) -> String {
         match self.channel {
             Channel::Whatsapp => format!("whatsapp:{}", self.address),
-            Channel::Sms | Channel::Chat | Channel::Email => self.address.clone(),
+            Channel::Sms | Channel::Chat | Channel::Email | Channel::Voice => self.address.clone(),
         }
     }
 }

@@ -15,6 +15,14 @@ pub const DELIVERY_UPDATED: &str = "message.delivery.updated.v1";
 pub const CONVERSATION_CHANGED: &str = "conversation.changed.v1";
 /// Envelope type of a [`SendMessage`].
 pub const SEND_MESSAGE: &str = "message.send.v1";
+/// Envelope type of a [`CallStarted`].
+pub const CALL_STARTED: &str = "call.started.v1";
+/// Envelope type of a [`TurnCommitted`].
+pub const TURN_COMMITTED: &str = "call.turn.committed.v1";
+/// Envelope type of a [`TurnSpoken`].
+pub const TURN_SPOKEN: &str = "call.turn.spoken.v1";
+/// Envelope type of a [`CallEnded`].
+pub const CALL_ENDED: &str = "call.ended.v1";
 /// Envelope type of a [`DeadLetter`].
 pub const DEAD_LETTER: &str = "dead.letter.v1";
 
@@ -178,6 +186,100 @@ pub struct SendMessage {
     /// The messages that this answers, as the connector names them; each must wait for its answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_reply_to: Vec<String>,
+}
+
+/// Fact: a call began. The subject of its envelope, and of those of its turns, is the call.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CallStarted {
+    /// The gateway's name for the call.
+    pub call: String,
+    /// The provider's name for it.
+    pub provider_call: String,
+    /// `inbound` or `outbound`.
+    pub direction: String,
+    /// The person's address.
+    pub person: String,
+    /// The gateway's name for the person; the same on every channel.
+    pub contact: String,
+}
+
+/// Fact: the provider told how a call goes. The type of its envelope is the event's name and a version:
+/// `call.ringing.v1`.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CallProgressed {
+    /// The gateway's name for the call, if it knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// The provider's name for it.
+    pub provider_call: String,
+    /// What happened: `call.initiated`, `call.ringing`, `call.answered`, `call.completed`, `call.failed`,
+    /// `call.answered_by`, `call.returned`, `stream.started`, `stream.ended`, `stream.failed`, `recording.started`,
+    /// `recording.completed`, `recording.failed`, `transcription.completed`.
+    pub event: String,
+    /// The status that the call has now, as the provider writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// How long it lasted, in seconds, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_s: Option<u64>,
+    /// The recording, the stream, or who answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// What was said, of a transcription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// Whether an envelope of this type is a fact of a call; nobody needs to act on those.
+pub fn is_of_call(kind: &str) -> bool {
+    ["call.", "stream.", "recording.", "transcription."].iter().any(|prefix| kind.starts_with(prefix))
+}
+
+/// Fact: the person said something in a call, and it is being answered.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TurnCommitted {
+    /// The gateway's name for the call.
+    pub call: String,
+    /// The turn's number in the call, from 1.
+    pub turn: u64,
+    /// Since the call's start, in milliseconds.
+    pub at_ms: u64,
+    /// What the person said; empty where we spoke first.
+    pub text: String,
+}
+
+/// Fact: we said something in a call, and this much of it was heard.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TurnSpoken {
+    /// The gateway's name for the call.
+    pub call: String,
+    /// The turn's number in the call, from 1.
+    pub turn: u64,
+    /// What was heard.
+    pub heard: String,
+    /// Whether the person spoke over it.
+    pub interrupted: bool,
+    /// From the end of the person's speech to the first sound, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u64>,
+}
+
+/// Fact: a call is over.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CallEnded {
+    /// The gateway's name for the call.
+    pub call: String,
+    /// Why: `caller`, `agent`, `silence`, `max_duration`, `draining`, `operator`, `transferred`, `failure`, `not_connected`.
+    pub outcome: String,
+    /// How long it lasted, in milliseconds.
+    pub duration_ms: u64,
+    /// How many turns it had.
+    pub turns: u64,
 }
 
 /// Fact: something could not be dealt with and waits for an operator.

@@ -32,6 +32,7 @@ mod redact;
 mod registry;
 mod retry;
 pub mod turn;
+mod vocabulary;
 pub mod voice;
 
 pub use address::{AddressError, Channel, ContactAddress, E164};
@@ -43,3 +44,4 @@ pub use operation_error::OperationError;
 pub use redact::{Pii, Secret};
 pub use registry::{Factory, Registry, UnknownProvider};
 pub use retry::Retry;
+pub use vocabulary::Vocabulary;

@@ -14,6 +14,9 @@ pub const TEXT_EVENT: &str = "text";
 pub const REMEMBER_EVENT: &str = "remember";
 /// Event of a streamed answer: a person should take over. Its data is not looked at.
 pub const HAND_OVER_EVENT: &str = "hand_over";
+/// Event of a streamed answer: a call ends when the answer has been heard. Its data is not looked at; means nothing where
+/// there is no call.
+pub const END_CALL_EVENT: &str = "end_call";
 /// Event of a streamed answer: it is complete. Its data is not looked at.
 pub const DONE_EVENT: &str = "done";
 
@@ -77,6 +80,9 @@ pub struct TurnAnswer {
     /// Whether a person should take over.
     #[serde(default, skip_serializing_if = "is_false")]
     pub hand_over: bool,
+    /// Whether a call ends when the answer has been heard; means nothing where there is no call.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub end_call: bool,
 }
 
 /// Data of the event `text`: a piece of the answer. The pieces joined are the answer.

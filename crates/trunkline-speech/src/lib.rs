@@ -9,7 +9,6 @@
 //! | [`recognition`] | the trait [`Recognizer`]: audio in, words out while it is spoken |
 //! | [`synthesis`] | the trait [`Synthesizer`]: text in, audio out as it is made |
 //! | [`dialogue`] | the trait [`SpeechModel`]: audio in, audio out, from one model |
-//! | [`vocabulary`] | what is likely to be said |
 //! | [`offline`] | flite or espeak-ng speak, pocketsphinx listens |
 
 #![forbid(unsafe_code)]
@@ -21,10 +20,9 @@ pub mod offline;
 pub mod recognition;
 pub mod synthesis;
 mod tasks;
-pub mod vocabulary;
 
 pub use dialogue::SpeechModel;
 pub use error::SpeechError;
 pub use recognition::Recognizer;
 pub use synthesis::Synthesizer;
-pub use vocabulary::Vocabulary;
+pub use trunkline_core::Vocabulary;

@@ -72,7 +72,7 @@ impl Speech {
     pub fn ready(audio: Bytes) -> Self {
         let (sender, pieces) = mpsc::channel(1);
         // The channel is empty and has room for one.
-        let _ = sender.try_send(Ok(audio));
+        drop(sender.try_send(Ok(audio)));
         Self { pieces, _running: None }
     }
 

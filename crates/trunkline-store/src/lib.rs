@@ -1,4 +1,4 @@
-//! The system of record: conversations, messages, contacts, the outbox, what agents remember, and the log of web chats.
+//! The system of record: conversations, messages, calls, contacts, the outbox, what agents remember, and the log of web chats.
 //!
 //! SQLite in WAL mode. Every query is written in the SQL that SQLite and PostgreSQL share (`$1` parameters,
 //! `ON CONFLICT`, `RETURNING`, partial indexes), so that a second engine needs its own migrations and no second set
@@ -10,6 +10,7 @@
 //! - An outbox row is sent by whoever moves it from pending to sending ([`Store::claim`]); a row found in sending by
 //!   someone else has an unknown outcome and is looked up at the provider first.
 
+mod calls;
 mod chat;
 mod commands;
 mod contacts;
@@ -23,6 +24,7 @@ mod outbox;
 mod replies;
 mod store;
 
+pub use calls::{CallRow, CallTurn, NewCall, OUTCOME_LOST};
 pub use chat::{ChatLine, ChatSide};
 pub use commands::{Adopted, NewCommand};
 pub use conversations::{ConversationRow, ConversationSummary};

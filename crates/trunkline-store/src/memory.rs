@@ -13,6 +13,35 @@ pub const MAX_MEMORIES: i64 = 200;
 pub const MAX_MEMORY_BYTES: usize = 4096;
 
 impl Store {
+    /// Everything that is remembered of a contact, whatever the channel, by name. The latest counts. Names that begin with
+    /// a dot are about one conversation; only those of `conversation_id` are among them.
+    ///
+    /// # Errors
+    /// `store.unavailable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn memories_of_contact(
+        &self,
+        contact_id: &str,
+        conversation_id: Option<&str>,
+    ) -> Result<BTreeMap<String, String>, StoreError> {
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT name, value FROM (
+                 SELECT m.name AS name, m.value AS value, m.updated_at AS at
+                 FROM memory m JOIN conversation c ON c.id = m.conversation_id
+                 WHERE c.contact_id = $1 AND (m.conversation_id = $2 OR m.name NOT LIKE '.%')
+                 UNION ALL
+                 SELECT name, value, updated_at FROM contact_memory WHERE contact_id = $1
+             ) ORDER BY at",
+        )
+        .bind(contact_id)
+        .bind(conversation_id)
+        .fetch_all(&self.reader)
+        .await?;
+        Ok(rows.into_iter().collect())
+    }
+
     /// Everything remembered of a conversation, by name.
     ///
     /// # Errors
@@ -61,5 +90,37 @@ pub(crate) async fn remember(
         .execute(&mut **transaction)
         .await?;
     }
+    Ok(())
+}
+
+/// As [`remember`], of a person and not of one conversation.
+pub(crate) async fn remember_of_contact(
+    transaction: &mut Transaction<'_, Sqlite>,
+    contact_id: &str,
+    memories: &BTreeMap<String, String>,
+) -> Result<(), StoreError> {
+    for (name, value) in memories.iter().take(usize::try_from(MAX_MEMORIES).unwrap_or_default()) {
+        if name.len() > MAX_MEMORY_BYTES || value.len() > MAX_MEMORY_BYTES {
+            continue;
+        }
+        sqlx::query(
+            "INSERT INTO contact_memory (contact_id, name, value, updated_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (contact_id, name) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at",
+        )
+        .bind(contact_id)
+        .bind(name)
+        .bind(value)
+        .bind(now_ms())
+        .execute(&mut **transaction)
+        .await?;
+    }
+    sqlx::query(
+        "DELETE FROM contact_memory WHERE contact_id = $1 AND name NOT IN (
+             SELECT name FROM contact_memory WHERE contact_id = $1 ORDER BY updated_at DESC, name LIMIT $2)",
+    )
+    .bind(contact_id)
+    .bind(MAX_MEMORIES)
+    .execute(&mut **transaction)
+    .await?;
     Ok(())
 }

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use trunkline_core::event::DeliveryStatus;
+use trunkline_core::voice::CallDirection;
 use trunkline_core::{Channel, ContactAddress, Pii};
-use trunkline_store::{Answer, Claim, Direction, NewInbound, Recorded, Reply, ReplyKind, Sent, Store};
+use trunkline_store::{
+    Answer, CallTurn, Claim, Direction, NewCall, NewInbound, Recorded, Reply, ReplyKind, Sent, Store,
+};
 
 struct Fixture {
     store: Store,
@@ -253,6 +256,55 @@ async fn lists_are_paged_without_holes() {
     seen.sort();
     seen.dedup();
     assert_eq!((count, seen.len()), (7, 7));
+}
+
+#[tokio::test]
+async fn a_call_is_kept_with_what_was_said_and_the_person_is_known_on_every_channel() {
+    let fixture = fixture().await;
+    let store = &fixture.store;
+    let texted = store.record_inbound(&inbound("IM1", 0, "+15550001111")).await.expect("recorded");
+    let mut said = reply(&[&texted], "Hello");
+    said.memories.insert("name".into(), "Ada".into());
+    store.commit_reply(&said).await.expect("committed");
+    let call = NewCall {
+        id: "call-1".into(),
+        connector: "twilio".into(),
+        external_id: "CA1".into(),
+        address: ContactAddress::of_call("+15550001111").expect("address"),
+        direction: CallDirection::Inbound,
+        traceparent: None,
+        started_at: Timestamp::now(),
+    };
+    let contact = store.begin_call(&call).await.expect("begun");
+    assert_eq!(store.begin_call(&call).await.expect("begun again"), contact);
+    let memories = store.memories_of_contact(&contact, None).await.expect("memories");
+    assert_eq!(memories.get("name").map(String::as_str), Some("Ada"), "who texted and then calls is known");
+
+    let turn = CallTurn {
+        number: 1,
+        kind: "answer".into(),
+        at_ms: 1_200,
+        person: Pii::new("my colour is red".into()),
+        agent: Pii::new("Noted".into()),
+        latency_ms: Some(40),
+        interrupted: true,
+    };
+    let memories = BTreeMap::from([("colour".to_owned(), "red".to_owned())]);
+    store.keep_call_turn("call-1", &contact, &turn, &memories).await.expect("kept");
+    store.keep_call_turn("call-1", &contact, &turn, &memories).await.expect("kept again");
+    assert_eq!(store.call_turns("call-1").await.expect("turns"), [turn]);
+    let known = store.memories_of_contact(&contact, Some(&texted.conversation_id)).await.expect("memories");
+    assert_eq!(known.get("colour").map(String::as_str), Some("red"), "who called and then texts is known");
+    let said: Vec<_> = store.said_with(&contact, 10).await.expect("said").into_iter().map(|(_, text)| text).collect();
+    assert_eq!(said.len(), 4);
+    assert_eq!(said[2].expose(), "my colour is red");
+
+    assert!(store.past_calls(10, None).await.expect("calls").is_empty(), "it lives");
+    store.end_call("call-1", "agent", Some("call-1.wav")).await.expect("ended");
+    store.end_call("call-1", "lost", None).await.expect("the first end counts");
+    let past = store.past_calls(10, None).await.expect("calls");
+    assert_eq!(past[0].outcome.as_deref(), Some("agent"));
+    assert_eq!(store.end_lost_calls().await.expect("nothing is open"), 0);
 }
 
 #[tokio::test]

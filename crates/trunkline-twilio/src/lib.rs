@@ -23,10 +23,14 @@
 
 #![forbid(unsafe_code)]
 
+mod codes;
 mod messaging;
 pub mod realtime;
 pub mod rest;
+mod running;
 mod settings;
+mod signed;
+pub mod voice;
 
 pub use self::messaging::{
     HANDLED_EVENTS, MAX_CONVERSATIONS, MAX_STREAMS, MAX_STREAMS_PER_CONVERSATION, TwilioMessaging, WebhookRegistration,

@@ -16,6 +16,7 @@
 //! ```
 
 mod bus_api;
+pub mod calls;
 pub mod config;
 pub mod connectors;
 pub mod console;

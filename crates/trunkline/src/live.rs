@@ -10,6 +10,8 @@ const BEHIND: usize = 1024;
 pub enum Change {
     /// Something happened in this conversation.
     Conversation(String),
+    /// A call began, went on or ended.
+    Calls,
     /// The person of this conversation writes, or has stopped. Kept nowhere.
     Typing {
         /// Our name for the conversation.
@@ -33,6 +35,11 @@ impl Live {
     /// Something happened in a conversation.
     pub fn changed(&self, conversation_id: &str) {
         self.tell(|| Change::Conversation(conversation_id.to_owned()));
+    }
+
+    /// A call began, went on or ended.
+    pub fn calls_changed(&self) {
+        self.tell(|| Change::Calls);
     }
 
     /// A person writes, or has stopped.

@@ -20,7 +20,8 @@ const FLAGS = [
 export const LAPTOP = { width: 1280, height: 800 };
 export const TELEPHONE = { width: 390, height: 844 };
 
-export async function createBrowser() {
+/** `flags` are more of Chromium's. */
+export async function createBrowser(flags = []) {
   await access(EXECUTABLE, constants.X_OK).catch(() => {
     throw new Error(`no Chromium at ${EXECUTABLE}: install Debian's package "chromium", or name one in CHROMIUM_BIN`);
   });
@@ -28,7 +29,7 @@ export async function createBrowser() {
   const profile = await mkdtemp(path.join(tmpdir(), 'trunkline-chromium-'));
   const browser = await chromium.launch({
     executablePath: EXECUTABLE,
-    args: [...FLAGS, `--crash-dumps-dir=${profile}`],
+    args: [...FLAGS, ...flags, `--crash-dumps-dir=${profile}`],
     env: { ...process.env, HOME: profile, XDG_CONFIG_HOME: profile, XDG_CACHE_HOME: profile },
   });
 

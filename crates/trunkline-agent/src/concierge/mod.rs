@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use futures_util::stream;
-use trunkline_core::{ConfigError, Pii};
+use trunkline_core::{ConfigError, Pii, Vocabulary};
 
 use crate::{Agent, AgentError, AgentEvent, AgentStream, Turn};
 use rules::{Matched, Rules};
@@ -46,9 +46,10 @@ impl Concierge {
         let mut memories = turn.memories.clone();
         let mut said: Vec<String> = Vec::new();
         let mut events = Vec::new();
+        let mut ends_call = false;
         for text in &turn.input {
             let Some(matched) = self.rules.answer(text.expose(), &memories) else { continue };
-            let Matched { say, remember, hand_over } = matched;
+            let Matched { say, remember, hand_over, end_call } = matched;
             if !is_blank(&say) && !said.contains(&say) {
                 said.push(say);
             }
@@ -59,11 +60,15 @@ impl Concierge {
             if hand_over {
                 events.push(AgentEvent::HandOver);
             }
+            ends_call |= end_call;
         }
         if said.is_empty() {
             said.push(self.otherwise(turn, &memories));
         }
         events.push(AgentEvent::Text(Pii::new(said.join("\n"))));
+        if ends_call {
+            events.push(AgentEvent::EndCall);
+        }
         events
     }
 
@@ -87,6 +92,10 @@ fn is_blank(text: &str) -> bool {
 impl Agent for Concierge {
     fn name(&self) -> &str {
         self.rules.name()
+    }
+
+    fn vocabulary(&self) -> Vocabulary {
+        self.rules.vocabulary().clone()
     }
 
     async fn respond(&self, turn: Turn) -> Result<AgentStream, AgentError> {

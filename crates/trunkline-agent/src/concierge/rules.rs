@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
-use trunkline_core::ConfigError;
+use trunkline_core::{ConfigError, Vocabulary};
 
 use super::template::{fill, has_words};
 
@@ -20,6 +20,10 @@ struct RawRules {
     greeting: String,
     fallback: Vec<String>,
     #[serde(default)]
+    words: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    hear: Vec<String>,
+    #[serde(default)]
     rule: Vec<RawRule>,
 }
 
@@ -33,7 +37,11 @@ struct RawRule {
     recall: Option<String>,
     missing: Option<String>,
     #[serde(default)]
+    hear: Vec<String>,
+    #[serde(default)]
     hand_over: bool,
+    #[serde(default)]
+    end_call: bool,
 }
 
 #[derive(Debug)]
@@ -44,6 +52,7 @@ struct Rule {
     /// What must be remembered, and what to say if it is not.
     recall: Option<(String, String)>,
     hand_over: bool,
+    end_call: bool,
 }
 
 /// What a rule answers.
@@ -52,10 +61,12 @@ pub(super) struct Matched {
     pub(super) say: String,
     pub(super) remember: Vec<(String, String)>,
     pub(super) hand_over: bool,
+    pub(super) end_call: bool,
 }
 
 #[derive(Debug)]
 pub(super) struct Rules {
+    vocabulary: Vocabulary,
     name: String,
     greeting: String,
     fallback: Vec<String>,
@@ -81,18 +92,29 @@ impl Rules {
         if !raw.fallback.iter().all(|text| has_words(text)) {
             problems.add("concierge.fallback", "needs words beside its {names}, which may be blank");
         }
+        let mut vocabulary = Vocabulary::of(raw.hear);
+        for (name, words) in raw.words {
+            vocabulary.list(name, words);
+        }
         let mut rules = Vec::with_capacity(raw.rule.len());
-        for (at, rule) in raw.rule.into_iter().enumerate() {
+        for (at, mut rule) in raw.rule.into_iter().enumerate() {
+            for phrase in std::mem::take(&mut rule.hear) {
+                vocabulary.phrase(phrase);
+            }
             let key = format!("concierge.rule[{}]", at + 1);
             if let Some(rule) = Rule::new(&key, rule, &mut problems) {
                 rules.push(rule);
             }
         }
-        problems.or(Self { name: raw.name, greeting: raw.greeting, fallback: raw.fallback, ordered: rules })
+        problems.or(Self { vocabulary, name: raw.name, greeting: raw.greeting, fallback: raw.fallback, ordered: rules })
     }
 
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(super) const fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
     }
 
     pub(super) fn greeting(&self, memories: &BTreeMap<String, String>) -> String {
@@ -138,7 +160,14 @@ impl Rule {
             }
         };
         let complete = when.len() == raw.when.len() && !when.is_empty() && !raw.say.is_empty();
-        complete.then_some(Self { when, say: raw.say, remember: raw.remember, recall, hand_over: raw.hand_over })
+        complete.then_some(Self {
+            when,
+            say: raw.say,
+            remember: raw.remember,
+            recall,
+            hand_over: raw.hand_over,
+            end_call: raw.end_call,
+        })
     }
 
     fn answer(&self, text: &str, memories: &BTreeMap<String, String>) -> Option<Matched> {
@@ -168,7 +197,7 @@ impl Rule {
                 None => say = missing,
             }
         }
-        Some(Matched { say: fill(say, &values), remember, hand_over: self.hand_over })
+        Some(Matched { say: fill(say, &values), remember, hand_over: self.hand_over, end_call: self.end_call })
     }
 }
 

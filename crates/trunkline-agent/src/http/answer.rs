@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 use trunkline_core::Pii;
 use trunkline_core::turn::{
-    DONE_EVENT, HAND_OVER_EVENT, REMEMBER_EVENT, Remembered, TEXT_EVENT, TextPiece, TurnAnswer,
+    DONE_EVENT, END_CALL_EVENT, HAND_OVER_EVENT, REMEMBER_EVENT, Remembered, TEXT_EVENT, TextPiece, TurnAnswer,
 };
 
 use super::sse::{Event, Parser};
@@ -57,6 +57,9 @@ pub(super) async fn whole(mut response: Response, patience: Patience) -> Result<
     }
     if answer.hand_over {
         events.push(Ok(AgentEvent::HandOver));
+    }
+    if answer.end_call {
+        events.push(Ok(AgentEvent::EndCall));
     }
     events.extend(answer.text.filter(|text| !text.is_empty()).map(|text| Ok(AgentEvent::Text(Pii::new(text)))));
     Ok(Box::pin(stream::iter(events)))
@@ -106,9 +109,12 @@ impl Hearing {
                     event
                 }
                 HAND_OVER_EVENT => AgentEvent::HandOver,
+                END_CALL_EVENT => AgentEvent::EndCall,
                 DONE_EVENT => return Ok(None),
                 _ => {
-                    return Err(AgentError::Malformed("it has an event that is not text, remember, hand_over or done"));
+                    return Err(AgentError::Malformed(
+                        "it has an event that is not text, remember, hand_over, end_call or done",
+                    ));
                 }
             };
             return Ok(Some(event));

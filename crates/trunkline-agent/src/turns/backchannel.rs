@@ -2,8 +2,8 @@
 
 /// What people say to show that they listen. None of it asks for the floor.
 const WORDS: &[&str] = &[
-    "ah", "aha", "alright", "hm", "hmm", "mhm", "mm", "mmhm", "mmm", "oh", "ok", "okay", "right", "sure", "uh", "uhhuh", "uhuh", "um", "yeah",
-    "yep", "huh",
+    "ah", "aha", "alright", "hm", "hmm", "mhm", "mm", "mmhm", "mmm", "oh", "ok", "okay", "right", "sure", "uh",
+    "uhhuh", "uhuh", "um", "yeah", "yep", "huh",
 ];
 
 /// Whether a text, said over a reply, holds nothing but such words.

@@ -21,7 +21,10 @@ pub enum Input {
     /// Speech is certain.
     SpeechStarted,
     /// It is quiet again.
-    SpeechEnded,
+    SpeechEnded {
+        /// When the last voice was heard; before now, by the detector's hangover.
+        at: Duration,
+    },
     /// The recognizer's guess so far.
     Partial(Pii<String>),
     /// Words that will not change.

@@ -11,8 +11,8 @@
 //! let mut machine = TurnMachine::new(Policy::default());
 //! let at = Duration::from_millis;
 //! machine.handle(at(1_000), Input::SpeechStarted);
-//! machine.handle(at(1_800), Input::SpeechEnded);
-//! machine.handle(at(1_900), Input::Final("what is my name".to_owned().into()));
+//! machine.handle(at(1_800), Input::SpeechEnded { at: at(1_600) });
+//! machine.handle(at(1_900), Input::Final(trunkline_core::Pii::new("what is my name".to_owned())));
 //! assert!(machine.poll_output().is_none(), "the person may go on speaking");
 //! let deadline = machine.next_deadline().expect("waits for silence");
 //! machine.handle(deadline, Input::Tick);

@@ -12,6 +12,15 @@ const MAX_SEGMENTS: usize = 128;
 /// How long a character takes to speak, for audio that was not made to its end.
 const PER_CHARACTER: Duration = Duration::from_millis(55);
 
+/// What shows that a segment was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Its mark, or that its playing time is over.
+    Time,
+    /// Its mark alone: the far end does not play as the clock says.
+    Mark,
+}
+
 /// A sentence or so of a reply.
 #[derive(Debug)]
 struct Segment {
@@ -23,6 +32,7 @@ struct Segment {
 
 /// A reply from its start until it was heard or stopped.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the reply")]
 pub(super) struct Reply {
     pub(super) id: ReplyId,
     /// The person's words that it answers; they are answered anew when nothing of it was heard.
@@ -33,16 +43,29 @@ pub(super) struct Reply {
     pub(super) started: Duration,
     speech_end: Duration,
     first_audio: Option<Duration>,
+    last_audio: Duration,
     segments: Vec<Segment>,
     /// Words that were heard before it was held, of segments that are gone from `segments`.
     heard_before: String,
+    /// Segments that are to be spoken again and were not begun yet.
+    again: usize,
     /// All of its text is known.
     pub(super) is_complete: bool,
     pub(super) has_filler: bool,
+    /// Only words interrupt it: the line is noisy.
+    pub(super) ignores_speech: bool,
+    /// It was begun again after the far end made no progress.
+    pub(super) was_stalled: bool,
 }
 
 impl Reply {
-    pub(super) fn new(id: ReplyId, kind: &ReplyKind, generation: Generation, now: Duration, speech_end: Duration) -> Self {
+    pub(super) fn new(
+        id: ReplyId,
+        kind: &ReplyKind,
+        generation: Generation,
+        now: Duration,
+        speech_end: Duration,
+    ) -> Self {
         let answers = match kind {
             ReplyKind::Answer(texts) => texts.clone(),
             ReplyKind::Reprompt(_) | ReplyKind::Goodbye(_) | ReplyKind::Announcement => Vec::new(),
@@ -55,21 +78,20 @@ impl Reply {
             started: now,
             speech_end,
             first_audio: None,
+            last_audio: now,
             segments: Vec::new(),
             heard_before: String::new(),
+            again: 0,
             is_complete: false,
             has_filler: false,
+            ignores_speech: false,
+            was_stalled: false,
         }
     }
 
     pub(super) fn begin_segment(&mut self, ledger: &mut Ledger, text: &str) -> SegmentId {
-        if let Some(last) = self.segments.last_mut().filter(|_| self.heard_before.is_empty()) {
-            if last.text.is_empty() {
-                last.text.push_str(text);
-                return last.id;
-            }
-        }
         let id = ledger.segment(self.generation);
+        self.again = self.again.saturating_sub(1);
         if self.segments.len() == MAX_SEGMENTS {
             let first = self.segments.remove(0);
             join(&mut self.heard_before, &first.text);
@@ -80,6 +102,7 @@ impl Reply {
 
     pub(super) fn sent(&mut self, now: Duration) {
         self.first_audio.get_or_insert(now);
+        self.last_audio = now;
     }
 
     pub(super) fn segment_sent(&mut self, id: SegmentId) {
@@ -92,8 +115,13 @@ impl Reply {
         self.first_audio.is_some()
     }
 
+    /// Whether a segment was begun since it started or was rewound.
+    pub(super) fn holds(&self, id: SegmentId) -> bool {
+        self.segments.iter().any(|segment| segment.id == id)
+    }
+
     pub(super) fn all_sent(&self) -> bool {
-        self.segments.iter().all(|segment| segment.is_sent)
+        self.again == 0 && self.segments.iter().all(|segment| segment.is_sent)
     }
 
     /// Whether each segment is proved to have been heard, or its time is over.
@@ -102,6 +130,16 @@ impl Reply {
             let heard = ledger.heard(now, segment.id);
             heard.complete || heard.sent_ms == 0
         })
+    }
+
+    /// When audio of it was last sent; when it began, if none was.
+    pub(super) const fn sent_last(&self) -> Duration {
+        self.last_audio
+    }
+
+    /// Whether all of it is made and sent, and its playing time is over.
+    pub(super) fn has_been_played(&self, ledger: &mut Ledger, now: Duration) -> bool {
+        self.is_complete && self.all_sent() && !ledger.is_playing(now)
     }
 
     /// The words that were heard so far.
@@ -145,11 +183,12 @@ impl Reply {
 
     /// Takes out the segments that were not heard to their end; those that were are kept as words. The reply goes on in a
     /// new generation.
-    pub(super) fn rewind(&mut self, ledger: &mut Ledger, now: Duration) -> Vec<Pii<String>> {
+    pub(super) fn rewind(&mut self, ledger: &mut Ledger, now: Duration, proof: Proof) -> Vec<Pii<String>> {
         let mut again = Vec::new();
         for segment in std::mem::take(&mut self.segments) {
             let heard = ledger.heard(now, segment.id);
-            let was_heard = heard.complete || (segment.is_sent && heard.sent_ms > 0 && heard.heard_ms == heard.sent_ms);
+            let by_time = segment.is_sent && heard.sent_ms > 0 && heard.heard_ms == heard.sent_ms;
+            let was_heard = heard.complete || (by_time && proof == Proof::Time);
             if was_heard && again.is_empty() {
                 join(&mut self.heard_before, &segment.text);
             } else {
@@ -157,6 +196,7 @@ impl Reply {
             }
         }
         self.generation = ledger.begin();
+        self.again = again.len();
         again
     }
 }

@@ -37,7 +37,8 @@ impl Utterance {
 
     pub(super) fn partial(&mut self, now: Duration, text: &str) {
         if text != self.partial {
-            self.partial = bounded(text, MAX_BYTES.saturating_sub(self.finals.len())).to_owned();
+            self.partial.clear();
+            self.partial.push_str(bounded(text, MAX_BYTES.saturating_sub(self.finals.len())));
             self.changed = now;
         }
     }
@@ -66,6 +67,11 @@ impl Utterance {
 
     pub(super) fn has_words(&self) -> bool {
         !self.finals.trim().is_empty() || !self.partial.trim().is_empty()
+    }
+
+    /// Whether some of its words are a guess.
+    pub(super) fn has_guess(&self) -> bool {
+        !self.partial.trim().is_empty()
     }
 
     /// Whether there are words that ask for the floor.

@@ -216,6 +216,11 @@ impl Ledger {
         oldest.is_some_and(|mark| now > mark.due.saturating_add(limit))
     }
 
+    /// When the oldest mark that is out must have come back.
+    pub fn oldest_mark_due(&self) -> Option<Duration> {
+        self.marks.iter().find(|mark| !mark.cleared).map(|mark| mark.due)
+    }
+
     fn entry(&mut self, segment: SegmentId) -> Option<&mut Segment> {
         let at = usize::try_from(segment.0.checked_sub(self.forgotten)?).ok()?;
         self.segments.get_mut(at)

@@ -1,5 +1,7 @@
-// The phone page: who I am, whom I text, on which channel, and one thread for it.
+// The phone page: who I am, whom I text and call, on which channel, and one thread for it.
 
+import { createCallSheet } from './call-sheet.js';
+import { createCalls } from './call.js';
 import { Refused, account, follow, send } from './line.js';
 import { parseNumber, segments, showNumber } from './text.js';
 import { createThread } from './thread.js';
@@ -28,6 +30,39 @@ const thread = createThread(
     transmit(item.body);
   },
 );
+
+// Calls
+
+const LINE = {
+  up: 'Call this number',
+  down: 'Calls are not possible: the line is down',
+  taken: 'Ring here: this number was opened in another tab',
+};
+let lineState = 'down';
+let takeBack = () => {};
+
+const calls = createCalls({
+  changed: (call) => {
+    if (call.phase !== 'idle') closeRail();
+    sheet.draw(call);
+  },
+  levels: (levels) => sheet.levels(levels),
+  line: (name, retry) => {
+    lineState = name;
+    takeBack = retry;
+    drawLine();
+  },
+});
+const sheet = createCallSheet(calls, [at('rail'), ...[...at('handset').children].filter((part) => part !== at('call'))]);
+
+function drawLine() {
+  at('dial').dataset.line = lineState;
+  at('dial').disabled = lineState === 'down' || !state.gateway;
+  at('dial').setAttribute('aria-label', LINE[lineState]);
+  at('dial').title = LINE[lineState];
+}
+
+at('dial').addEventListener('click', () => (lineState === 'taken' ? takeBack() : calls.dial(state.gateway)));
 
 // Who and where
 
@@ -58,6 +93,7 @@ function become(number, channel = state.channel) {
   state.channel = channel;
   remember();
   drawIdentity();
+  calls.become(number);
   thread.clear();
   state.hangUp();
   state.hangUp = follow(channel === 'whatsapp' ? `whatsapp:${number}` : number, {
@@ -109,6 +145,7 @@ async function learnGateway() {
     state.gateway = number;
     at('gateway-number').textContent = showNumber(number);
     at('peer-number').textContent = showNumber(number);
+    drawLine();
     sendable();
     if (early) submit();
   } catch {

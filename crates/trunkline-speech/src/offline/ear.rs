@@ -46,8 +46,8 @@ impl Ear {
     /// `speech.program` if either is not installed.
     pub fn find() -> Result<Self, SpeechError> {
         let path = find(PROGRAM, search_path().as_deref())
-            .ok_or_else(|| missing(PROGRAM, PACKAGES, "it is not on the search path"))?;
-        let model = folder(MODELS).ok_or_else(|| missing(PROGRAM, PACKAGES, "its US-English model is not there"))?;
+            .ok_or_else(|| missing(PROGRAM, PACKAGES, &"it is not on the search path"))?;
+        let model = folder(MODELS).ok_or_else(|| missing(PROGRAM, PACKAGES, &"its US-English model is not there"))?;
         Ok(Self { path, model })
     }
 
@@ -88,7 +88,7 @@ impl Ear {
         let heard = tokio::time::timeout(TIMEOUT, both)
             .await
             .map_err(|_| SpeechError::Timeout { engine: NAME, after: TIMEOUT })?;
-        let status = child.wait().await.map_err(|error| missing(PROGRAM, PACKAGES, error))?;
+        let status = child.wait().await.map_err(|error| missing(PROGRAM, PACKAGES, &error))?;
         if !status.success() {
             return Err(SpeechError::Ended { engine: NAME, reason: status.to_string() });
         }
@@ -96,7 +96,7 @@ impl Ear {
     }
 
     fn start(&self, vocabulary: &Vocabulary) -> Result<(Child, ChildStdin, tempfile::TempPath), SpeechError> {
-        let failed = |error: std::io::Error| missing(PROGRAM, PACKAGES, error);
+        let failed = |error: std::io::Error| missing(PROGRAM, PACKAGES, &error);
         let grammar = tempfile::Builder::new().prefix("trunkline-ear-").suffix(".jsgf").tempfile().map_err(failed)?;
         std::fs::write(grammar.path(), vocabulary.to_jsgf()).map_err(failed)?;
         let grammar = grammar.into_temp_path();
@@ -114,7 +114,7 @@ impl Ear {
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
-        let stdin = child.stdin.take().ok_or_else(|| missing(PROGRAM, PACKAGES, "it has no standard input"))?;
+        let stdin = child.stdin.take().ok_or_else(|| missing(PROGRAM, PACKAGES, &"it has no standard input"))?;
         Ok((child, stdin, grammar))
     }
 }
@@ -255,5 +255,5 @@ async fn listen(
         Err(error) => error.to_string(),
     };
     // Nobody listens any more when the call has ended.
-    let _ = transcripts.send(Err(SpeechError::Ended { engine: NAME, reason })).await;
+    drop(transcripts.send(Err(SpeechError::Ended { engine: NAME, reason })).await);
 }

@@ -16,7 +16,7 @@ pub(super) fn search_path() -> Option<std::ffi::OsString> {
 }
 
 /// That `program`, which `package` brings, is not there or cannot be run.
-pub(super) fn missing(program: &'static str, package: &'static str, reason: impl ToString) -> SpeechError {
+pub(super) fn missing(program: &'static str, package: &'static str, reason: &dyn std::fmt::Display) -> SpeechError {
     SpeechError::Program { program, reason: reason.to_string(), package }
 }
 

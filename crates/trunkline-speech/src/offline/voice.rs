@@ -55,9 +55,9 @@ impl Voice {
         let found = [Program::Flite, Program::Espeak]
             .into_iter()
             .find_map(|program| Some((program, find(program.name(), search.as_deref())?)));
-        let (program, path) = found.ok_or_else(|| missing("flite", "flite", "it is not on the search path"))?;
+        let (program, path) = found.ok_or_else(|| missing("flite", "flite", &"it is not on the search path"))?;
         let folder = tempfile::Builder::new().prefix("trunkline-voice-").tempdir();
-        let folder = folder.map_err(|error| missing(program.name(), program.name(), error))?;
+        let folder = folder.map_err(|error| missing(program.name(), program.name(), &error))?;
         Ok(Self { program, path, folder: Arc::new(folder), places: Arc::new(Semaphore::new(MAX_PROCESSES)) })
     }
 
@@ -83,7 +83,7 @@ impl Voice {
         // The semaphore is never closed.
         let _place = self.places.acquire().await;
         let output = tempfile::Builder::new().suffix(".wav").tempfile_in(self.folder.path());
-        let output = output.map_err(|error| missing(name, name, error))?.into_temp_path();
+        let output = output.map_err(|error| missing(name, name, &error))?.into_temp_path();
         let mut command = Command::new(&self.path);
         match self.program {
             Program::Flite => command.args(["-voice", "slt", "-f", "/dev/stdin", "-o"]).arg(&output),
@@ -91,14 +91,14 @@ impl Voice {
         };
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         let spoken = async {
-            let mut child = command.spawn().map_err(|error| missing(name, name, error))?;
+            let mut child = command.spawn().map_err(|error| missing(name, name, &error))?;
             if let Some(mut stdin) = child.stdin.take() {
                 // One line: a line's end would be a sentence's.
                 let line = text.replace(['\n', '\r', '\0'], " ");
                 // A process that ends early says so by its status.
-                let _ = stdin.write_all(format!("{line}\n").as_bytes()).await;
+                drop(stdin.write_all(format!("{line}\n").as_bytes()).await);
             }
-            child.wait().await.map_err(|error| missing(name, name, error))
+            child.wait().await.map_err(|error| missing(name, name, &error))
         };
         let status = tokio::time::timeout(TIMEOUT, spoken)
             .await
@@ -106,7 +106,7 @@ impl Voice {
         if !status.success() {
             return Err(SpeechError::Ended { engine: name, reason: status.to_string() });
         }
-        let written = tokio::fs::read(&output).await.map_err(|error| missing(name, name, error))?;
+        let written = tokio::fs::read(&output).await.map_err(|error| missing(name, name, &error))?;
         wav::read(&written).map_err(|_| SpeechError::Malformed { engine: name, what: "its WAV file" })
     }
 }

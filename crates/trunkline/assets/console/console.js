@@ -1,7 +1,11 @@
 // The console: which view is shown, what the address bar says, and what an event changes.
 
+import { createCallView } from './call-view.js';
+import { createCallsList } from './calls-list.js';
 import { at, make, setText } from './dom.js';
-import { SignedOut, conversations, follow, messages, signIn, status } from './gateway.js';
+import {
+  SignedOut, call, calls, conversations, follow, hangUp, messages, recordingOf, signIn, status,
+} from './gateway.js';
 import { createList } from './list.js';
 import { showConnector, showNumber } from './text.js';
 import { createThread } from './thread.js';
@@ -11,6 +15,14 @@ const CONNECTOR_TONES = { healthy: 'good', degraded: 'warn', unhealthy: 'bad' };
 const line = { down: false, reasons: [], troubles: [], reconnect: () => {} };
 const list = createList(conversations, trouble);
 const thread = createThread(messages, trouble);
+const callView = createCallView({ read: call, hangUp, recordingOf }, trouble);
+const callsList = createCallsList(calls, {
+  changed: () => {
+    callView.update(callsList.find(callView.openId()));
+    drawTitle();
+  },
+  error: trouble,
+});
 
 // Views
 
@@ -47,16 +59,33 @@ function trouble(error) {
 // The address bar
 
 function route() {
-  const match = /^#\/c\/(.+)$/.exec(location.hash);
-  const id = match ? decode(match[1]) : null;
+  const match = /^#\/(c|calls)\/(.+)$/.exec(location.hash);
+  const inCalls = /^#\/calls(\/|$)/.test(location.hash);
+  const id = match ? decode(match[2]) : null;
+  const conversationId = inCalls ? null : id;
+  const callId = inCalls ? id : null;
   document.body.classList.toggle('in-thread', id !== null);
-  list.select(id);
-  thread.open(id, id === null ? null : list.find(id)).catch(trouble);
+  at('calls-scroller').hidden = !inCalls;
+  at('list-scroller').hidden = inCalls;
+  mark(at('section-conversations'), !inCalls);
+  mark(at('section-calls'), inCalls);
+  setText(at('nothing-title'), inCalls ? 'Pick a call' : 'Pick a conversation');
+  list.select(conversationId);
+  thread.open(conversationId, conversationId === null ? null : list.find(conversationId)).catch(trouble);
+  callsList.select(callId);
+  callView.open(callId, callId === null ? null : callsList.find(callId)).catch(trouble);
+  at('nothing').hidden = id !== null;
   drawTitle();
 }
 
+function mark(link, isCurrent) {
+  if (isCurrent) link.setAttribute('aria-current', 'true');
+  else link.removeAttribute('aria-current');
+}
+
 function drawTitle() {
-  document.title = thread.openId() === null ? 'Trunkline' : `${at('who').textContent} · Trunkline`;
+  const open = thread.openId() !== null ? at('who') : callView.openId() !== null ? at('call-who') : null;
+  document.title = open ? `${open.textContent} · Trunkline` : 'Trunkline';
 }
 
 function decode(text) {
@@ -70,17 +99,20 @@ function decode(text) {
 addEventListener('hashchange', () => {
   route();
   // On a telephone the thread replaces the list, so the focus goes with it.
-  if (thread.openId() !== null && matchMedia('(max-width: 819px)').matches) at('who').focus();
+  if (!matchMedia('(max-width: 819px)').matches) return;
+  if (thread.openId() !== null) at('who').focus();
+  else if (callView.openId() !== null) at('call-who').focus();
 });
 
 addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, textarea')) return;
   const step = { j: 1, k: -1 }[event.key];
+  const inCalls = location.hash.startsWith('#/calls');
   if (step) {
-    const id = list.neighbour(step);
-    if (id) location.hash = `#/c/${encodeURIComponent(id)}`;
-  } else if (event.key === 'Escape' && thread.openId() !== null) {
-    location.hash = '#/';
+    const id = (inCalls ? callsList : list).neighbour(step);
+    if (id) location.hash = `#/${inCalls ? 'calls' : 'c'}/${encodeURIComponent(id)}`;
+  } else if (event.key === 'Escape' && (thread.openId() ?? callView.openId()) !== null) {
+    location.hash = inCalls ? '#/calls' : '#/';
   }
 });
 
@@ -157,6 +189,8 @@ at('banner-retry').addEventListener('click', () => line.reconnect());
 async function reread() {
   const [now] = await Promise.all([status(), list.reread()]);
   drawStatus(now);
+  callsList.refresh();
+  callView.refresh();
   const id = thread.openId();
   if (id === null) return;
   const conversation = list.find(id);
@@ -186,6 +220,7 @@ async function start() {
       list.typing(id, on === true);
       if (id === thread.openId()) thread.typing(on === true);
     },
+    calls: callsList.heard,
     up: () => {
       line.down = false;
       drawBanner();

@@ -28,6 +28,19 @@ export const conversations = (limit, before) => page('/api/v1/conversations', li
 export const messages = (id, limit, before) =>
   page(`/api/v1/conversations/${encodeURIComponent(id)}/messages`, limit, before);
 
+const callPath = (call) => `/api/v1/calls/${encodeURIComponent(call)}`;
+
+export const calls = (limit, before) => page('/api/v1/calls', limit, before);
+export const call = (id) => read(callPath(id));
+export const recordingOf = (id) => `${callPath(id)}/recording`;
+
+/** Ends a call that goes on. */
+export async function hangUp(id) {
+  const response = await fetch(`${callPath(id)}/hang_up`, { method: 'POST', signal: AbortSignal.timeout(TIMEOUT_MS) });
+  if (response.status === 401) throw new SignedOut('not signed in');
+  if (!response.ok) throw new Refused(`The gateway answered ${response.status}`);
+}
+
 /** True when the token was right; the gateway has then set its cookie. */
 export async function signIn(token) {
   const response = await fetch('/login', {
@@ -72,6 +85,7 @@ export function follow(on) {
     mine.addEventListener('conversation', (event) => deliver('conversation', event));
     mine.addEventListener('status', (event) => deliver('status', event));
     mine.addEventListener('typing', (event) => deliver('typing', event));
+    mine.addEventListener('calls', (event) => deliver('calls', event));
     mine.addEventListener('error', () => {
       if (mine === source) lost();
     });

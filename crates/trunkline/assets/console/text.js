@@ -29,6 +29,23 @@ export function stateBadge(state) {
 
 export const statusTone = (status) => STATUS_TONES[status] ?? 'plain';
 
+const MACHINE_TONES = { listening: 'plain', thinking: 'busy', speaking: 'busy', handed_over: 'warn', failed: 'bad' };
+const OUTCOME_TONES = { failed: 'bad', error: 'bad', handed_over: 'warn' };
+/** Outcomes of which the row already says everything. */
+const QUIET_OUTCOMES = new Set(['', 'completed']);
+
+/** The badge of a call: what the turn machine does while it goes on, or how it ended; null where none is needed. */
+export function callBadge({ machine, state, outcome }) {
+  if (outcome === undefined) {
+    const name = String(machine || state || '');
+    return name ? { text: words(name), tone: MACHINE_TONES[name] ?? 'plain' } : null;
+  }
+  const name = String(outcome ?? '');
+  return QUIET_OUTCOMES.has(name) ? null : { text: words(name), tone: OUTCOME_TONES[name] ?? 'plain' };
+}
+
+export const isOutbound = ({ direction }) => String(direction ?? '').startsWith('out');
+
 /** `handed_over` as `Handed over`. */
 export function words(name) {
   const text = String(name ?? '').replaceAll('_', ' ');
@@ -69,6 +86,15 @@ export function showBytes(size) {
   if (!Number.isFinite(size)) return '';
   if (size < 1000) return `${size} B`;
   return size < 1_000_000 ? `${Math.round(size / 1000)} kB` : `${(size / 1_000_000).toFixed(1)} MB`;
+}
+
+/** Seconds as `0:07`, `12:05` or `1:00:00`. */
+export function showDuration(seconds) {
+  if (!Number.isFinite(seconds)) return '';
+  const whole = Math.max(0, Math.floor(seconds));
+  const two = (value) => String(value).padStart(2, '0');
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
 export function dateOf(value) {

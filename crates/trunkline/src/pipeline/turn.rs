@@ -151,7 +151,7 @@ async fn question(
         channel: conversation.channel.parse().unwrap_or(Channel::Sms),
         input: waiting.iter().map(|message| message.body.clone()).collect(),
         history,
-        memories: context.store.memories(&conversation.id).await?,
+        memories: context.store.memories_of_contact(&conversation.contact_id, Some(&conversation.id)).await?,
     })
 }
 

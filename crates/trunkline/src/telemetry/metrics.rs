@@ -44,6 +44,14 @@ struct Instruments {
     realtime_refused: Counter<u64>,
     participation: Counter<u64>,
     panics: Counter<u64>,
+    calls_live: Gauge<u64>,
+    calls_ended: Counter<u64>,
+    call_duration: Histogram<f64>,
+    call_latency: Histogram<f64>,
+    call_clears: Counter<u64>,
+    call_stalls: Counter<u64>,
+    call_failures: Counter<u64>,
+    speech_failures: Counter<u64>,
 }
 
 pub(super) fn seconds(meter: &Meter, name: &'static str) -> Histogram<f64> {
@@ -81,6 +89,14 @@ impl Metrics {
             realtime_refused: meter.u64_counter(names::REALTIME_REFUSED).build(),
             participation: meter.u64_counter(names::PARTICIPATION).build(),
             panics: meter.u64_counter(names::PANICS).build(),
+            calls_live: meter.u64_gauge(names::CALLS_LIVE).build(),
+            calls_ended: meter.u64_counter(names::CALLS_ENDED).build(),
+            call_duration: seconds(meter, names::CALL_DURATION),
+            call_latency: seconds(meter, names::CALL_LATENCY),
+            call_clears: meter.u64_counter(names::CALL_CLEARS).build(),
+            call_stalls: meter.u64_counter(names::CALL_STALLS).build(),
+            call_failures: meter.u64_counter(names::CALL_FAILURES).build(),
+            speech_failures: meter.u64_counter(names::SPEECH_FAILURES).build(),
         }))
     }
 
@@ -191,6 +207,52 @@ impl Metrics {
     /// Our identity was to be added to a conversation.
     pub fn participation(&self, outcome: &'static str) {
         self.0.participation.add(1, &[KeyValue::new("outcome", outcome)]);
+    }
+
+    /// So many calls live.
+    pub fn calls_live(&self, count: usize) {
+        self.0.calls_live.record(count as u64, &[]);
+    }
+
+    /// A call ended.
+    pub fn call_ended(&self, outcome: &'static str, lasted: Duration) {
+        self.0.calls_ended.add(1, &[KeyValue::new("outcome", outcome)]);
+        self.0.call_duration.record(lasted.as_secs_f64(), &[]);
+    }
+
+    /// An answer sounded, this long after the person had finished.
+    pub fn call_turn(&self, latency: Duration, was_interrupted: bool) {
+        self.0.call_latency.record(latency.as_secs_f64(), &[KeyValue::new("interrupted", was_interrupted)]);
+    }
+
+    /// The far end was told to forget what it had not played.
+    pub fn call_cleared(&self) {
+        self.0.call_clears.add(1, &[]);
+    }
+
+    /// The far end of a call made no progress.
+    pub fn call_stalled(&self) {
+        self.0.call_stalls.add(1, &[]);
+    }
+
+    /// A reply could not be made.
+    pub fn call_reply_failed(&self, code: &'static str) {
+        self.0.call_failures.add(1, &[KeyValue::new("code", code)]);
+    }
+
+    /// No recognizer listens to a call any more.
+    pub fn call_deaf(&self) {
+        self.0.call_failures.add(1, &[KeyValue::new("code", "call.deaf")]);
+    }
+
+    /// An entry of a call's journal was lost.
+    pub fn call_entry_lost(&self) {
+        self.0.call_failures.add(1, &[KeyValue::new("code", "call.entry_lost")]);
+    }
+
+    /// An engine of speech failed.
+    pub fn speech_failed(&self, engine: &'static str, code: &'static str) {
+        self.0.speech_failures.add(1, &[KeyValue::new("engine", engine), KeyValue::new("code", code)]);
     }
 
     /// A task ended by a panic.

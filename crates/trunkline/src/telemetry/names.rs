@@ -140,3 +140,20 @@ mod tests {
         )));
     }
 }
+
+/// Calls that live now.
+pub const CALLS_LIVE: &str = "trunkline_calls_live";
+/// Calls that ended, by `outcome`.
+pub const CALLS_ENDED: &str = "trunkline_calls_ended_total";
+/// How long they lasted.
+pub const CALL_DURATION: &str = "trunkline_call_duration_seconds";
+/// From the end of a person's speech to the first sound of the answer.
+pub const CALL_LATENCY: &str = "trunkline_call_turn_latency_seconds";
+/// How often the far end was told to forget what it had not played.
+pub const CALL_CLEARS: &str = "trunkline_call_clears_total";
+/// How often the far end made no progress.
+pub const CALL_STALLS: &str = "trunkline_call_stalls_total";
+/// What failed in calls, by `code`.
+pub const CALL_FAILURES: &str = "trunkline_call_failures_total";
+/// Engines of speech that failed, by `engine` and `code`.
+pub const SPEECH_FAILURES: &str = "trunkline_speech_failures_total";

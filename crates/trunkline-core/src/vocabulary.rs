@@ -67,10 +67,10 @@ impl Vocabulary {
         let phrases: Vec<_> =
             self.phrases.iter().map(|phrase| self.rule(phrase)).filter(|rule| !rule.is_empty()).collect();
         // Writing to a text cannot fail.
-        let _ = writeln!(grammar, "public <expected> = {};", or_void(&phrases));
+        writeln!(grammar, "public <expected> = {};", or_void(&phrases)).ok();
         for (name, words) in &self.lists {
             let words: Vec<_> = words.iter().map(|word| spoken(word)).filter(|word| !word.is_empty()).collect();
-            let _ = writeln!(grammar, "<{}> = {};", rule_name(name), or_void(&words));
+            writeln!(grammar, "<{}> = {};", rule_name(name), or_void(&words)).ok();
         }
         grammar
     }

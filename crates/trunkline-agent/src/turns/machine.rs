@@ -1,0 +1,626 @@
+//! The machine itself.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use trunkline_audio::playout::{Ledger, MarkName, MarkReturned, SegmentId};
+use trunkline_core::Pii;
+
+use super::endpoint::Endpoint;
+use super::reply::{Proof, Reply};
+use super::utterance::Utterance;
+use super::{EndReason, Input, Output, Policy, ReplyId, ReplyKind};
+
+/// Keys that are kept; more are left out.
+const MAX_DIGITS: usize = 64;
+/// Speech over a reply that has brought no words for this long is the noise of the line.
+const NOISE_AFTER: Duration = Duration::from_secs(4);
+/// How long a goodbye may take to be made before the call ends without it.
+const GOODBYE_WAIT: Duration = Duration::from_secs(5);
+
+/// Who has the floor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Nobody.
+    Listening,
+    /// The person.
+    PersonSpeaking,
+    /// Nobody, until the reply sounds.
+    Thinking,
+    /// We.
+    Speaking,
+    /// The person speaks over our reply; it is not certain that they mean it.
+    Held,
+    /// We, for the last time.
+    Ending,
+    /// The call is over.
+    Over,
+}
+
+impl Phase {
+    /// The word in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Listening => "listening",
+            Self::PersonSpeaking => "person_speaking",
+            Self::Thinking => "thinking",
+            Self::Speaking => "speaking",
+            Self::Held => "held",
+            Self::Ending => "ending",
+            Self::Over => "over",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Ending {
+    reason: EndReason,
+    since: Duration,
+}
+
+impl Ending {
+    /// Whether the person may still change our mind.
+    const fn is_revocable(&self) -> bool {
+        matches!(self.reason, EndReason::Agent | EndReason::Silence)
+    }
+}
+
+/// The turn machine of one call. All times are since the call's start and never go back.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the call")]
+pub struct TurnMachine {
+    policy: Policy,
+    now: Duration,
+    ledger: Ledger,
+    endpoint: Endpoint,
+    is_speaking: bool,
+    /// When speech over a reply becomes an interruption.
+    interrupt_at: Option<Duration>,
+    utterance: Option<Utterance>,
+    /// Texts of a turn whose answer was stopped before a word of it was heard.
+    unanswered: Vec<Pii<String>>,
+    /// A guess was taken for words; the recognizer's final word on it is still to come.
+    awaits_final: bool,
+    speech_end: Duration,
+    reply: Option<Reply>,
+    held_since: Option<Duration>,
+    digits: String,
+    digit_at: Option<Duration>,
+    quiet_since: Duration,
+    reprompts: u32,
+    ending: Option<Ending>,
+    is_over: bool,
+    last_reply: u64,
+    /// Marks come back on this call, so one that does not means something.
+    marks_come_back: bool,
+    outputs: VecDeque<Output>,
+}
+
+impl TurnMachine {
+    /// The machine of a call that begins now.
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            endpoint: Endpoint::new(&policy),
+            policy,
+            now: Duration::ZERO,
+            ledger: Ledger::new(),
+            is_speaking: false,
+            interrupt_at: None,
+            utterance: None,
+            unanswered: Vec::new(),
+            awaits_final: false,
+            speech_end: Duration::ZERO,
+            reply: None,
+            held_since: None,
+            digits: String::new(),
+            digit_at: None,
+            quiet_since: Duration::ZERO,
+            reprompts: 0,
+            ending: None,
+            is_over: false,
+            last_reply: 0,
+            marks_come_back: false,
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// Tells what happened at `now`; what to do about it comes out of [`Self::poll_output`].
+    pub fn handle(&mut self, now: Duration, input: Input) {
+        self.now = self.now.max(now);
+        if self.is_over {
+            return;
+        }
+        match input {
+            Input::SpeechStarted => self.speech_started(),
+            Input::SpeechEnded { at } => self.speech_ended(at),
+            Input::Partial(text) => self.words(text.expose(), false),
+            Input::Final(text) => self.words(text.expose(), true),
+            Input::EndOfUtterance => {
+                if let Some(utterance) = self.utterance.as_mut().filter(|_| !self.is_speaking) {
+                    utterance.is_complete = true;
+                }
+            }
+            Input::Digit(digit) => self.digit(digit),
+            Input::ReplyComplete { reply, ends_call } => self.reply_complete(reply, ends_call),
+            Input::ReplyFailed { reply } => self.reply_failed(reply),
+            Input::Mark(name) => {
+                let returned = self.ledger.mark_returned(self.now, &name);
+                self.marks_come_back |= matches!(returned, Some(MarkReturned::Heard(_)));
+            }
+            Input::Announce { interruptible } => {
+                self.stop_reply();
+                self.start(ReplyKind::Announcement);
+                if let Some(reply) = &mut self.reply {
+                    reply.is_interruptible = interruptible;
+                }
+            }
+            Input::EndCall(reason) => self.end_call(reason),
+            Input::Tick => {}
+        }
+        self.advance();
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Tick`] is due, if nothing happens before.
+    pub fn next_deadline(&mut self) -> Option<Duration> {
+        if self.is_over {
+            return None;
+        }
+        let deadlines = [
+            Some(self.policy.max_duration).filter(|_| self.ending.is_none()),
+            self.interrupt_due(),
+            self.verdict_due(),
+            self.commit_due(),
+            self.digits_due(),
+            self.finish_due(),
+            self.filler_due(),
+            self.stall_due(),
+            self.reprompt_due(),
+            self.goodbye_due(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Who has the floor.
+    pub fn phase(&mut self) -> Phase {
+        let now = self.now;
+        if self.is_over {
+            Phase::Over
+        } else if self.ending.is_some() {
+            Phase::Ending
+        } else if self.held_since.is_some() {
+            Phase::Held
+        } else if self.reply.is_some() && self.ledger.is_playing(now) {
+            Phase::Speaking
+        } else if self.is_speaking {
+            Phase::PersonSpeaking
+        } else if self.reply.is_some() {
+            Phase::Thinking
+        } else {
+            Phase::Listening
+        }
+    }
+
+    /// Whether audio of this reply may be sent now.
+    pub fn may_send(&self, reply: ReplyId) -> bool {
+        self.held_since.is_none() && self.current(reply).is_some()
+    }
+
+    /// A sentence of a reply is about to be spoken. None: the reply may not go on now.
+    pub fn begin_segment(&mut self, reply: ReplyId, text: &str) -> Option<SegmentId> {
+        if !self.may_send(reply) {
+            return None;
+        }
+        let reply = self.reply.as_mut()?;
+        Some(reply.begin_segment(&mut self.ledger, text))
+    }
+
+    /// Enters audio that is about to be sent, in samples at 8 kHz. `false`: it is stale and must not be.
+    pub fn audio_sent(&mut self, now: Duration, segment: SegmentId, samples: usize) -> bool {
+        self.now = self.now.max(now);
+        if self.held_since.is_some() {
+            return false;
+        }
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.holds(segment)) else { return false };
+        if !self.ledger.sent(self.now, reply.generation, segment, samples) {
+            return false;
+        }
+        reply.sent(self.now);
+        true
+    }
+
+    /// All audio of a segment was sent: the mark that is to follow it.
+    pub fn segment_sent(&mut self, segment: SegmentId) -> Option<MarkName> {
+        let reply = self.reply.as_mut().filter(|reply| reply.holds(segment))?;
+        reply.segment_sent(segment);
+        Some(self.ledger.mark(segment))
+    }
+
+    /// The playing time of what was sent and cannot have been heard by `now`.
+    pub fn unheard(&mut self, now: Duration) -> Duration {
+        self.ledger.unheard(now)
+    }
+
+    fn current(&self, id: ReplyId) -> Option<&Reply> {
+        self.reply.as_ref().filter(|reply| reply.id == id && !self.is_over)
+    }
+
+    fn speech_started(&mut self) {
+        self.is_speaking = true;
+        let now = self.now;
+        let utterance = self.utterance.get_or_insert_with(|| Utterance::new(now));
+        utterance.silent_since = None;
+        utterance.is_complete = false;
+        let Some(reply) = &self.reply else { return };
+        if !reply.has_sound() {
+            self.endpoint.spoke_again(now, &self.policy);
+        }
+        if self.held_since.is_none() && reply.is_interruptible && !reply.ignores_speech {
+            self.interrupt_at = Some(now.saturating_add(self.policy.interrupt_after));
+        }
+    }
+
+    fn speech_ended(&mut self, at: Duration) {
+        self.is_speaking = false;
+        self.interrupt_at = None;
+        self.speech_end = at.min(self.now);
+        if let Some(utterance) = &mut self.utterance {
+            utterance.silent_since = Some(self.speech_end.max(utterance.started));
+        }
+    }
+
+    fn words(&mut self, text: &str, is_final: bool) {
+        if text.trim().is_empty() {
+            return;
+        }
+        if self.utterance.is_none() && !self.is_speaking && std::mem::take(&mut self.awaits_final) {
+            if !is_final {
+                self.awaits_final = true;
+            }
+            // These words were answered when they were a guess.
+            return;
+        }
+        let now = self.now;
+        let utterance = self.utterance.get_or_insert_with(|| {
+            // Too quiet for the detector; the recognizer heard it.
+            let mut utterance = Utterance::new(now);
+            utterance.silent_since = Some(now);
+            utterance
+        });
+        if is_final {
+            utterance.finished(now, text);
+        } else {
+            utterance.partial(now, text);
+        }
+        let asks = utterance.asks_for_floor();
+        let may_stop = self.reply.as_ref().is_some_and(|reply| reply.is_interruptible);
+        if asks && may_stop {
+            self.take_floor();
+        }
+    }
+
+    /// The person means it: the reply is over.
+    fn take_floor(&mut self) {
+        if self.ending.as_ref().is_some_and(Ending::is_revocable) {
+            self.ending = None;
+        }
+        self.stop_reply();
+    }
+
+    fn digit(&mut self, digit: char) {
+        self.reprompts = 0;
+        if self.policy.digits_interrupt && self.reply.as_ref().is_some_and(|reply| reply.is_interruptible) {
+            self.take_floor();
+        }
+        if digit != '#' && self.digits.len() < MAX_DIGITS {
+            self.digits.push(digit);
+        }
+        self.digit_at = Some(self.now);
+        if digit == '#' {
+            self.commit();
+        }
+    }
+
+    fn reply_complete(&mut self, id: ReplyId, ends_call: bool) {
+        let Some(reply) = self.reply.as_mut().filter(|reply| reply.id == id) else { return };
+        reply.is_complete = true;
+        if ends_call && self.ending.is_none() {
+            self.ending = Some(Ending { reason: EndReason::Agent, since: self.now });
+        }
+    }
+
+    fn reply_failed(&mut self, id: ReplyId) {
+        if self.current(id).is_none() {
+            return;
+        }
+        self.stop_reply();
+        self.unanswered.clear();
+        if let Some(ending) = &self.ending {
+            self.hang_up(ending.reason);
+        }
+    }
+
+    fn end_call(&mut self, reason: EndReason) {
+        match reason {
+            EndReason::Operator => {
+                self.stop_reply();
+                self.hang_up(reason);
+            }
+            EndReason::Agent if self.reply.is_none() => self.hang_up(reason),
+            EndReason::Agent => self.ending = Some(Ending { reason, since: self.now }),
+            EndReason::Silence | EndReason::MaxDuration | EndReason::Draining | EndReason::Failure => {
+                self.goodbye(reason);
+            }
+        }
+    }
+
+    fn goodbye(&mut self, reason: EndReason) {
+        self.stop_reply();
+        self.unanswered.clear();
+        self.start(ReplyKind::Goodbye(reason));
+        let ending = Ending { reason, since: self.now };
+        if let Some(reply) = &mut self.reply {
+            reply.is_interruptible = ending.is_revocable();
+        }
+        self.ending = Some(ending);
+    }
+
+    fn hang_up(&mut self, reason: EndReason) {
+        self.is_over = true;
+        self.outputs.push_back(Output::HangUp(reason));
+    }
+
+    fn start(&mut self, kind: ReplyKind) {
+        self.last_reply += 1;
+        let id = ReplyId(self.last_reply);
+        let generation = self.ledger.begin();
+        let asked = match &kind {
+            ReplyKind::Answer(_) => self.speech_end,
+            ReplyKind::Reprompt(_) | ReplyKind::Goodbye(_) | ReplyKind::Announcement => self.now,
+        };
+        self.reply = Some(Reply::new(id, &kind, generation, self.now, asked));
+        self.outputs.push_back(Output::Start { reply: id, kind });
+    }
+
+    /// Ends the reply where it is.
+    fn stop_reply(&mut self) {
+        self.held_since = None;
+        self.interrupt_at = None;
+        let now = self.now;
+        let Some(mut reply) = self.reply.take() else { return };
+        let was_heard = reply.has_been_played(&mut self.ledger, now);
+        if !self.ledger.unheard(now).is_zero() {
+            self.outputs.push_front(Output::Clear);
+        }
+        self.ledger.clear(now);
+        let spoken = reply.spoken(&mut self.ledger, now, was_heard);
+        if spoken.heard.expose().is_empty() {
+            // Nobody heard an answer: its question is still open.
+            self.unanswered.append(&mut reply.answers);
+        }
+        self.outputs.push_back(Output::Stop { reply: reply.id });
+        self.outputs.push_back(Output::Spoken(spoken));
+        self.quiet_since = now;
+    }
+
+    fn hold(&mut self) {
+        self.interrupt_at = None;
+        let now = self.now;
+        let Some(reply) = &self.reply else { return };
+        let id = reply.id;
+        if reply.has_been_played(&mut self.ledger, now) {
+            // All of it has been heard; only its marks are on their way.
+            return;
+        }
+        if !self.ledger.unheard(now).is_zero() {
+            self.outputs.push_front(Output::Clear);
+        }
+        self.ledger.clear(now);
+        self.held_since = Some(now);
+        self.outputs.push_back(Output::Hold { reply: id });
+        if self.utterance.as_ref().is_some_and(Utterance::asks_for_floor) {
+            self.take_floor();
+        }
+    }
+
+    fn resume(&mut self) {
+        self.held_since = None;
+        self.quiet_since = self.now;
+        let now = self.now;
+        let Some(reply) = &mut self.reply else { return };
+        let again = reply.rewind(&mut self.ledger, now, Proof::Time);
+        self.outputs.push_back(Output::Resume { reply: reply.id, again });
+    }
+
+    fn commit(&mut self) {
+        let mut texts = std::mem::take(&mut self.unanswered);
+        if let Some(utterance) = self.utterance.take_if(|utterance| utterance.has_words()) {
+            self.awaits_final = utterance.has_guess();
+            texts.push(utterance.into_text());
+        }
+        let digits = std::mem::take(&mut self.digits);
+        self.digit_at = None;
+        if !digits.is_empty() {
+            texts.push(Pii::new(digits));
+        }
+        if texts.is_empty() {
+            return;
+        }
+        self.reprompts = 0;
+        self.endpoint.committed(self.now);
+        self.stop_reply();
+        texts.splice(0..0, std::mem::take(&mut self.unanswered));
+        self.start(ReplyKind::Answer(texts));
+    }
+
+    /// Does what is due.
+    fn advance(&mut self) {
+        let now = self.now;
+        let is_due = |due: Option<Duration>| due.is_some_and(|due| due <= now);
+        if self.ending.is_none() && now >= self.policy.max_duration {
+            self.goodbye(EndReason::MaxDuration);
+        }
+        if is_due(self.interrupt_due()) {
+            self.hold();
+        }
+        if is_due(self.verdict_due()) {
+            if let Some(reply) = self.reply.as_mut().filter(|_| self.is_speaking) {
+                reply.ignores_speech = true;
+            }
+            self.utterance = None;
+            self.resume();
+        }
+        if is_due(self.commit_due()) {
+            let said_something = self.utterance.as_ref().is_some_and(Utterance::has_words);
+            if said_something {
+                self.commit();
+            } else {
+                self.utterance = None;
+                self.quiet_since = now;
+                if !self.unanswered.is_empty() {
+                    self.commit();
+                }
+            }
+        }
+        if is_due(self.digits_due()) {
+            self.commit();
+        }
+        if is_due(self.stall_due()) {
+            self.stalled();
+        }
+        if is_due(self.finish_due()) {
+            self.finish();
+        }
+        if is_due(self.filler_due())
+            && let Some(reply) = &mut self.reply
+        {
+            reply.has_filler = true;
+            self.outputs.push_back(Output::Filler { reply: reply.id });
+        }
+        if is_due(self.reprompt_due()) {
+            if self.reprompts < self.policy.max_reprompts {
+                self.reprompts += 1;
+                self.start(ReplyKind::Reprompt(self.reprompts));
+            } else {
+                self.goodbye(EndReason::Silence);
+            }
+        }
+        if is_due(self.goodbye_due())
+            && let Some(reason) = self.ending.as_ref().map(|ending| ending.reason)
+        {
+            self.stop_reply();
+            self.hang_up(reason);
+        }
+    }
+
+    fn stalled(&mut self) {
+        self.outputs.push_back(Output::Stalled);
+        let now = self.now;
+        self.outputs.push_front(Output::Clear);
+        self.ledger.clear(now);
+        let goes_on = |reply: &&mut Reply| self.marks_come_back && !reply.was_stalled;
+        let Some(reply) = self.reply.as_mut().filter(goes_on) else { return self.finish_as(false) };
+        reply.was_stalled = true;
+        let again = reply.rewind(&mut self.ledger, now, Proof::Mark);
+        self.outputs.push_back(Output::Resume { reply: reply.id, again });
+    }
+
+    fn finish(&mut self) {
+        let now = self.now;
+        let proved = self.reply.as_ref().is_some_and(|reply| reply.all_heard(&mut self.ledger, now));
+        self.finish_as(proved);
+    }
+
+    fn finish_as(&mut self, is_complete: bool) {
+        let now = self.now;
+        let Some(reply) = self.reply.take() else { return };
+        self.held_since = None;
+        self.outputs.push_back(Output::Spoken(reply.spoken(&mut self.ledger, now, is_complete)));
+        self.endpoint.went_well(&self.policy);
+        self.quiet_since = now;
+        if let Some(ending) = &self.ending {
+            self.hang_up(ending.reason);
+        }
+    }
+
+    fn interrupt_due(&self) -> Option<Duration> {
+        self.interrupt_at.filter(|_| self.is_speaking && self.reply.is_some() && self.held_since.is_none())
+    }
+
+    /// When a reply that is held goes on, because no words came.
+    fn verdict_due(&self) -> Option<Duration> {
+        let held = self.held_since?;
+        if self.is_speaking {
+            return Some(held.saturating_add(NOISE_AFTER));
+        }
+        let silent = self.utterance.as_ref().and_then(|utterance| utterance.silent_since).unwrap_or(held);
+        Some(silent.max(held).saturating_add(self.policy.interrupt_verdict))
+    }
+
+    fn commit_due(&self) -> Option<Duration> {
+        let utterance = self.utterance.as_ref().filter(|_| !self.is_speaking && self.held_since.is_none())?;
+        let is_in_the_way =
+            |reply: &Reply| !reply.is_interruptible || self.ending.as_ref().is_some_and(|it| !it.is_revocable());
+        if self.reply.as_ref().is_some_and(is_in_the_way) {
+            return None;
+        }
+        let silent = utterance.silent_since?;
+        if !utterance.has_words() {
+            return Some(silent.saturating_add(self.policy.transcript_wait));
+        }
+        if utterance.is_complete {
+            return Some(silent);
+        }
+        let by_silence = silent.saturating_add(self.endpoint.silence());
+        Some(by_silence.max(utterance.changed.saturating_add(self.policy.stability)))
+    }
+
+    fn digits_due(&self) -> Option<Duration> {
+        Some(self.digit_at?.saturating_add(self.policy.digit_timeout))
+    }
+
+    /// When a reply is over: now if marks prove that it was heard, else after the time that they are waited for.
+    fn finish_due(&mut self) -> Option<Duration> {
+        let now = self.now;
+        let reply = self.reply.as_ref().filter(|reply| reply.is_complete && self.held_since.is_none())?;
+        if !reply.all_sent() {
+            return None;
+        }
+        if reply.all_heard(&mut self.ledger, now) {
+            return Some(now);
+        }
+        let grace = if self.ending.is_some() { self.policy.hang_up_grace } else { self.policy.stall_after };
+        Some(self.ledger.unheard(now).saturating_add(now).max(reply.sent_last()).saturating_add(grace))
+    }
+
+    fn filler_due(&self) -> Option<Duration> {
+        let reply = self.reply.as_ref().filter(|_| self.held_since.is_none())?;
+        let waits = !reply.has_sound() && !reply.has_filler && !reply.is_complete && !reply.answers.is_empty();
+        waits.then(|| reply.started.saturating_add(self.policy.filler_after))
+    }
+
+    fn stall_due(&self) -> Option<Duration> {
+        self.reply.as_ref().filter(|_| self.held_since.is_none())?;
+        self.ledger.oldest_mark_due().map(|due| due.saturating_add(self.policy.stall_after))
+    }
+
+    fn reprompt_due(&self) -> Option<Duration> {
+        let is_quiet = self.reply.is_none()
+            && self.utterance.is_none()
+            && !self.is_speaking
+            && self.digit_at.is_none()
+            && self.ending.is_none();
+        is_quiet.then(|| self.quiet_since.saturating_add(self.policy.reprompt_after))
+    }
+
+    /// When the call ends although its goodbye was not said.
+    fn goodbye_due(&self) -> Option<Duration> {
+        let ending = self.ending.as_ref().filter(|_| !self.is_over)?;
+        let is_silent = self.reply.as_ref().is_none_or(|reply| !reply.has_sound());
+        is_silent.then(|| ending.since.saturating_add(GOODBYE_WAIT))
+    }
+}

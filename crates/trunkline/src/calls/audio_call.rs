@@ -1,0 +1,465 @@
+//! A call whose audio is ours: one task, from the first frame to the last.
+//!
+//! The person's frames are its clock: each of them is heard, and makes room for one of ours. Nothing here waits for an
+//! engine; what engines make comes in through [`Mouth::next`] and [`Recognition::next`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep, sleep_until};
+use trunkline_agent::turns::{EndReason, Input, Output, Phase, ReplyId, ReplyKind, Spoken, TurnMachine};
+use trunkline_agent::{Agent, Role, Turn, Utterance};
+use trunkline_audio::level::rms_dbfs;
+use trunkline_audio::vad::{SpeechDetector, SpeechEvent};
+use trunkline_audio::{FRAME_MS, FRAME_SAMPLES, g711};
+use trunkline_core::voice::{AudioEvent, AudioFrame, AudioStream, VoiceError};
+use trunkline_core::{Channel, Pii};
+use trunkline_speech::recognition::{RecognitionRequest, Transcript};
+use trunkline_store::CallTurn;
+
+use super::ears::Ears;
+use super::journal::{Journal, Known};
+use super::live_calls::{CallOrder, LiveCall};
+use super::mouth::{Made, Mouth, Pumped};
+use super::recording::Recording;
+use super::thinking::{ANSWER_DEADLINE, Grain, Thinking};
+use super::{CallContext, Outcome};
+use crate::telemetry::traceparent;
+
+/// How often what is shown of a call is brought up to date, in frames.
+const SHOW_EVERY: u64 = 10;
+/// What an agent sees of a call and of what was before, in utterances.
+const MAX_HISTORY: usize = 60;
+/// Without frames from the far end, ours are sent this often.
+const WITHOUT_FRAMES: Duration = Duration::from_millis(60);
+/// How long the far end may say nothing at all before the call is taken as lost.
+const DEAD_AFTER: Duration = Duration::from_secs(30);
+
+/// What a call begins with.
+pub(super) struct Start {
+    pub(super) live: Arc<LiveCall>,
+    pub(super) orders: mpsc::Receiver<CallOrder>,
+    pub(super) stream: AudioStream,
+    pub(super) known: Known,
+    pub(super) journal: Journal,
+    pub(super) recording: Option<Recording>,
+    pub(super) ears: Ears,
+    pub(super) agent: Arc<dyn Agent>,
+}
+
+/// What a call leaves when it is over.
+pub(super) struct Left {
+    pub(super) outcome: Outcome,
+    pub(super) journal: Journal,
+    pub(super) recording: Option<Recording>,
+    pub(super) duration: Duration,
+}
+
+/// What happened.
+enum Event {
+    Far(Option<Result<AudioEvent, VoiceError>>),
+    Heard(Option<Transcript>),
+    Made(Made),
+    Order(Option<CallOrder>),
+    Time,
+}
+
+struct Call<'a> {
+    context: &'a CallContext,
+    live: Arc<LiveCall>,
+    orders: mpsc::Receiver<CallOrder>,
+    stream: AudioStream,
+    machine: TurnMachine,
+    detector: SpeechDetector,
+    ears: Ears,
+    mouth: Option<Mouth>,
+    agent: Arc<dyn Agent>,
+    contact: String,
+    memories: BTreeMap<String, String>,
+    history: Vec<Utterance>,
+    /// Turns whose reply is not over, by the reply's number.
+    open: BTreeMap<u64, CallTurn>,
+    turns: i64,
+    journal: Journal,
+    recording: Option<Recording>,
+    began: Instant,
+    frames: u64,
+    last_event: Instant,
+    level_dbfs: f32,
+    /// A person takes over when what is being said has been heard.
+    hands_over: bool,
+    announcement: Option<Vec<String>>,
+    outcome: Option<Outcome>,
+}
+
+/// Leads a call until it is over.
+///
+/// # Cancel safety
+/// Dropping it ends everything that belongs to the call.
+pub(super) async fn lead(context: &CallContext, start: Start) -> Left {
+    let settings = &context.settings;
+    let Start { live, orders, stream, known, journal, recording, ears, agent } = start;
+    let history = known
+        .said
+        .into_iter()
+        .map(|(is_person, text)| Utterance { role: if is_person { Role::Person } else { Role::Agent }, text });
+    let mut call = Call {
+        context,
+        live,
+        orders,
+        stream,
+        machine: TurnMachine::new(settings.policy.clone()),
+        detector: SpeechDetector::default(),
+        ears,
+        mouth: None,
+        agent,
+        contact: known.contact,
+        history: history.collect(),
+        memories: known.memories,
+        open: BTreeMap::new(),
+        turns: 0,
+        journal,
+        recording,
+        began: Instant::now(),
+        frames: 0,
+        last_event: Instant::now(),
+        level_dbfs: -96.0,
+        hands_over: false,
+        announcement: None,
+        outcome: None,
+    };
+    call.announce(vec![settings.greeting_for(&call.memories)], true);
+    let outcome = match call.run().await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            tracing::warn!(error.code = error.code().as_str(), %error, "the audio of a call was lost");
+            Outcome::Lost
+        }
+    };
+    call.finish(outcome)
+}
+
+impl Call<'_> {
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    async fn run(&mut self) -> Result<Outcome, VoiceError> {
+        let alarm = sleep_until(self.began);
+        tokio::pin!(alarm);
+        loop {
+            self.pump()?;
+            self.stream.flush().await?;
+            if let Some(outcome) = self.outcome.take() {
+                return Ok(outcome);
+            }
+            self.set(alarm.as_mut());
+            let event = self.next(alarm.as_mut()).await;
+            if !matches!(event, Event::Time | Event::Far(_)) {
+                // Engines and orders do not prove that the far end lives.
+            } else if matches!(event, Event::Far(_)) {
+                self.last_event = Instant::now();
+            } else if self.last_event.elapsed() > DEAD_AFTER {
+                return Ok(Outcome::Lost);
+            }
+            self.take(event)?;
+            self.do_outputs()?;
+        }
+    }
+
+    async fn next(&mut self, alarm: std::pin::Pin<&mut Sleep>) -> Event {
+        let made = async {
+            match &mut self.mouth {
+                Some(mouth) if !mouth.is_held || mouth.wants_thoughts() => mouth.next().await,
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            far = self.stream.next() => Event::Far(far),
+            order = self.orders.recv() => Event::Order(order),
+            heard = self.ears.next() => Event::Heard(heard),
+            made = made => Event::Made(made),
+            () = alarm => Event::Time,
+        }
+    }
+
+    /// Sets the alarm to the next moment at which something is due without anything happening.
+    fn set(&mut self, mut alarm: std::pin::Pin<&mut Sleep>) {
+        let now = self.now();
+        let by_machine = self.machine.next_deadline().unwrap_or(now + DEAD_AFTER);
+        let due = if self.mouth.as_ref().is_some_and(Mouth::has_audio) {
+            by_machine.min(now + WITHOUT_FRAMES)
+        } else {
+            by_machine
+        };
+        let at = self.began + due;
+        // An alarm that is early does no harm; setting it anew for each frame would cost.
+        if alarm.is_elapsed() || at < alarm.deadline() {
+            alarm.as_mut().reset(at);
+        }
+    }
+
+    fn take(&mut self, event: Event) -> Result<(), VoiceError> {
+        let now = self.now();
+        match event {
+            Event::Far(Some(Ok(AudioEvent::Frame(frame)))) => self.heard(now, &frame),
+            Event::Far(Some(Ok(AudioEvent::Digit(digit)))) => self.machine.handle(now, Input::Digit(digit)),
+            Event::Far(Some(Ok(AudioEvent::Mark(name)))) => self.machine.handle(now, Input::Mark(name)),
+            Event::Far(Some(Ok(AudioEvent::Stopped)) | None) => self.outcome = Some(Outcome::Caller),
+            Event::Far(Some(Err(error))) => return Err(error),
+            Event::Heard(Some(transcript)) => self.machine.handle(
+                now,
+                match transcript {
+                    Transcript::Partial(text) => Input::Partial(text),
+                    Transcript::Final { text, .. } => Input::Final(text),
+                    Transcript::EndOfUtterance => Input::EndOfUtterance,
+                },
+            ),
+            Event::Heard(None) => {
+                // No recognizer works. The person can still be spoken to, and use the keys.
+                self.context.pipeline.metrics.call_deaf();
+                let apology = self.context.settings.apology.clone();
+                self.announce(vec![apology], true);
+            }
+            Event::Made(made) => self.made(now, made),
+            Event::Order(Some(CallOrder::HangUp)) => self.machine.handle(now, Input::EndCall(EndReason::Operator)),
+            Event::Order(Some(CallOrder::Say(text))) => self.announce(vec![text.into_inner()], true),
+            Event::Order(Some(CallOrder::Drain)) => self.machine.handle(now, Input::EndCall(EndReason::Draining)),
+            Event::Order(None) => {}
+            Event::Time => self.machine.handle(now, Input::Tick),
+        }
+        Ok(())
+    }
+
+    /// 20 ms of the person.
+    fn heard(&mut self, now: Duration, frame: &AudioFrame) {
+        let mut linear = [0_i16; FRAME_SAMPLES];
+        g711::decode_into(frame, &mut linear);
+        let at_ms = self.frames * FRAME_MS;
+        self.frames += 1;
+        self.ears.write(frame);
+        if let Some(recording) = &mut self.recording {
+            recording.heard(frame);
+        }
+        match self.detector.push(at_ms, &linear) {
+            Some(SpeechEvent::Started { .. }) => self.machine.handle(now, Input::SpeechStarted),
+            Some(SpeechEvent::Ended { at_ms: ended }) => {
+                let ago = Duration::from_millis((at_ms + FRAME_MS).saturating_sub(ended));
+                self.machine.handle(now, Input::SpeechEnded { at: now.saturating_sub(ago) });
+            }
+            None => {
+                if self.machine.next_deadline().is_some_and(|due| due <= now) {
+                    self.machine.handle(now, Input::Tick);
+                }
+            }
+        }
+        if self.frames.is_multiple_of(SHOW_EVERY) {
+            self.level_dbfs = rms_dbfs(&linear);
+            self.show();
+        }
+    }
+
+    fn show(&mut self) {
+        let phase = self.machine.phase();
+        self.live.show(phase.as_str(), self.level_dbfs);
+    }
+
+    fn made(&mut self, now: Duration, made: Made) {
+        let Some(mouth) = &mut self.mouth else { return };
+        let reply = mouth.id;
+        let Err(code) = mouth.take(made) else { return };
+        self.context.pipeline.metrics.call_reply_failed(code);
+        let is_goodbye = self.machine.phase() == Phase::Ending;
+        self.machine.handle(now, Input::ReplyFailed { reply });
+        if !is_goodbye {
+            let apology = self.context.settings.apology.clone();
+            self.announce(vec![apology], true);
+        }
+    }
+
+    /// Says something that is no answer.
+    fn announce(&mut self, texts: Vec<String>, interruptible: bool) {
+        let now = self.now();
+        self.announcement = Some(texts);
+        self.machine.handle(now, Input::Announce { interruptible });
+    }
+
+    fn do_outputs(&mut self) -> Result<(), VoiceError> {
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::Clear | Output::Stalled => self.clear(&output)?,
+                Output::Start { reply, kind } => self.start(reply, kind),
+                Output::Stop { reply } => {
+                    if self.mouth.as_ref().is_some_and(|mouth| mouth.id == reply) {
+                        self.mouth = None;
+                    }
+                }
+                Output::Hold { .. } => {
+                    if let Some(mouth) = &mut self.mouth {
+                        mouth.hold();
+                    }
+                }
+                Output::Resume { again, .. } => {
+                    if let Some(mouth) = &mut self.mouth {
+                        mouth.resume(again);
+                    }
+                }
+                Output::Filler { .. } => {
+                    let filler = self.context.settings.filler.clone();
+                    if let Some(mouth) = self.mouth.as_mut().filter(|_| !filler.is_empty()) {
+                        mouth.say_first(filler);
+                    }
+                }
+                Output::Spoken(spoken) => self.spoken(spoken),
+                Output::HangUp(reason) => self.outcome = Some(self.end(reason)),
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&self, reason: EndReason) -> Outcome {
+        if self.hands_over { Outcome::HandedOver } else { Outcome::Ended(reason) }
+    }
+
+    fn clear(&mut self, output: &Output) -> Result<(), VoiceError> {
+        if *output == Output::Stalled {
+            self.context.pipeline.metrics.call_stalled();
+            tracing::warn!("the far end of a call makes no progress");
+            return Ok(());
+        }
+        self.context.pipeline.metrics.call_cleared();
+        if let Some(recording) = &mut self.recording {
+            recording.cleared();
+        }
+        self.stream.clear()
+    }
+
+    fn start(&mut self, reply: ReplyId, kind: ReplyKind) {
+        let settings = &self.context.settings;
+        let (label, said, mouth) = match kind {
+            ReplyKind::Answer(texts) => {
+                let said: Vec<_> = texts.iter().map(|text| text.expose().as_str()).collect();
+                let said = said.join("\n");
+                let turn = self.turn(reply, texts);
+                let tasks = &self.context.tasks;
+                let thinking = Thinking::begin(tasks, Arc::clone(&self.agent), turn, Grain::Sentences);
+                ("answer", said, Mouth::thinking(reply, thinking))
+            }
+            ReplyKind::Announcement => {
+                let texts = self.announcement.take().unwrap_or_default();
+                ("announcement", String::new(), Mouth::saying(reply, texts))
+            }
+            ReplyKind::Reprompt(_) => ("reprompt", String::new(), Mouth::saying(reply, [settings.reprompt.clone()])),
+            ReplyKind::Goodbye(reason) => {
+                let text = if reason == EndReason::Draining { &settings.draining } else { &settings.goodbye };
+                ("goodbye", String::new(), Mouth::saying(reply, [text.clone()]))
+            }
+        };
+        self.mouth = Some(mouth);
+        self.turns += 1;
+        let turn = CallTurn {
+            number: self.turns,
+            kind: label.to_owned(),
+            at_ms: i64::try_from(self.now().as_millis()).unwrap_or(i64::MAX),
+            person: Pii::new(said),
+            agent: Pii::new(String::new()),
+            latency_ms: None,
+            interrupted: false,
+        };
+        self.journal.began(&turn);
+        self.live.show_turn(&turn);
+        self.context.pipeline.live.calls_changed();
+        self.open.insert(reply.number(), turn);
+    }
+
+    fn turn(&self, reply: ReplyId, input: Vec<Pii<String>>) -> Turn {
+        let history = self.history.iter().skip(self.history.len().saturating_sub(MAX_HISTORY)).cloned();
+        Turn {
+            id: format!("{}-{}", self.live.session.id(), reply.number()),
+            attempt: 1,
+            deadline: ANSWER_DEADLINE,
+            traceparent: traceparent(),
+            conversation: self.live.session.id().to_string(),
+            contact: self.contact.clone(),
+            channel: Channel::Voice,
+            input,
+            history: history.collect(),
+            memories: self.memories.clone(),
+        }
+    }
+
+    /// What was said, and how much of it was heard, is what is remembered.
+    fn spoken(&mut self, spoken: Spoken) {
+        let Some(mut turn) = self.open.remove(&spoken.reply.number()) else { return };
+        let mut memories = BTreeMap::new();
+        if let Some(mouth) = self.mouth.take_if(|mouth| mouth.id == spoken.reply) {
+            memories = mouth.memories;
+            self.hands_over |= mouth.hands_over && self.context.settings.transfer_to.is_some();
+        }
+        turn.agent = spoken.heard.clone();
+        turn.interrupted = !spoken.is_complete && !spoken.heard.expose().is_empty();
+        turn.latency_ms = spoken.latency.map(|latency| i64::try_from(latency.as_millis()).unwrap_or(i64::MAX));
+        if turn.kind == "answer" {
+            if let Some(latency) = spoken.latency {
+                self.context.pipeline.metrics.call_turn(latency, turn.interrupted);
+            }
+            self.remember(Role::Person, &turn.person);
+        }
+        self.remember(Role::Agent, &spoken.heard);
+        self.memories.extend(memories.clone());
+        self.journal.spoke(&turn, memories);
+        self.live.show_turn(&turn);
+        self.context.pipeline.live.calls_changed();
+        if self.hands_over {
+            self.outcome = Some(Outcome::HandedOver);
+        }
+    }
+
+    fn remember(&mut self, role: Role, text: &Pii<String>) {
+        if !text.expose().is_empty() {
+            self.history.push(Utterance { role, text: text.clone() });
+        }
+    }
+
+    /// Sends what may be sent.
+    fn pump(&mut self) -> Result<(), VoiceError> {
+        let now = self.now();
+        let Some(mouth) = &mut self.mouth else { return Ok(()) };
+        let recording = &mut self.recording;
+        let mut sent = |frame: &AudioFrame| {
+            if let Some(recording) = recording.as_mut() {
+                recording.sent(frame);
+            }
+        };
+        let context = self.context;
+        let tools = (&context.voices, &context.tasks);
+        let pumped = mouth.pump(now, &mut self.machine, &mut self.stream, &mut sent, tools)?;
+        if pumped == Pumped::Complete && mouth.report() {
+            let (reply, ends_call) = (mouth.id, mouth.ends_call);
+            self.machine.handle(now, Input::ReplyComplete { reply, ends_call });
+            self.do_outputs()?;
+        }
+        Ok(())
+    }
+
+    /// Keeps what is left of the turns that were under way.
+    fn finish(mut self, outcome: Outcome) -> Left {
+        let now = self.now();
+        // What was heard of a reply that the end of the call cut off.
+        self.machine.handle(now, Input::EndCall(EndReason::Operator));
+        while let Some(output) = self.machine.poll_output() {
+            if let Output::Spoken(spoken) = output {
+                self.spoken(spoken);
+            }
+        }
+        Left { outcome, journal: self.journal, recording: self.recording, duration: now }
+    }
+}
+
+/// What the recognizers are asked to listen for.
+pub(super) fn request(language: &str, agent: &dyn Agent) -> RecognitionRequest {
+    RecognitionRequest { language: language.to_owned(), vocabulary: agent.vocabulary() }
+}

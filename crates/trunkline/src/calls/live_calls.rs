@@ -1,0 +1,124 @@
+//! The calls that live now: what is shown of them, and the way to reach them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc;
+use trunkline_core::Pii;
+use trunkline_core::voice::{SessionId, VoiceSession};
+use trunkline_store::CallTurn;
+
+/// Turns that are shown of a call; the others are in the store.
+const MAX_TURNS: usize = 20;
+/// Orders that may wait for a call.
+const MAX_ORDERS: usize = 16;
+
+/// What somebody outside wants of a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallOrder {
+    /// Hang up now.
+    HangUp,
+    /// Say something.
+    Say(Pii<String>),
+    /// Say goodbye and hang up: the gateway stops.
+    Drain,
+}
+
+/// What is shown of a call.
+#[derive(Debug, Clone, Default)]
+pub struct Shown {
+    /// Who has the floor.
+    pub machine: &'static str,
+    /// How loud the person is, in dBFS.
+    pub level_dbfs: f32,
+    /// The latest turns.
+    pub turns: VecDeque<CallTurn>,
+}
+
+/// A call that lives.
+#[derive(Debug)]
+pub struct LiveCall {
+    /// The session at the provider.
+    pub session: VoiceSession,
+    shown: Mutex<Shown>,
+    orders: mpsc::Sender<CallOrder>,
+}
+
+impl LiveCall {
+    /// What is shown of it now.
+    pub fn shown(&self) -> Shown {
+        self.with(|shown| shown.clone())
+    }
+
+    /// Wants something of it. Says whether the call could be told.
+    pub fn order(&self, order: CallOrder) -> bool {
+        self.orders.try_send(order).is_ok()
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Shown) -> T) -> T {
+        work(&mut self.shown.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn show(&self, machine: &'static str, level_dbfs: f32) {
+        self.with(|shown| {
+            shown.machine = machine;
+            shown.level_dbfs = level_dbfs;
+        });
+    }
+
+    pub(super) fn show_turn(&self, turn: &CallTurn) {
+        self.with(|shown| {
+            match shown.turns.iter_mut().find(|known| known.number == turn.number) {
+                Some(known) => known.clone_from(turn),
+                None => shown.turns.push_back(turn.clone()),
+            }
+            if shown.turns.len() > MAX_TURNS {
+                shown.turns.pop_front();
+            }
+        });
+    }
+}
+
+/// All calls that live. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct LiveCalls(Arc<Mutex<HashMap<SessionId, Arc<LiveCall>>>>);
+
+impl LiveCalls {
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<SessionId, Arc<LiveCall>>) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Enters a call. None: it is there already.
+    pub(super) fn enter(&self, session: &VoiceSession) -> Option<(Arc<LiveCall>, mpsc::Receiver<CallOrder>)> {
+        self.with(|calls| {
+            if calls.contains_key(session.id()) {
+                return None;
+            }
+            let (orders, receiver) = mpsc::channel(MAX_ORDERS);
+            let call = Arc::new(LiveCall { session: session.clone(), shown: Mutex::default(), orders });
+            calls.insert(session.id().clone(), Arc::clone(&call));
+            Some((call, receiver))
+        })
+    }
+
+    pub(super) fn leave(&self, id: &SessionId) {
+        self.with(|calls| calls.remove(id));
+    }
+
+    /// A call by our name for it.
+    pub fn get(&self, id: &str) -> Option<Arc<LiveCall>> {
+        self.with(|calls| calls.get(&SessionId::new(id)).cloned())
+    }
+
+    /// All of them, oldest first.
+    pub fn all(&self) -> Vec<Arc<LiveCall>> {
+        let mut all: Vec<_> = self.with(|calls| calls.values().cloned().collect());
+        all.sort_by_key(|call| call.session.created_at());
+        all
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.with(|calls| calls.len())
+    }
+}

@@ -1,0 +1,316 @@
+//! Calls: an agent, a voice and an ear on a telephone line.
+//!
+//! ```text
+//! frames ─▶ detector ─▶ TurnMachine ─▶ what to do ─▶ Mouth ─▶ frames
+//!    └────▶ Ears ──words──▶┘              └─▶ Journal (store, bus)
+//! ```
+//!
+//! One task leads one call ([`audio_call`]). It is begun by the webhook, before the audio is there, so that engines are
+//! connected and the person is looked up while the provider opens the stream. Whatever ends the call ends that task, and
+//! with it everything that belongs to the call.
+
+mod audio_call;
+mod chunker;
+mod ears;
+mod journal;
+mod live_calls;
+mod mouth;
+mod recording;
+mod settings;
+mod text_call;
+mod thinking;
+mod voices;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
+use trunkline_agent::turns::EndReason;
+use trunkline_core::ContactAddress;
+use trunkline_core::voice::{AnsweredBy, CallControl, VoiceBackend, VoiceSession};
+use trunkline_speech::{Recognizer, Synthesizer};
+
+use self::ears::Ears;
+use self::recording::Recording;
+use self::voices::Voices;
+use crate::pipeline::Context;
+
+pub use live_calls::{CallOrder, LiveCall, LiveCalls, Shown};
+pub(crate) use recording::path as recording_path;
+pub use settings::{CallSettings, VoicemailPolicy};
+
+/// Who brings the calls, in the store and on the bus.
+pub const SOURCE: &str = "twilio";
+/// What is left of the time to stop when calls that go on are told to say goodbye.
+const GOODBYE_TIME: Duration = Duration::from_secs(5);
+/// How often a stopping gateway looks whether calls are left.
+const DRAIN_CHECK: Duration = Duration::from_millis(50);
+
+/// What listens and speaks.
+#[derive(Clone, Default)]
+pub struct Engines {
+    /// Who listens: the first, and who stands in when it fails.
+    pub recognizers: Vec<Arc<dyn Recognizer>>,
+    /// Who speaks: the first, and who stands in when it fails.
+    pub voices: Vec<Arc<dyn Synthesizer>>,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// The person hung up.
+    Caller,
+    /// We did.
+    Ended(EndReason),
+    /// A person takes over.
+    HandedOver,
+    /// The connection was lost.
+    Lost,
+    /// It never came to be.
+    NotConnected,
+    /// A machine answered, and that was all.
+    Machine,
+}
+
+impl Outcome {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Ended(reason) => reason.as_str(),
+            Self::HandedOver => "transferred",
+            Self::Lost => "failure",
+            Self::NotConnected => "not_connected",
+            Self::Machine => "machine",
+        }
+    }
+}
+
+/// What every call works with.
+struct CallContext {
+    pipeline: Context,
+    settings: CallSettings,
+    backend: Arc<dyn VoiceBackend>,
+    recognizers: Vec<Arc<dyn Recognizer>>,
+    voices: Arc<Voices>,
+    calls: LiveCalls,
+    tasks: TaskTracker,
+}
+
+/// The calls of a gateway. Cheap to clone.
+#[derive(Clone)]
+pub struct Calls(Arc<CallContext>);
+
+impl Calls {
+    /// Calls over `backend`. Prompts are spoken now, so that they are there when everything else fails.
+    pub fn new(pipeline: Context, settings: CallSettings, backend: Arc<dyn VoiceBackend>, engines: Engines) -> Self {
+        let voices = Voices::new(engines.voices, settings.language.clone(), pipeline.metrics.clone());
+        let context = CallContext {
+            pipeline,
+            settings,
+            backend,
+            recognizers: engines.recognizers,
+            voices: Arc::new(voices),
+            calls: LiveCalls::default(),
+            tasks: TaskTracker::new(),
+        };
+        let calls = Self(Arc::new(context));
+        let prompts = Arc::clone(&calls.0);
+        calls.0.tasks.spawn(async move {
+            let settings = &prompts.settings;
+            for text in [
+                &settings.apology,
+                &settings.greeting,
+                &settings.goodbye,
+                &settings.filler,
+                &settings.reprompt,
+                &settings.draining,
+            ] {
+                prompts.voices.prepare(text).await;
+            }
+        });
+        calls
+    }
+
+    /// The calls that live.
+    pub fn live(&self) -> &LiveCalls {
+        &self.0.calls
+    }
+
+    /// The folder of recordings, if any are kept.
+    pub fn recordings(&self) -> Option<&Path> {
+        self.0.settings.recordings.as_deref()
+    }
+
+    /// The provider behind the calls.
+    pub fn backend(&self) -> &Arc<dyn VoiceBackend> {
+        &self.0.backend
+    }
+
+    /// Leads a session from now on, once; with `as_text` the provider listens and speaks.
+    pub fn begin(&self, session: &VoiceSession, as_text: bool) {
+        let Some((live, orders)) = self.0.calls.enter(session) else { return };
+        let context = Arc::clone(&self.0);
+        let span = tracing::info_span!(
+            "call",
+            call.direction = session.direction().as_str(),
+            twilio.session_id = session.id().as_str(),
+            twilio.call_sid = tracing::field::Empty,
+            call.outcome = tracing::field::Empty,
+        );
+        let work = async move {
+            // Leaves the list however the call ends, also by a panic.
+            let _entry = Entry { context: Arc::clone(&context), live: Arc::clone(&live) };
+            if as_text {
+                text_call::run(&context, &live, orders).await;
+            } else {
+                run(&context, live, orders).await;
+            }
+        };
+        self.0.tasks.spawn(work.instrument(span));
+    }
+
+    /// Ends: calls go on until little of `within` is left, say goodbye, and are hung up at its end.
+    ///
+    /// # Cancel safety
+    /// Call it again to wait on.
+    pub async fn drain(&self, within: Duration) {
+        let begun = Instant::now();
+        self.wait_until_none(begun + within.saturating_sub(GOODBYE_TIME)).await;
+        for call in self.0.calls.all() {
+            call.order(CallOrder::Drain);
+        }
+        self.wait_until_none(begun + within).await;
+        for call in self.0.calls.all() {
+            call.order(CallOrder::HangUp);
+        }
+        self.wait_until_none(Instant::now() + Duration::from_secs(1)).await;
+    }
+
+    async fn wait_until_none(&self, until: Instant) {
+        while self.0.calls.count() > 0 && Instant::now() < until {
+            tokio::time::sleep(DRAIN_CHECK).await;
+        }
+    }
+}
+
+struct Entry {
+    context: Arc<CallContext>,
+    live: Arc<LiveCall>,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.context.calls.leave(self.live.session.id());
+        self.context.pipeline.metrics.calls_live(self.context.calls.count());
+        self.context.pipeline.live.calls_changed();
+    }
+}
+
+/// The other end of a session. A number that is withheld is a person of its own for each call.
+fn address_of(session: &VoiceSession) -> ContactAddress {
+    let anonymous = || ContactAddress::of_call(&format!("anonymous-{}", session.id()));
+    // The fallback is neither empty nor too long.
+    #[expect(clippy::expect_used, reason = "a name of ours is an address")]
+    let address = session
+        .person()
+        .expose()
+        .parse::<trunkline_core::E164>()
+        .ok()
+        .and_then(|number| ContactAddress::of_call(number.as_str()).ok())
+        .unwrap_or_else(|| anonymous().expect("a session's name is an address"));
+    address
+}
+
+/// A call whose audio is ours.
+async fn run(context: &CallContext, live: Arc<LiveCall>, orders: tokio::sync::mpsc::Receiver<CallOrder>) {
+    let pipeline = &context.pipeline;
+    let session = live.session.clone();
+    pipeline.metrics.calls_live(context.calls.count());
+    pipeline.live.calls_changed();
+    let Some(agent) = pipeline.agent.clone() else {
+        tracing::warn!("a call came in, and no agent is configured that could answer it");
+        give_up(context, &session).await;
+        return;
+    };
+    let request = audio_call::request(&context.settings.language, &*agent);
+    let ears = Ears::open(&context.tasks, context.recognizers.clone(), request, pipeline.metrics.clone());
+    let stream = context.backend.stream_audio(session.id()).await;
+    tracing::Span::current().record("twilio.call_sid", session.call());
+    // After the stream: an outbound call has its name at the provider by now.
+    let opened = journal::open(pipeline, &context.tasks, &session, SOURCE, address_of(&session)).await;
+    let (journal, known) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            tracing::error!(error.code = error.code(), "a call cannot be recorded in the store; it is given up");
+            give_up(context, &session).await;
+            return;
+        }
+    };
+    let stream = match stream {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!(error.code = error.code().as_str(), %error, "the audio of a call did not come");
+            journal.close(Outcome::NotConnected.as_str(), None, 0).await;
+            close(context, &session).await;
+            return;
+        }
+    };
+    if let Some(AnsweredBy::Machine | AnsweredBy::MachineReady | AnsweredBy::Fax) = session.answered_by() {
+        match context.settings.voicemail {
+            VoicemailPolicy::HangUp => {
+                journal.close(Outcome::Machine.as_str(), None, 0).await;
+                close(context, &session).await;
+                return;
+            }
+            VoicemailPolicy::LeaveMessage | VoicemailPolicy::Talk => {}
+        }
+    }
+    let recording = context.settings.recordings.as_deref().and_then(|folder| {
+        Recording::begin(folder, session.id().as_str())
+            .inspect_err(|error| tracing::error!(%error, "a recording could not be begun"))
+            .ok()
+    });
+    let start = audio_call::Start { live, orders, stream, known, journal, recording, ears, agent };
+    let left = audio_call::lead(context, start).await;
+    end(context, &session, left.outcome).await;
+    let recording = match left.recording {
+        Some(recording) => recording.finish().await,
+        None => None,
+    };
+    let duration = u64::try_from(left.duration.as_millis()).unwrap_or(u64::MAX);
+    pipeline.metrics.call_ended(left.outcome.as_str(), left.duration);
+    tracing::Span::current().record("call.outcome", left.outcome.as_str());
+    left.journal.close(left.outcome.as_str(), recording.as_deref(), duration).await;
+}
+
+/// What the provider is told when we are done.
+async fn end(context: &CallContext, session: &VoiceSession, outcome: Outcome) {
+    if let (Outcome::HandedOver, Some(to)) = (outcome, &context.settings.transfer_to) {
+        let transfer =
+            CallControl::Transfer { to: to.clone(), briefing: None, ring_timeout: context.settings.transfer_timeout };
+        match context.backend.control(session.id(), transfer).await {
+            Ok(()) => return,
+            Err(error) => tracing::error!(error.code = error.code().as_str(), %error, "a person could not be reached"),
+        }
+    }
+    close(context, session).await;
+}
+
+async fn close(context: &CallContext, session: &VoiceSession) {
+    if let Err(error) = context.backend.close_session(session.id()).await
+        && error.code() != trunkline_core::voice::ErrorCode::SessionNotFound
+    {
+        tracing::warn!(error.code = error.code().as_str(), %error, "a call could not be closed");
+    }
+}
+
+/// A call that cannot be led: the person hears so.
+async fn give_up(context: &CallContext, session: &VoiceSession) {
+    let apology = CallControl::Apologise(context.settings.apology.clone());
+    if context.backend.control(session.id(), apology).await.is_err() {
+        close(context, session).await;
+    }
+}

@@ -1,0 +1,277 @@
+//! One reply on its way to the ear: sentences from the agent, audio from a voice, frames to the call.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf as _, Bytes};
+use tokio_util::task::TaskTracker;
+use trunkline_agent::turns::{ReplyId, TurnMachine};
+use trunkline_audio::playout::SegmentId;
+use trunkline_audio::{FRAME_SAMPLES, g711};
+use trunkline_core::Pii;
+use trunkline_core::voice::{AudioStream, VoiceError};
+use trunkline_speech::SpeechError;
+
+use super::thinking::{Thinking, Thought};
+use super::voices::{Voiced, Voices};
+
+/// Audio that is sent ahead of its time: what an interruption throws away at most, and what a busy moment of ours may last
+/// without a gap.
+pub(super) const LEAD: Duration = Duration::from_millis(400);
+/// Sentences of one reply that may wait to be spoken.
+const MAX_TEXTS: usize = 256;
+
+/// What came out of waiting.
+#[derive(Debug)]
+pub(super) enum Made {
+    /// The agent went on.
+    Thought(Thought),
+    /// The voice went on: a piece, its end, or its failure.
+    Audio(Option<Result<Bytes, SpeechError>>),
+}
+
+/// How far a pass of [`Mouth::pump`] came.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Pumped {
+    /// It waits: for the agent, for the voice, or for time.
+    Waits,
+    /// All of it is sent.
+    Complete,
+}
+
+struct Speaking {
+    text: String,
+    segment: Option<SegmentId>,
+    voiced: Voiced,
+    audio: VecDeque<Bytes>,
+    length: usize,
+    is_made: bool,
+}
+
+/// One reply.
+pub(super) struct Mouth {
+    pub(super) id: ReplyId,
+    thinking: Option<Thinking>,
+    texts: VecDeque<String>,
+    speaking: Option<Speaking>,
+    /// The next sentence, whose audio is made while this one plays.
+    prepared: Option<(String, Voiced)>,
+    pub(super) is_held: bool,
+    is_reported: bool,
+    /// The call ends after it.
+    pub(super) ends_call: bool,
+    /// A person should take over.
+    pub(super) hands_over: bool,
+    /// What the agent chose to remember.
+    pub(super) memories: BTreeMap<String, String>,
+}
+
+impl Mouth {
+    /// A reply of these sentences.
+    pub(super) fn saying(id: ReplyId, texts: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            id,
+            thinking: None,
+            texts: texts.into_iter().collect(),
+            speaking: None,
+            prepared: None,
+            is_held: false,
+            is_reported: false,
+            ends_call: false,
+            hands_over: false,
+            memories: BTreeMap::new(),
+        }
+    }
+
+    /// A reply that an agent makes.
+    pub(super) fn thinking(id: ReplyId, thinking: Thinking) -> Self {
+        Self { thinking: Some(thinking), ..Self::saying(id, []) }
+    }
+
+    /// Says something before whatever comes next.
+    pub(super) fn say_first(&mut self, text: String) {
+        self.texts.push_front(text);
+    }
+
+    /// Waits for the agent or the voice. Never ends while there is nothing to wait for.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub(super) async fn next(&mut self) -> Made {
+        let wants_more = self.texts.len() < MAX_TEXTS;
+        let thought = async {
+            match &mut self.thinking {
+                Some(thinking) if wants_more => thinking.next().await,
+                _ => std::future::pending().await,
+            }
+        };
+        let audio = async {
+            match &mut self.speaking {
+                Some(speaking) if !speaking.is_made => speaking.voiced.next().await,
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            thought = thought => Made::Thought(thought),
+            audio = audio => Made::Audio(audio),
+        }
+    }
+
+    /// Takes what [`Self::next`] brought. An error is the agent's or the voice's code: the reply failed.
+    pub(super) fn take(&mut self, made: Made) -> Result<(), &'static str> {
+        match made {
+            Made::Thought(Thought::Sentence(text) | Thought::Piece(text)) => self.texts.push_back(text),
+            Made::Thought(Thought::Remember(name, value)) => {
+                self.memories.insert(name, value);
+            }
+            Made::Thought(Thought::HandOver) => self.hands_over = true,
+            Made::Thought(Thought::EndCall) => self.ends_call = true,
+            Made::Thought(Thought::Done) => self.thinking = None,
+            Made::Thought(Thought::Failed(code)) => {
+                self.thinking = None;
+                return Err(code);
+            }
+            Made::Audio(audio) => self.heard_of(audio)?,
+        }
+        Ok(())
+    }
+
+    fn heard_of(&mut self, audio: Option<Result<Bytes, SpeechError>>) -> Result<(), &'static str> {
+        let Some(speaking) = &mut self.speaking else { return Ok(()) };
+        match audio {
+            None => speaking.is_made = true,
+            Some(Ok(piece)) => {
+                speaking.length += piece.len();
+                speaking.audio.push_back(piece);
+            }
+            Some(Err(error)) => {
+                speaking.is_made = true;
+                return Err(error.code());
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends what may be sent now, and says whether all is.
+    pub(super) fn pump(
+        &mut self,
+        now: Duration,
+        machine: &mut TurnMachine,
+        stream: &mut AudioStream,
+        sent: &mut impl FnMut(&[u8; FRAME_SAMPLES]),
+        (voices, tasks): (&Arc<Voices>, &TaskTracker),
+    ) -> Result<Pumped, VoiceError> {
+        loop {
+            if self.is_held || !machine.may_send(self.id) {
+                return Ok(Pumped::Waits);
+            }
+            self.prepare(voices, tasks);
+            let Some(speaking) = &mut self.speaking else {
+                let is_over = self.thinking.is_none() && self.texts.is_empty();
+                return Ok(if is_over { Pumped::Complete } else { Pumped::Waits });
+            };
+            if speaking.length >= FRAME_SAMPLES || (speaking.is_made && speaking.length > 0) {
+                let begun = speaking.segment.or_else(|| machine.begin_segment(self.id, &speaking.text));
+                let Some(segment) = begun else { return Ok(Pumped::Waits) };
+                speaking.segment = Some(segment);
+                if machine.unheard(now) >= LEAD || !machine.audio_sent(now, segment, FRAME_SAMPLES) {
+                    return Ok(Pumped::Waits);
+                }
+                let frame = speaking.frame();
+                stream.audio(&frame)?;
+                sent(&frame);
+                continue;
+            }
+            if !speaking.is_made {
+                return Ok(Pumped::Waits);
+            }
+            if let Some(mark) = speaking.segment.and_then(|segment| machine.segment_sent(segment)) {
+                stream.mark(mark.as_str())?;
+            }
+            self.speaking = None;
+        }
+    }
+
+    /// Has the sentence that is to be spoken made, and the one behind it.
+    fn prepare(&mut self, voices: &Arc<Voices>, tasks: &TaskTracker) {
+        if self.speaking.is_none() {
+            let next = self.prepared.take().or_else(|| {
+                let text = self.texts.pop_front()?;
+                let voiced = voices.speak(tasks, &text);
+                Some((text, voiced))
+            });
+            self.speaking = next.map(|(text, voiced)| Speaking {
+                text,
+                segment: None,
+                voiced,
+                audio: VecDeque::new(),
+                length: 0,
+                is_made: false,
+            });
+        }
+        if self.prepared.is_none()
+            && let Some(text) = self.texts.pop_front()
+        {
+            let voiced = voices.speak(tasks, &text);
+            self.prepared = Some((text, voiced));
+        }
+    }
+
+    /// Whether its completeness has not been told before; it is told once.
+    pub(super) const fn report(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_reported, true)
+    }
+
+    /// Whether the agent may still say more.
+    pub(super) const fn wants_thoughts(&self) -> bool {
+        self.thinking.is_some()
+    }
+
+    /// Whether there is audio that waits for its time.
+    pub(super) fn has_audio(&self) -> bool {
+        !self.is_held && self.speaking.as_ref().is_some_and(|speaking| speaking.length > 0)
+    }
+
+    /// Stops speaking and keeps what was not begun.
+    pub(super) fn hold(&mut self) {
+        self.is_held = true;
+        if let Some((text, _)) = self.prepared.take() {
+            self.texts.push_front(text);
+        }
+        // What was begun comes back with the order to resume, if it was not heard.
+        if let Some(speaking) = self.speaking.take().filter(|speaking| speaking.segment.is_none()) {
+            self.texts.push_front(speaking.text);
+        }
+    }
+
+    /// Speaks again what was not heard, and goes on.
+    pub(super) fn resume(&mut self, again: Vec<Pii<String>>) {
+        if !self.is_held {
+            self.hold();
+        }
+        self.is_held = false;
+        for text in again.into_iter().rev() {
+            self.texts.push_front(text.into_inner());
+        }
+    }
+}
+
+impl Speaking {
+    /// The next frame; the last one is filled up with silence.
+    fn frame(&mut self) -> [u8; FRAME_SAMPLES] {
+        let mut frame = [g711::SILENCE; FRAME_SAMPLES];
+        let mut room = frame.as_mut_slice();
+        while let (Some(piece), false) = (self.audio.front_mut(), room.is_empty()) {
+            let part = piece.len().min(room.len());
+            let (head, rest) = room.split_at_mut(part);
+            piece.copy_to_slice(head);
+            room = rest;
+            self.length -= part;
+            if piece.is_empty() {
+                self.audio.pop_front();
+            }
+        }
+        frame
+    }
+}

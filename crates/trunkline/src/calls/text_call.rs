@@ -1,0 +1,358 @@
+//! A call in which the provider listens and speaks: words come in, words go out as the agent makes them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use trunkline_agent::turns::EndReason;
+use trunkline_agent::{Agent, Role, Turn, Utterance};
+use trunkline_core::voice::{TextCommand, TextEvent, TextStream, VoiceError};
+use trunkline_core::{Channel, Pii};
+use trunkline_store::CallTurn;
+
+use super::journal::{self, Journal, Known};
+use super::live_calls::{CallOrder, LiveCall};
+use super::thinking::{ANSWER_DEADLINE, Grain, Thinking, Thought};
+use super::{CallContext, Outcome, SOURCE, address_of, close, end, give_up};
+use crate::telemetry::traceparent;
+
+/// What an agent sees of a call and of what was before, in utterances.
+const MAX_HISTORY: usize = 60;
+/// Keys that are kept; more are left out.
+const MAX_DIGITS: usize = 64;
+/// How long a goodbye may take to be spoken when nothing tells that it was.
+const GOODBYE_TIME: Duration = Duration::from_secs(6);
+/// How long a spoken letter takes, for a goodbye that is to be heard before the line is dropped.
+const PER_LETTER: Duration = Duration::from_millis(65);
+
+/// Leads a call until it is over.
+pub(super) async fn run(context: &CallContext, live: &Arc<LiveCall>, orders: mpsc::Receiver<CallOrder>) {
+    let (pipeline, session) = (&context.pipeline, &live.session);
+    pipeline.metrics.calls_live(context.calls.count());
+    pipeline.live.calls_changed();
+    let Some(agent) = pipeline.agent.clone() else {
+        tracing::warn!("a call came in, and no agent is configured that could answer it");
+        give_up(context, session).await;
+        return;
+    };
+    let stream = context.backend.stream_text(session.id()).await;
+    let opened = journal::open(pipeline, &context.tasks, session, SOURCE, address_of(session)).await;
+    let (journal, known) = match opened {
+        Ok(opened) => opened,
+        Err(error) => {
+            tracing::error!(error.code = error.code(), "a call cannot be recorded in the store; it is given up");
+            give_up(context, session).await;
+            return;
+        }
+    };
+    let stream = match stream {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!(error.code = error.code().as_str(), %error, "the words of a call did not come");
+            journal.close(Outcome::NotConnected.as_str(), None, 0).await;
+            close(context, session).await;
+            return;
+        }
+    };
+    let begun = Instant::now();
+    let mut call = Call::new(context, live, stream, agent, journal, known);
+    let outcome = call.lead(orders).await.unwrap_or_else(|error| {
+        tracing::warn!(error.code = error.code().as_str(), %error, "the words of a call were lost");
+        Outcome::Lost
+    });
+    call.spoken(None);
+    end(context, session, outcome).await;
+    pipeline.metrics.call_ended(outcome.as_str(), begun.elapsed());
+    tracing::Span::current().record("call.outcome", outcome.as_str());
+    let duration = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    call.journal.close(outcome.as_str(), None, duration).await;
+}
+
+/// An answer that is being made or spoken.
+struct Answer {
+    turn: CallTurn,
+    thinking: Option<Thinking>,
+    text: String,
+    memories: BTreeMap<String, String>,
+    asked: Instant,
+    first_token: Option<Instant>,
+    ends_call: bool,
+    hands_over: bool,
+}
+
+struct Call<'a> {
+    context: &'a CallContext,
+    live: &'a Arc<LiveCall>,
+    stream: Box<dyn TextStream>,
+    agent: Arc<dyn Agent>,
+    journal: Journal,
+    contact: String,
+    memories: BTreeMap<String, String>,
+    history: Vec<Utterance>,
+    answer: Option<Answer>,
+    digits: String,
+    /// When something is due: digits that are complete, or the end of a goodbye.
+    due: Option<(Instant, Due)>,
+    turns: i64,
+    began: Instant,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    Digits,
+    End(Outcome),
+}
+
+impl<'a> Call<'a> {
+    fn new(
+        context: &'a CallContext,
+        live: &'a Arc<LiveCall>,
+        stream: Box<dyn TextStream>,
+        agent: Arc<dyn Agent>,
+        journal: Journal,
+        known: Known,
+    ) -> Self {
+        let history = known
+            .said
+            .into_iter()
+            .map(|(is_person, text)| Utterance { role: if is_person { Role::Person } else { Role::Agent }, text });
+        Self {
+            context,
+            live,
+            stream,
+            agent,
+            journal,
+            contact: known.contact,
+            memories: known.memories,
+            history: history.collect(),
+            answer: None,
+            digits: String::new(),
+            due: None,
+            turns: 0,
+            began: Instant::now(),
+        }
+    }
+
+    async fn lead(&mut self, mut orders: mpsc::Receiver<CallOrder>) -> Result<Outcome, VoiceError> {
+        let settings = &self.context.settings;
+        let over = self.began + settings.policy.max_duration;
+        self.say(settings.greeting_for(&self.memories), "announcement").await?;
+        loop {
+            let due = self.due.map_or(over, |(at, _)| at.min(over));
+            let thought = async {
+                match self.answer.as_mut().and_then(|answer| answer.thinking.as_mut()) {
+                    Some(thinking) => thinking.next().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                event = self.stream.next() => match event {
+                    None | Some(Ok(TextEvent::Stopped)) => return Ok(Outcome::Caller),
+                    Some(Ok(event)) => self.heard(event),
+                    Some(Err(error)) => return Err(error),
+                },
+                order = orders.recv() => match order {
+                    Some(CallOrder::HangUp) | None => return Ok(Outcome::Ended(EndReason::Operator)),
+                    Some(CallOrder::Say(text)) => self.say(text.into_inner(), "announcement").await?,
+                    Some(CallOrder::Drain) => {
+                        self.goodbye(settings.draining.clone(), EndReason::Draining).await?;
+                    }
+                },
+                thought = thought => {
+                    if let Some(outcome) = self.thought(thought).await? {
+                        return Ok(outcome);
+                    }
+                }
+                () = sleep_until(due) => {
+                    match self.due.take_if(|(at, _)| *at <= Instant::now()) {
+                        Some((_, Due::End(outcome))) => return Ok(outcome),
+                        Some((_, Due::Digits)) => self.commit_digits(),
+                        None if Instant::now() >= over => {
+                            self.goodbye(settings.goodbye.clone(), EndReason::MaxDuration).await?;
+                        }
+                        None => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn heard(&mut self, event: TextEvent) {
+        match event {
+            TextEvent::Prompt { text, is_last: true, .. } => self.ask(text),
+            TextEvent::Interrupted { heard, .. } => {
+                if !matches!(
+                    self.due,
+                    Some((_, Due::End(Outcome::Ended(EndReason::Draining | EndReason::MaxDuration))))
+                ) {
+                    self.due = None;
+                }
+                self.spoken(Some(heard));
+            }
+            TextEvent::Digit(digit) => {
+                if digit != '#' && self.digits.len() < MAX_DIGITS {
+                    self.digits.push(digit);
+                }
+                if digit == '#' {
+                    self.commit_digits();
+                } else {
+                    self.due = Some((Instant::now() + self.context.settings.policy.digit_timeout, Due::Digits));
+                }
+            }
+            TextEvent::Failed(what) => tracing::warn!(what, "the provider could not do what it was told"),
+            _ => {}
+        }
+    }
+
+    fn commit_digits(&mut self) {
+        self.due = None;
+        let digits = std::mem::take(&mut self.digits);
+        if !digits.is_empty() {
+            self.ask(Pii::new(digits));
+        }
+    }
+
+    /// The person said something: an answer that is under way is over, and this is answered.
+    fn ask(&mut self, text: Pii<String>) {
+        let was_silent = self.answer.as_ref().is_some_and(|answer| answer.text.is_empty());
+        let before = self.answer.as_ref().filter(|_| was_silent).map(|answer| answer.turn.person.clone());
+        self.spoken(None);
+        let input: Vec<_> = before.into_iter().chain([text]).collect();
+        let said: Vec<_> = input.iter().map(|text| text.expose().as_str()).collect();
+        let turn = self.turn("answer", said.join("\n"));
+        let question = Turn {
+            id: format!("{}-{}", self.live.session.id(), turn.number),
+            attempt: 1,
+            deadline: ANSWER_DEADLINE,
+            traceparent: traceparent(),
+            conversation: self.live.session.id().to_string(),
+            contact: self.contact.clone(),
+            channel: Channel::Voice,
+            input,
+            history: self.history.iter().skip(self.history.len().saturating_sub(MAX_HISTORY)).cloned().collect(),
+            memories: self.memories.clone(),
+        };
+        let thinking = Thinking::begin(&self.context.tasks, Arc::clone(&self.agent), question, Grain::Pieces);
+        self.answer = Some(Answer::new(turn, Some(thinking)));
+    }
+
+    fn turn(&mut self, kind: &str, person: String) -> CallTurn {
+        self.turns += 1;
+        let turn = CallTurn {
+            number: self.turns,
+            kind: kind.to_owned(),
+            at_ms: i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX),
+            person: Pii::new(person),
+            agent: Pii::new(String::new()),
+            latency_ms: None,
+            interrupted: false,
+        };
+        self.journal.began(&turn);
+        self.live.show_turn(&turn);
+        self.context.pipeline.live.calls_changed();
+        turn
+    }
+
+    async fn say(&mut self, text: String, kind: &str) -> Result<(), VoiceError> {
+        self.spoken(None);
+        let turn = self.turn(kind, String::new());
+        let mut answer = Answer::new(turn, None);
+        answer.text.clone_from(&text);
+        self.answer = Some(answer);
+        self.send(text, true).await
+    }
+
+    async fn send(&mut self, token: String, is_last: bool) -> Result<(), VoiceError> {
+        let token = Pii::new(token);
+        self.stream.send(TextCommand::Text { token, is_last, language: None, interruptible: None }).await
+    }
+
+    async fn goodbye(&mut self, text: String, reason: EndReason) -> Result<(), VoiceError> {
+        let time = speaking_time(&text);
+        self.say(text, "goodbye").await?;
+        self.due = Some((Instant::now() + time, Due::End(Outcome::Ended(reason))));
+        Ok(())
+    }
+
+    async fn thought(&mut self, thought: Thought) -> Result<Option<Outcome>, VoiceError> {
+        let Some(answer) = &mut self.answer else { return Ok(None) };
+        match thought {
+            Thought::Piece(piece) | Thought::Sentence(piece) => {
+                answer.first_token.get_or_insert_with(Instant::now);
+                answer.text.push_str(&piece);
+                self.send(piece, false).await?;
+            }
+            Thought::Remember(name, value) => {
+                answer.memories.insert(name, value);
+            }
+            Thought::HandOver => answer.hands_over = true,
+            Thought::EndCall => answer.ends_call = true,
+            Thought::Done => {
+                answer.thinking = None;
+                let hands_over = answer.hands_over && self.context.settings.transfer_to.is_some();
+                let outcome = if hands_over {
+                    Some(Outcome::HandedOver)
+                } else {
+                    answer.ends_call.then_some(Outcome::Ended(EndReason::Agent))
+                };
+                if let Some(outcome) = outcome {
+                    // Nothing tells when it has been heard; the text's length does.
+                    self.due = Some((Instant::now() + speaking_time(&answer.text), Due::End(outcome)));
+                }
+                self.send(String::new(), true).await?;
+            }
+            Thought::Failed(code) => {
+                answer.thinking = None;
+                self.context.pipeline.metrics.call_reply_failed(code);
+                let apology = self.context.settings.apology.clone();
+                self.say(apology, "announcement").await?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Ends the answer that is under way. With `heard` the person spoke over it, and remembers only that much.
+    fn spoken(&mut self, heard: Option<Pii<String>>) {
+        let Some(answer) = self.answer.take() else { return };
+        let mut turn = answer.turn;
+        turn.interrupted = heard.is_some();
+        turn.agent = heard.unwrap_or_else(|| Pii::new(answer.text));
+        let latency = answer.first_token.map(|first| first.duration_since(answer.asked));
+        turn.latency_ms = latency.map(|latency| i64::try_from(latency.as_millis()).unwrap_or(i64::MAX));
+        if let Some(latency) = latency {
+            self.context.pipeline.metrics.call_turn(latency, turn.interrupted);
+        }
+        for (role, text) in [(Role::Person, &turn.person), (Role::Agent, &turn.agent)] {
+            if !text.expose().is_empty() {
+                self.history.push(Utterance { role, text: text.clone() });
+            }
+        }
+        self.memories.extend(answer.memories.clone());
+        self.journal.spoke(&turn, answer.memories);
+        self.live.show_turn(&turn);
+        self.context.pipeline.live.calls_changed();
+    }
+}
+
+impl Answer {
+    fn new(turn: CallTurn, thinking: Option<Thinking>) -> Self {
+        Self {
+            turn,
+            thinking,
+            text: String::new(),
+            memories: BTreeMap::new(),
+            asked: Instant::now(),
+            first_token: None,
+            ends_call: false,
+            hands_over: false,
+        }
+    }
+}
+
+fn speaking_time(text: &str) -> Duration {
+    let letters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+    (PER_LETTER.saturating_mul(letters) + Duration::from_secs(1)).min(GOODBYE_TIME)
+}
