@@ -277,4 +277,4 @@ pub(super) const LINE_COMMANDS: usize = 128;
 /// Longest call, as Twilio has it.
 pub(super) const MAX_CALL: Duration = Duration::from_hours(4);
 /// How long the near side may take after the call has ended.
-const CLEAN_UP: Duration = Duration::from_secs(3);
+const CLEAN_UP: Duration = Duration::from_millis(1500);
