@@ -151,8 +151,13 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
 }
 
 /// Asks until there is an answer.
-pub(crate) async fn until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = Instant::now() + DEADLINE;
+pub(crate) async fn until<T>(ask: impl AsyncFnMut() -> Option<T>) -> T {
+    until_within(DEADLINE, ask).await
+}
+
+/// Asks until there is an answer, for something that takes its time.
+pub(crate) async fn until_within<T>(limit: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let end = Instant::now() + limit;
     loop {
         if let Some(found) = ask().await {
             return found;
