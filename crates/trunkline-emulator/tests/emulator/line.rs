@@ -84,12 +84,15 @@ async fn a_browser_is_called_and_the_newest_line_wins() {
     assert_eq!(incoming["call"], sid);
     phone.send(json!({"type": "reject"})).await;
     world.call_at(&sid, "busy").await;
-    phone.message("ended").await;
+    assert_eq!(phone.message("ended").await["status"], "busy");
     let sid = world.dial(&[twiml]).await;
     phone.message("incoming").await;
     phone.send(json!({"type": "answer"})).await;
     assert_eq!(phone.message("answered").await["call"], sid);
     world.call_at(&sid, "in-progress").await;
+    // Who is in a call is busy, and hears nothing of it.
+    let other = world.dial(&[twiml]).await;
+    world.call_at(&other, "busy").await;
     // The first line is replaced; its call ends with it.
     let second = Phone::open(&world).await;
     assert!(phone.message("error").await["message"].as_str().unwrap().contains("elsewhere"));
