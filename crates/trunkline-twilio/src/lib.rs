@@ -1,7 +1,7 @@
-//! Twilio as a messaging backend.
+//! Twilio as a messaging backend and as a voice backend.
 //!
 //! [`TwilioMessaging`] implements the conversational contract of `trunkline-core`; [`rest::RestClient`] is the client
-//! underneath, usable by itself; [`realtime::RealtimeClient`] takes part in conversations over the socket.
+//! underneath, usable by itself; [`voice::TwilioVoice`] implements the voice contract; [`realtime::RealtimeClient`] takes part in conversations over the socket.
 //!
 //! ```no_run
 //! use trunkline_core::messaging::{Config, ConversationConfig, ConversationalBackend};
