@@ -6,6 +6,7 @@ the server for itself again after each second; whoever takes those requests coun
 
 import collections
 import io
+import json
 import queue
 import threading
 import time
@@ -194,26 +195,44 @@ class Sound:
         self.peaks = [max(map(abs, samples[channel :: self.channels]), default=0) for channel in range(self.channels)]
 
 
-class StreamServer:
-    """A server of Media Streams that only listens; `next` gives what arrived."""
+class SocketServer:
+    """A WebSocket server that calls are handed to; `next` gives what arrived, `None` at the end.
 
-    def __init__(self, auth_token):
+    `answer` is asked about each message, as JSON, and gives the messages to send back. `CLOSE` among them closes.
+    """
+
+    CLOSE = object()
+
+    def __init__(self, auth_token, answer=lambda _: ()):
         self.arrived = queue.Queue(maxsize=10_000)
         validator = RequestValidator(auth_token)
 
         def handle(connection):
             signature = connection.request.headers.get("X-Twilio-Signature", "")
             self.arrived.put(validator.validate(self.url, {}, signature))
-            for message in connection:
+            for text in connection:
+                message = json.loads(text)
                 self.arrived.put(message)
+                for reply in answer(message):
+                    if reply is self.CLOSE:
+                        connection.close()
+                    else:
+                        connection.send(json.dumps(reply))
             self.arrived.put(None)
 
         self.server = serve(handle, "127.0.0.1", 0)
-        self.url = f"ws://127.0.0.1:{self.server.socket.getsockname()[1]}/stream"
+        self.url = f"ws://127.0.0.1:{self.server.socket.getsockname()[1]}/socket"
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
-    def next(self):
-        return self.arrived.get(timeout=CALL_WITHIN_S)
+    def next(self, event=None):
+        """The next message, or the next with this `event` or `type`."""
+        while True:
+            message = self.arrived.get(timeout=CALL_WITHIN_S)
+            if event is None or message is None or event in (message.get("event"), message.get("type")):
+                return message
+
+    def opened(self):
+        assert self.arrived.get(timeout=CALL_WITHIN_S) is True, "the upgrade has a good signature"
 
     def close(self):
         self.server.shutdown()
