@@ -204,6 +204,39 @@ pub struct CallStarted {
     pub contact: String,
 }
 
+/// Fact: the provider told how a call goes. The type of its envelope is the event's name and a version:
+/// `call.ringing.v1`.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct CallProgressed {
+    /// The gateway's name for the call, if it knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
+    /// The provider's name for it.
+    pub provider_call: String,
+    /// What happened: `call.initiated`, `call.ringing`, `call.answered`, `call.completed`, `call.failed`,
+    /// `call.answered_by`, `call.returned`, `stream.started`, `stream.ended`, `stream.failed`, `recording.started`,
+    /// `recording.completed`, `recording.failed`, `transcription.completed`.
+    pub event: String,
+    /// The status that the call has now, as the provider writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// How long it lasted, in seconds, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_s: Option<u64>,
+    /// The recording, the stream, or who answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// What was said, of a transcription.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
+/// Whether an envelope of this type is a fact of a call; nobody needs to act on those.
+pub fn is_of_call(kind: &str) -> bool {
+    ["call.", "stream.", "recording.", "transcription."].iter().any(|prefix| kind.starts_with(prefix))
+}
+
 /// Fact: the person said something in a call, and it is being answered.
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -61,6 +61,20 @@ impl Vocabulary {
         self.lists.values().flatten().map(String::as_str)
     }
 
+    /// Leaves out what holds a word that the listener does not know: phrases, and entries of lists.
+    #[must_use]
+    pub fn only(&self, knows: impl Fn(&str) -> bool) -> Self {
+        let is_known = |text: &str| spoken(text).split_whitespace().all(&knows);
+        let in_phrase =
+            |phrase: &&String| phrase.split_whitespace().all(|part| part.starts_with('<') || is_known(part));
+        let phrases = self.phrases.iter().filter(in_phrase).cloned().collect();
+        let lists = self.lists.iter().map(|(name, words)| {
+            let words = words.iter().filter(|word| is_known(word)).cloned().collect();
+            (name.clone(), words)
+        });
+        Self { phrases, lists: lists.collect() }
+    }
+
     /// The grammar in the Java Speech Grammar Format (JSGF 1.0): any of the phrases, once.
     pub fn to_jsgf(&self) -> String {
         let mut grammar = String::from("#JSGF V1.0;\ngrammar expected;\n");
@@ -118,6 +132,15 @@ fn rule_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_holds_an_unknown_word_is_left_out() {
+        let mut vocabulary = Vocabulary::of(["my name is <name>", "frobnicate the order"]);
+        vocabulary.list("name", ["Ada", "Radia"]);
+        let known = vocabulary.only(|word| !["frobnicate", "radia"].contains(&word));
+        assert_eq!(known.phrases().collect::<Vec<_>>(), ["my name is <name>"]);
+        assert_eq!(known.words().collect::<Vec<_>>(), ["Ada"]);
+    }
 
     #[test]
     fn phrases_and_lists_become_a_grammar() {

@@ -133,7 +133,7 @@ impl Builder {
     }
 
     /// What answers calls to the account's number, and what hears of their way. Default: what was set before, else
-    /// nothing.
+    /// nothing. A reset goes back to it.
     pub fn voice(mut self, url: impl Into<String>, status_callback: Option<String>) -> Self {
         self.voice_url = Some(url.into());
         self.voice_status_callback = status_callback;
@@ -204,8 +204,7 @@ impl Builder {
                 status_callback: self.voice_status_callback,
                 ..NumberFields::default()
             };
-            let number = account.phone_number.clone();
-            let set = owner.call(move |state| state.put_number(&number, fields)).await;
+            let set = owner.call(move |state| state.set_own_voice(fields)).await;
             set.map_err(work)?.map_err(work)?;
         }
         let app = App {

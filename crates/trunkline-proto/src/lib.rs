@@ -18,10 +18,12 @@
 //! | [`conversations`] | what Conversations puts into them |
 //! | [`media`] | the audio of a call over one WebSocket |
 //! | [`relay`] | a call as text over one WebSocket |
+//! | [`calls`] | the API of 2010: calls and what belongs to them |
 
 #![forbid(unsafe_code)]
 
 pub mod access_token;
+pub mod calls;
 pub mod conversations;
 pub mod form;
 mod json;

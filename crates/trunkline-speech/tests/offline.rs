@@ -37,7 +37,8 @@ async fn a_recognition_hears_one_utterance_after_the_other() {
     let synthesizer = OfflineSynthesizer::new(Voice::find().expect("flite"));
     let recognizer = OfflineRecognizer::new(Ear::find().expect("pocketsphinx"));
     let mut vocabulary = Vocabulary::of(["my name is <name>", "what is my name"]);
-    vocabulary.list("name", ["Ada", "Grace"]);
+    vocabulary.list("name", ["Ada", "Grace", "Radiatrix"]);
+    vocabulary.phrase("xyzzy is no word");
     let request = RecognitionRequest { vocabulary, ..RecognitionRequest::default() };
     let mut recognition = recognizer.open(request).await.expect("opened");
     for said in ["my name is Ada", "what is my name"] {

@@ -142,19 +142,21 @@ macro_rules! select_calls {
 }
 
 impl Store {
-    /// Records that a call begins, once; makes its contact. Returns the contact.
+    /// Records that a call begins, or goes on after it was with somebody else; makes its contact. Returns the contact, and
+    /// the number of the last turn that is kept of the call.
     ///
     /// # Errors
     /// `store.unavailable`.
     ///
     /// # Cancel safety
     /// It may have been recorded; recording it again is harmless.
-    pub async fn begin_call(&self, call: &NewCall) -> Result<String, StoreError> {
+    pub async fn begin_call(&self, call: &NewCall) -> Result<(String, i64), StoreError> {
         let mut transaction = self.writer.begin().await?;
         let contact_id = contact_of(&mut transaction, &call.address).await?;
         sqlx::query(
             "INSERT INTO call (id, connector, external_id, contact_id, address, direction, traceparent, started_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+             ON CONFLICT (id) DO UPDATE SET outcome = NULL, ended_at = NULL",
         )
         .bind(&call.id)
         .bind(&call.connector)
@@ -166,8 +168,12 @@ impl Store {
         .bind(call.started_at.as_millisecond())
         .execute(&mut *transaction)
         .await?;
+        let turns: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(number), 0) FROM call_turn WHERE call_id = $1")
+            .bind(&call.id)
+            .fetch_one(&mut *transaction)
+            .await?;
         transaction.commit().await?;
-        Ok(contact_id)
+        Ok((contact_id, turns))
     }
 
     /// Keeps a turn, in the place of what was kept under its number, and what the agent chose to remember at it.
@@ -214,13 +220,16 @@ impl Store {
     /// # Cancel safety
     /// It may have been recorded; recording it again is harmless.
     pub async fn end_call(&self, call_id: &str, outcome: &str, recording: Option<&str>) -> Result<(), StoreError> {
-        sqlx::query("UPDATE call SET outcome = $2, recording = $3, ended_at = $4 WHERE id = $1 AND ended_at IS NULL")
-            .bind(call_id)
-            .bind(outcome)
-            .bind(recording)
-            .bind(now_ms())
-            .execute(&self.writer)
-            .await?;
+        sqlx::query(
+            "UPDATE call SET outcome = $2, recording = COALESCE($3, recording), ended_at = $4
+             WHERE id = $1 AND ended_at IS NULL",
+        )
+        .bind(call_id)
+        .bind(outcome)
+        .bind(recording)
+        .bind(now_ms())
+        .execute(&self.writer)
+        .await?;
         Ok(())
     }
 

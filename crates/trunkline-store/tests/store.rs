@@ -275,8 +275,8 @@ async fn a_call_is_kept_with_what_was_said_and_the_person_is_known_on_every_chan
         traceparent: None,
         started_at: Timestamp::now(),
     };
-    let contact = store.begin_call(&call).await.expect("begun");
-    assert_eq!(store.begin_call(&call).await.expect("begun again"), contact);
+    let (contact, turns) = store.begin_call(&call).await.expect("begun");
+    assert_eq!((store.begin_call(&call).await.expect("begun again"), turns), ((contact.clone(), 0), 0));
     let memories = store.memories_of_contact(&contact, None).await.expect("memories");
     assert_eq!(memories.get("name").map(String::as_str), Some("Ada"), "who texted and then calls is known");
 
@@ -293,6 +293,7 @@ async fn a_call_is_kept_with_what_was_said_and_the_person_is_known_on_every_chan
     store.keep_call_turn("call-1", &contact, &turn, &memories).await.expect("kept");
     store.keep_call_turn("call-1", &contact, &turn, &memories).await.expect("kept again");
     assert_eq!(store.call_turns("call-1").await.expect("turns"), [turn]);
+    assert_eq!(store.begin_call(&call).await.expect("goes on").1, 1);
     let known = store.memories_of_contact(&contact, Some(&texted.conversation_id)).await.expect("memories");
     assert_eq!(known.get("colour").map(String::as_str), Some("red"), "who called and then texts is known");
     let said: Vec<_> = store.said_with(&contact, 10).await.expect("said").into_iter().map(|(_, text)| text).collect();

@@ -1,7 +1,7 @@
-//! Twilio as a messaging backend.
+//! Twilio as a messaging backend and as a voice backend.
 //!
 //! [`TwilioMessaging`] implements the conversational contract of `trunkline-core`; [`rest::RestClient`] is the client
-//! underneath, usable by itself; [`realtime::RealtimeClient`] takes part in conversations over the socket.
+//! underneath, usable by itself; [`voice::TwilioVoice`] implements the voice contract; [`realtime::RealtimeClient`] takes part in conversations over the socket.
 //!
 //! ```no_run
 //! use trunkline_core::messaging::{Config, ConversationConfig, ConversationalBackend};
@@ -23,10 +23,14 @@
 
 #![forbid(unsafe_code)]
 
+mod codes;
 mod messaging;
 pub mod realtime;
 pub mod rest;
+mod running;
 mod settings;
+mod signed;
+pub mod voice;
 
 pub use self::messaging::{
     HANDLED_EVENTS, MAX_CONVERSATIONS, MAX_STREAMS, MAX_STREAMS_PER_CONVERSATION, TwilioMessaging, WebhookRegistration,

@@ -8,11 +8,9 @@
 //! Source: the contract *Conversational Backend API*, version 1.0.0.
 
 mod backend;
-mod codes;
 mod convert;
 mod failure;
 mod participants;
-mod running;
 mod start;
 mod streams;
 

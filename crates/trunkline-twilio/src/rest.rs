@@ -1,4 +1,4 @@
-//! The REST client of Conversations v1 and the media service.
+//! The REST client of Conversations v1, the media service and the API of 2010.
 //!
 //! One pooled connection set, typed answers, typed errors. What may be repeated is repeated with full jitter under a
 //! deadline and a budget; what may not is left to the caller with [`RestError::UnknownOutcome`] or
@@ -8,6 +8,7 @@
 //!
 //! Source: Twilio's description of Conversations v1; `/docs/usage/api`, `/docs/global-infrastructure`.
 
+pub mod calls;
 mod client;
 mod config;
 mod configuration;

@@ -3,13 +3,15 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use trunkline_core::ConfigError;
 use trunkline_core::messaging::Config;
-use trunkline_core::{ConfigError, Secret};
-use trunkline_proto::sid::{AccountSid, ApiKeySid, ServiceSid};
+use trunkline_proto::sid::ServiceSid;
 use trunkline_proto::signature::SigningKeys;
-use url::Url;
 
-use crate::rest::{Credentials, Endpoints, RestConfig, RetryPolicy};
+mod reader;
+
+pub(crate) use self::reader::Reader;
+use crate::rest::{RestConfig, RetryPolicy};
 
 /// The settings that this provider knows, with what they mean. Others are refused, because they are spelling mistakes.
 pub const SETTINGS: &[(&str, &str)] = &[
@@ -50,30 +52,14 @@ pub(crate) struct Settings {
 impl Settings {
     /// Reads and checks everything; every problem is reported.
     pub(crate) fn from_config(config: &Config) -> Result<Self, ConfigError> {
-        let mut reader = Reader { config, problems: ConfigError::new() };
-        for key in config.keys() {
-            if !SETTINGS.iter().any(|(known, _)| *known == key) {
-                reader.problems.add(key, "is not a setting of the twilio provider");
-            }
-        }
-
-        let account: Option<AccountSid> = reader.sid("account_sid");
-        if account.is_none() && reader.text("account_sid").is_none() {
-            reader.problems.add("account_sid", "is missing");
-        }
-        let tokens: Vec<&Secret> = config.secrets("auth_token").iter().filter(|token| !token.is_empty()).collect();
-        if tokens.is_empty() {
-            reader.problems.add("auth_token", "is missing");
-        }
-        let api_key: Option<ApiKeySid> = reader.sid("api_key");
-        let api_secret = config.secrets("api_secret").first().filter(|secret| !secret.is_empty());
-        if api_secret.is_some() != reader.text("api_key").is_some() {
-            reader.problems.add("api_key", "and api_secret belong together; set both or neither");
-        }
+        let mut reader = Reader::new(config, SETTINGS);
+        let account = reader.account();
+        let tokens = reader.tokens();
+        let credentials = reader.credentials(account, &tokens);
         let service_sid: Option<ServiceSid> = reader.sid("chat_service_sid");
         let endpoints = reader.endpoints();
         let webhook_url = reader.webhook_url();
-        let api_version = reader.api_version();
+        let api_version = api_version(&mut reader);
         let connect_timeout = reader.number("connect_timeout_ms", 1, 60_000);
         let attempt_timeout = reader.number("attempt_timeout_ms", 1, 600_000);
         let stream_buffer = reader.number("stream_buffer_size", 1, MAX_STREAM_BUFFER as u64);
@@ -81,11 +67,6 @@ impl Settings {
         let signing_keys = reader.signing_keys(&tokens);
         let (identity, phone_number) = (reader.text("identity"), reader.text("phone_number"));
 
-        let credentials = match (api_key, api_secret, account, tokens.first()) {
-            (Some(key), Some(secret), _, _) => Some(Credentials::api_key(key, secret.clone())),
-            (_, _, Some(account), Some(token)) => Some(Credentials::auth_token(account, (*token).clone())),
-            _ => None,
-        };
         let (Some(credentials), Some(endpoints)) = (credentials, endpoints) else { return Err(reader.problems) };
         let defaults = RestConfig::new(credentials, endpoints);
         let rest = RestConfig {
@@ -116,66 +97,13 @@ impl Settings {
     }
 }
 
-/// Reads settings and notes what is wrong with them.
-struct Reader<'a> {
-    config: &'a Config,
-    problems: ConfigError,
-}
-
-impl<'a> Reader<'a> {
-    fn text(&self, key: &str) -> Option<&'a str> {
-        self.config.text(key).filter(|text| !text.is_empty())
+fn api_version(reader: &mut Reader<'_>) -> Option<String> {
+    let version = reader.text("api_version")?;
+    let is_usable = version.strip_prefix('v').is_some_and(|number| number.parse::<u8>().is_ok());
+    if !is_usable {
+        reader.problems.add("api_version", "must be v and a number, such as v1");
     }
-
-    fn sid<T: std::str::FromStr<Err = trunkline_proto::sid::SidError>>(&mut self, key: &str) -> Option<T> {
-        self.text(key)?.parse().map_err(|error: T::Err| self.problems.add(key, error.to_string())).ok()
-    }
-
-    fn number(&mut self, key: &str, least: u64, most: u64) -> Option<u64> {
-        let number = self.text(key)?.parse().ok().filter(|number| (least..=most).contains(number));
-        if number.is_none() {
-            self.problems.add(key, format!("must be a whole number from {least} to {most}"));
-        }
-        number
-    }
-
-    fn endpoints(&mut self) -> Option<Endpoints> {
-        let (region, edge) = (self.text("region"), self.text("edge"));
-        let (key, endpoints) = match self.text("base_url") {
-            Some(base_url) => ("base_url", Endpoints::all_at(base_url)),
-            None => (if region.is_some() { "region" } else { "edge" }, Endpoints::twilio(region, edge)),
-        };
-        endpoints.map_err(|error| self.problems.add(key, error.to_string())).ok()
-    }
-
-    fn webhook_url(&mut self) -> Option<String> {
-        let text = self.text("webhook_url")?;
-        let is_usable = Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        if !is_usable {
-            self.problems.add("webhook_url", "must be an http or https URL");
-        }
-        is_usable.then(|| text.to_owned())
-    }
-
-    fn api_version(&mut self) -> Option<String> {
-        let version = self.text("api_version")?;
-        let is_usable = version.strip_prefix('v').is_some_and(|number| number.parse::<u8>().is_ok());
-        if !is_usable {
-            self.problems.add("api_version", "must be v and a number, such as v1");
-        }
-        is_usable.then(|| version.to_owned())
-    }
-
-    fn signing_keys(&mut self, tokens: &[&Secret]) -> SigningKeys {
-        let mut keys = SigningKeys::new(tokens.iter().map(|token| token.expose()));
-        for shared in self.config.secrets("shared_keys") {
-            match shared.expose().split_once(':') {
-                Some((id, secret)) if !id.is_empty() && !secret.is_empty() => keys = keys.with_shared_key(id, secret),
-                _ => self.problems.add("shared_keys", "must each be an id, a colon and a secret"),
-            }
-        }
-        keys
-    }
+    is_usable.then(|| version.to_owned())
 }
 
 #[cfg(test)]
@@ -183,6 +111,7 @@ mod tests {
     use trunkline_core::messaging::ConfigBuilder;
 
     use super::*;
+    use crate::rest::Credentials;
 
     const AC: &str = "AC00000000000000000000000000000001";
 

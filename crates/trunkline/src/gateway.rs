@@ -2,8 +2,10 @@
 
 mod data_files;
 mod probe;
+mod speech;
 mod supervision;
 mod twilio;
+mod voice;
 mod webhook_watch;
 
 use std::fs::{DirBuilder, File, TryLockError};
@@ -25,6 +27,7 @@ use tracing::Instrument as _;
 use trunkline_agent::{Agent, ChatModel, Concierge, HttpAgent};
 use trunkline_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions};
 use trunkline_core::messaging::{ConversationalBackend, ErrorCode, MessagingError};
+use trunkline_core::voice::{VoiceBackend, VoiceError};
 use trunkline_core::{ConfigError, HealthState};
 use trunkline_store::{Store, StoreError};
 
@@ -32,13 +35,17 @@ use self::data_files::{DataFiles, watch};
 use self::probe::probe;
 use self::supervision::supervised;
 use self::twilio::{RealtimeParts, Twilio};
+use self::voice::Voice;
 use self::webhook_watch::keep_registered;
 use crate::bus_api::{BusApi, bus_routes, poll_routes};
+use crate::calls::Calls;
 use crate::config::{AgentSettings, ConciergeSource, Settings, console_token};
 use crate::connectors::{Connector, Connectors, WebChatConnector};
 use crate::console::{Access, ConsoleState, console_routes, event_routes};
 use crate::edge::from_twilio::SOURCE;
-use crate::edge::{Readiness, Warnings, WebhookEdge, health_routes, webhook_routes};
+use crate::edge::{
+    Readiness, VoiceEdge, Warnings, WebhookEdge, call_sockets, health_routes, voice_routes, webhook_routes,
+};
 use crate::live::Live;
 use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender, Typing};
 use crate::realtime::{Joining, Listener, PARTICIPATION_CONSUMER, Participation};
@@ -89,6 +96,9 @@ pub enum GatewayError {
     /// The provider refuses the configuration or the credentials.
     #[error("{0}")]
     Refused(MessagingError),
+    /// The provider refuses the configuration or the credentials of calls.
+    #[error("{0}")]
+    VoiceRefused(VoiceError),
     /// The address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ServerError),
@@ -105,6 +115,7 @@ pub struct Gateway {
     bus: Arc<dyn Bus>,
     store: Store,
     backend: Option<Arc<dyn ConversationalBackend>>,
+    voice: Option<(Calls, Arc<dyn VoiceBackend>)>,
     missed: CatchUpTrigger,
     drain: Duration,
     /// Held for as long as the gateway lives.
@@ -183,8 +194,15 @@ impl Gateway {
             missed: CatchUpTrigger::default(),
             typing: typing_handle,
         };
+        let base = twilio.as_ref().map(|twilio| twilio.settings.edge.public_base.clone()).unwrap_or_default();
+        let account = twilio.as_ref().map(|twilio| twilio.settings.account_sid.clone()).unwrap_or_default();
+        let voice = match settings.voice {
+            Some(voice) => Some(Voice::build(*voice, base, address, &context, readiness.clone(), (&account, &meter))?),
+            None => None,
+        };
         let gateway = Self {
             address,
+            voice: voice.as_ref().map(|voice| (voice.calls.clone(), voice.backend())),
             console_url: format!("http://{address}/login?token={}", token.expose()),
             chat_url: settings.webchat.is_some().then(|| format!("http://{address}/chat")),
             readiness: readiness.clone(),
@@ -202,15 +220,21 @@ impl Gateway {
             bus: Arc::clone(&gateway.bus),
             connectors: context.connectors.clone(),
             readiness: readiness.clone(),
+            calls: voice.as_ref().map(|voice| voice.calls.clone()),
             live: context.live.clone(),
             access: Access::new(&token),
         });
         let chat = settings.webchat.map(|chat| Arc::new(WebChat::new(context.clone(), chat, readiness.clone(), hub)));
-        let mut router = routes(console, twilio.as_ref(), &context, &readiness, telemetry.registry());
+        let voice_edge = voice.as_ref().map(|voice| Arc::clone(&voice.edge));
+        let mut router = routes(console, twilio.as_ref(), voice_edge, &context, &readiness, telemetry.registry());
         if let Some(chat) = &chat {
             router = router.merge(chat_routes(Arc::clone(chat)).layer(CatchPanicLayer::new()));
         }
         gateway.until_taken("data files", watch(files, readiness.clone()));
+        let lost = gateway.store.end_lost_calls().await?;
+        if lost > 0 {
+            tracing::warn!(calls = lost, "calls of an earlier run were cut off");
+        }
         gateway.work(&context, typing).await?;
         gateway.serve(server, router);
         if let Some(chat) = chat {
@@ -222,10 +246,21 @@ impl Gateway {
         }
         if let Some(twilio) = &mut twilio {
             if let Some(parts) = twilio.realtime.take() {
-                gateway.take_part(twilio, parts, &context).await?;
+                Box::pin(gateway.take_part(twilio, parts, &context)).await?;
             }
-            gateway.connect(twilio, &context).await?;
+            Box::pin(gateway.connect(twilio, &context)).await?;
             gateway.until_taken("webhook", keep_registered(Arc::clone(&twilio.backend), context.missed.clone()));
+        }
+        if let Some(voice) = voice {
+            let started = match Box::pin(voice.start()).await {
+                Ok(started) => started,
+                Err(error) => {
+                    gateway.stages.serving.cancel();
+                    return Err(error);
+                }
+            };
+            gateway.until_taken("calls", voice.keep(started));
+            gateway.until_taken("call gauges", voice.count());
         }
         Ok(gateway)
     }
@@ -353,6 +388,13 @@ impl Gateway {
     /// Not cancel-safe, but harmless: what is not done is done after the next start.
     pub async fn stop(self) {
         self.readiness.stopping();
+        if let Some((calls, voice)) = &self.voice {
+            // While the provider's webhooks are still answered: calls need them to the end.
+            calls.drain(self.drain).await;
+            if let Err(error) = voice.stop().await {
+                tracing::warn!(error.code = error.code().as_str(), %error, "calls did not stop cleanly");
+            }
+        }
         self.tasks.close();
         if tokio::time::timeout(self.drain, self.finish()).await.is_err() {
             tracing::warn!("not everything was finished in time; the rest is done after the next start");
@@ -387,6 +429,7 @@ impl Gateway {
 fn routes(
     console: Arc<ConsoleState>,
     twilio: Option<&Twilio>,
+    voice: Option<Arc<VoiceEdge>>,
     context: &Context,
     readiness: &Readiness,
     registry: Registry,
@@ -405,12 +448,16 @@ fn routes(
             warnings: Warnings::default(),
         })));
     }
+    if let Some(voice) = &voice {
+        timed = timed.merge(voice_routes(Arc::clone(voice)));
+    }
     timed
         .merge(console_routes(Arc::clone(&console)))
         .merge(bus_routes(Arc::clone(&bus_api), &console.access))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .merge(poll_routes(bus_api, &console.access))
         .merge(event_routes(console))
+        .merge(voice.map(call_sockets).unwrap_or_default())
         .layer(CatchPanicLayer::new())
 }
 

@@ -25,7 +25,7 @@ const INTRODUCTION: &str = "\
 
 Codes are stable: they keep their meaning from one release to the next, and a code that is gone is not used again. They
 appear as `code` in the JSON of an answer, as `error.code` in logs and spans, as a label of metrics, and in
-`trunkline dlq list`. Codes that begin with `ErrCode` are those of the messaging contract; Twilio's own error number, if
+`trunkline dlq list`. Codes that begin with `ErrCode` are those of the messaging and voice contracts; Twilio's own error number, if
 there is one, stands beside them.
 
 *Again?* says what a second try is worth. *No*: the answer will not change. *Yes*: the same may work later, and trying
@@ -55,7 +55,10 @@ pub(super) fn document(files: &[Parsed]) -> (String, Vec<String>) {
         let rooms: BTreeSet<_> = found.iter().flat_map(|found| found.rooms.clone()).collect();
         let literals = found.iter().flat_map(|found| found.literals.iter());
         strays.extend(literals.map(|(name, text)| (name.clone(), text.clone(), is_of(text, &rooms))));
-        let entries: Vec<_> = found.into_iter().flat_map(|found| found.entries).collect();
+        let mut entries: Vec<_> = found.into_iter().flat_map(|found| found.entries).collect();
+        // Two contracts of one crate may share a code; it has one row, with what the first says.
+        let mut contracts = BTreeSet::new();
+        entries.retain(|entry| !entry.code.starts_with("ErrCode") || contracts.insert(entry.code.clone()));
         for entry in &entries {
             if entry.meaning.is_empty() {
                 problems.push(format!("{}: {} has no documentation comment", entry.place, entry.code));
@@ -195,7 +198,7 @@ impl<'ast> Visit<'ast> for Found<'ast> {
     }
 
     fn visit_item_macro(&mut self, item: &'ast ItemMacro) {
-        if item.mac.path.is_ident("codes") {
+        if item.mac.path.segments.last().is_some_and(|name| name.ident == "codes") {
             match item.mac.parse_body_with(Punctuated::<Row, Token![,]>::parse_terminated) {
                 Ok(rows) => rows.into_iter().for_each(|row| self.add(row.code, row.doc, "")),
                 Err(error) => self.problems.push(format!("{}: the codes! table: {error}", self.name)),

@@ -58,6 +58,11 @@ pub(super) async fn call(State(app): State<App>, body: Result<Bytes, BytesReject
     Ok((StatusCode::CREATED, Json(shown(&app, &record))).into_response())
 }
 
+/// The calls that are going on.
+pub(super) async fn live(State(app): State<App>) -> impl IntoResponse {
+    Json(json!({"live": app.exchange.live_calls()}))
+}
+
 pub(super) async fn result(State(app): State<App>, Path(sid): Path<String>) -> Reply {
     let record = app.owner.call(move |state| state.call(&sid).cloned()).await??;
     Ok(Json(shown(&app, &record)).into_response())

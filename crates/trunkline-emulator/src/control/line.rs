@@ -89,20 +89,20 @@ async fn run(app: App, number: String, socket: WebSocket) {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => false,
             },
             Some(call) = ringing.recv() => {
-                // Whoever is on the phone is busy: the call that is dropped here ends.
+                // A phone that is in a call is busy: the call that is dropped here hears so.
                 if line.is_free() {
+                    let incoming = json!({"type": "incoming", "call": call.sid, "from": call.from});
                     line.call = Some(call);
+                    sink.send(Message::text(incoming.to_string())).await.is_ok()
+                } else {
+                    true
                 }
-                true
             }
             Some(message) = from_calls.recv() => match message {
                 ToLine::Audio(frame) => sink.send(Message::binary(frame.to_vec())).await.is_ok(),
-                ToLine::Message(message) => {
-                    if message.get("type").and_then(Value::as_str) == Some("ended") {
-                        line.ended(&message);
-                    }
-                    sink.send(Message::text(message.to_string())).await.is_ok()
-                }
+                // The end of a call that was never shown is not shown either.
+                ToLine::Message(message) if is_end(&message) && !line.ended(&message) => true,
+                ToLine::Message(message) => sink.send(Message::text(message.to_string())).await.is_ok(),
                 ToLine::Replaced => {
                     let reason = "the phone was opened elsewhere";
                     drop(sink.send(error(reason)).await);
@@ -149,7 +149,7 @@ impl Line {
         let to = to.unwrap_or_else(|| self.app.account.phone_number.clone());
         let dialled = self.app.exchange.dial_in(self.number.clone(), to, Caller::Line { party }).await;
         let record = dialled.map_err(|problem| problem.message.into_owned())?;
-        self.call = Some(LineCall { sid: record.sid, commands });
+        self.call = Some(LineCall { sid: record.sid, from: record.from, commands });
         Ok(())
     }
 
@@ -157,11 +157,10 @@ impl Line {
         self.call.as_ref().is_none_or(|call| call.commands.is_closed())
     }
 
-    fn ended(&mut self, message: &Value) {
+    /// Whether it was this phone's call that ended.
+    fn ended(&mut self, message: &Value) -> bool {
         let sid = message.get("call").and_then(Value::as_str);
-        if self.call.as_ref().is_some_and(|call| Some(call.sid.as_str()) == sid) {
-            self.call = None;
-        }
+        self.call.take_if(|call| Some(call.sid.as_str()) == sid).is_some()
     }
 
     fn in_call(&self, command: FromLine) -> Result<(), String> {
@@ -175,6 +174,10 @@ impl Line {
             drop(call.commands.try_send(command));
         }
     }
+}
+
+fn is_end(message: &Value) -> bool {
+    message.get("type").and_then(Value::as_str) == Some("ended")
 }
 
 fn error(message: &str) -> Message {

@@ -37,7 +37,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
                 .delete(calls::forget_answering)
                 .layer(DefaultBodyLimit::max(calls::MAX_SCRIPT_BYTES)),
         )
-        .route("/calls", post(calls::call).layer(DefaultBodyLimit::max(calls::MAX_SCRIPT_BYTES)))
+        .route("/calls", get(calls::live).post(calls::call).layer(DefaultBodyLimit::max(calls::MAX_SCRIPT_BYTES)))
         .route("/calls/{sid}", get(calls::result))
         .route("/numbers", post(calls::set_number))
         .route("/account", get(account))
@@ -79,6 +79,8 @@ async fn reset(State(app): State<App>) -> Reply {
     app.faults.clear();
     app.journal.clear();
     app.owner.call(crate::state::State::reset).await?;
+    // There may never have been a recording.
+    drop(tokio::fs::remove_dir_all(app.exchange.folder()).await);
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

@@ -183,7 +183,7 @@ impl State {
         self.by_identity.clear();
         self.user_sids.clear();
         self.memberships.clear();
-        self.calls = calls::Calls::default();
+        self.calls = self.calls.emptied();
         self.effects = Effects { cleared: true, ..Effects::default() };
         // Events go on counting: a client that comes back knows the old ones.
         self.effects.dirty.extend([Key::Account, Key::Events]);

@@ -42,7 +42,7 @@ async fn listen(leg: &Leg, how: &MachineDetection, machine: bool) -> &'static st
     let mut detector = SpeechDetector::new(settings);
     let (mut now_ms, mut begun_ms) = (0_u64, None);
     while let Some(heard) = frames.recv().await {
-        let Heard::Inbound(frame) = heard else { continue };
+        let Heard::Inbound(frame, _) = heard else { continue };
         let mut samples = [0_i16; FRAME_SAMPLES];
         g711::decode_into(&frame, &mut samples);
         let event = detector.push(now_ms, &samples);

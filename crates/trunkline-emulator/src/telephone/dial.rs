@@ -12,7 +12,7 @@ use super::document::Document;
 use super::interpreter::{Flow, Interpreter, tones};
 use super::leg::{Leg, Stopped};
 use super::place::RecordPlan;
-use super::plane::{HungUpBy, Phase, Source};
+use super::plane::{HungUpBy, Joint, Phase, Source};
 use super::recorder::Sides;
 use super::run;
 use crate::state::calls::NewCall;
@@ -49,10 +49,12 @@ impl Interpreter<'_> {
             return Ok(self.dialled(dial, None, CallStatus::Failed, 0));
         };
         let outcome = self.join(dial, &child).await;
-        child.hang_up(HungUpBy::Document);
+        if child.plane().joint != Joint::Alone {
+            child.hang_up(HungUpBy::Document);
+        }
         let bridged = child.until_even_after(|plane| match plane.phase {
             Phase::Over(status) => Some(status),
-            _ => None,
+            _ => (plane.joint == Joint::Alone).then_some(CallStatus::Completed),
         });
         let status = tokio::time::timeout(PATIENCE, bridged).await.unwrap_or(CallStatus::Failed);
         let seconds = outcome?;
@@ -96,8 +98,18 @@ impl Interpreter<'_> {
                         if let Some(document) = document {
                             let _done = Interpreter::new(&child).aside(document).await.is_ok();
                         }
-                        child.change(|plane| plane.ready = true);
-                        child.stopped().await;
+                        child.change(|plane| plane.joint = Joint::Ready);
+                        if child.stopped().await == Stopped::Redirected {
+                            // A request took this leg elsewhere: it goes on by itself.
+                            let next = child.change(|plane| {
+                                plane.source = Source::Silence;
+                                plane.joint = Joint::Alone;
+                                plane.next.take()
+                            });
+                            if let Some(document) = next {
+                                Interpreter::new(&child).run(document).await;
+                            }
+                        }
                     };
                     run::talk(&child, &mut party, run::limited(&child, run::MAX_CALL, near)).await;
                     run::finish(&child, party, report, None).await;
@@ -111,7 +123,7 @@ impl Interpreter<'_> {
     async fn join(&self, dial: &Dial, child: &Leg) -> Result<u64, Stopped> {
         let ready = child.until_even_after(|plane| match plane.phase {
             Phase::Over(_) => Some(false),
-            _ => plane.ready.then_some(true),
+            _ => (plane.joint == Joint::Ready).then_some(true),
         });
         if !self.leg.unless_stopped(ready).await? {
             return Ok(0);
@@ -135,7 +147,11 @@ impl Interpreter<'_> {
         child.change(|plane| plane.source = Source::Bridge(from_here));
         self.leg.change(|plane| plane.source = Source::Bridge(from_there));
         let limit = Duration::from_secs(u64::from(dial.time_limit.unwrap_or(LIMIT_S)));
-        let over = tokio::time::timeout(limit, child.stopped());
+        let parted = child.until_even_after(|plane| {
+            (plane.joint == Joint::Alone || plane.hung_up.is_some() || matches!(plane.phase, Phase::Over(_)))
+                .then_some(())
+        });
+        let over = tokio::time::timeout(limit, parted);
         let star = async {
             if dial.hangup_on_star != Some(true) {
                 std::future::pending::<()>().await;

@@ -88,7 +88,7 @@ async fn listen(
                 }
                 deadline = Some(later(timeout));
             }
-            Some(Heard::Inbound(frame)) => {
+            Some(Heard::Inbound(frame, _)) => {
                 let prompts_over = last_prompt.is_none_or(|last| {
                     let mut plane = leg.plane();
                     plane.clips().has_finished(last) || plane.clips().is_empty()

@@ -11,7 +11,8 @@ use super::clip::Sound;
 use super::document::{self, Document};
 use super::leg::{Leg, Stopped};
 use super::plane::{HungUpBy, Phase};
-use super::stream::StreamPlan;
+use super::stream::{BesideKind, StreamPlan};
+use super::transcription::TranscriptionPlan;
 use super::wav;
 use crate::state::calls::records::{CallDirection, CallStatus};
 use crate::state::events::{Params, Target};
@@ -148,14 +149,22 @@ impl<'a> Interpreter<'a> {
                     );
                     self.leg.start_stream(plan).await;
                 }
-                StartTarget::Transcription(_) => {
-                    self.leg.note(12200, 1, "<Transcription> is not carried out by this emulator").await;
+                StartTarget::Transcription(asked) => {
+                    let callback = self.target(asked.status_callback_url.as_deref(), asked.status_callback_method);
+                    if self.leg.start_transcription(TranscriptionPlan::of(asked, callback)).is_none() {
+                        self.leg.note(32650, 0, "The call has as many transcriptions as it may have").await;
+                    }
                 }
                 _ => {}
             },
             Verb::Stop(stop) => {
-                if let StopTarget::Stream(name) = &stop.target {
-                    self.leg.stop_stream(name.as_deref());
+                let stopped = match &stop.target {
+                    StopTarget::Stream(name) => self.leg.stop_beside(BesideKind::Stream, name.as_deref()),
+                    StopTarget::Transcription(name) => self.leg.stop_beside(BesideKind::Transcription, name.as_deref()),
+                    _ => None,
+                };
+                if stopped.is_none() {
+                    self.leg.note(12200, 1, "<Stop> names nothing that runs").await;
                 }
             }
             Verb::Message(_) => self.leg.note(12200, 1, "<Message> is not for calls").await,

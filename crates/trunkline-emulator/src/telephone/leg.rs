@@ -141,6 +141,11 @@ impl Leg {
         self.until_even_after(|plane| stopped(plane)).await
     }
 
+    /// Waits until the call ends.
+    pub(crate) async fn ended(&self) {
+        self.until_even_after(|plane| (stopped(plane) == Some(Stopped::HungUp)).then_some(())).await;
+    }
+
     /// Ends the call, if it has not ended already.
     pub(crate) fn hang_up(&self, by: HungUpBy) {
         self.change(|plane| {

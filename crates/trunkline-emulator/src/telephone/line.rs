@@ -34,6 +34,7 @@ pub(crate) enum FromLine {
 #[derive(Debug, Clone)]
 pub(crate) struct LineCall {
     pub(crate) sid: CallSid,
+    pub(crate) from: String,
     pub(crate) commands: mpsc::Sender<FromLine>,
 }
 

@@ -36,6 +36,7 @@ mod script;
 mod socket;
 pub(crate) mod stream;
 pub(crate) mod studio;
+pub(crate) mod transcription;
 mod utterance;
 mod wav;
 
@@ -166,6 +167,11 @@ impl Exchange {
     pub(crate) fn live(&self, sid: &str) -> Option<Arc<Leg>> {
         let sid: CallSid = sid.parse().ok()?;
         lock(&self.0.live).get(&sid).cloned()
+    }
+
+    /// SIDs of all calls that are going on.
+    pub(crate) fn live_calls(&self) -> Vec<CallSid> {
+        lock(&self.0.live).keys().copied().collect()
     }
 
     /// Makes a browser the phone of a number; the one before is told. Returns the line's id.

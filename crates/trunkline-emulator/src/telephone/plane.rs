@@ -35,6 +35,17 @@ pub(crate) enum Phase {
     Over(CallStatus),
 }
 
+/// How a leg of `<Dial>` is to the other one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Joint {
+    /// Not to be joined yet.
+    Apart,
+    /// To be joined, or joined.
+    Ready,
+    /// A request took it elsewhere: it goes on without the other one.
+    Alone,
+}
+
 /// What the near side says.
 #[derive(Debug, Default)]
 pub(crate) enum Source {
@@ -49,10 +60,10 @@ pub(crate) enum Source {
 /// What a listener gets.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Heard {
-    /// 20 ms of the far side.
-    Inbound(Frame),
-    /// 20 ms of the near side.
-    Outbound(Frame),
+    /// 20 ms of the far side, and their number since the answer.
+    Inbound(Frame, u64),
+    /// The same of the near side.
+    Outbound(Frame, u64),
     /// A key of the far side.
     Digit(char),
 }
@@ -82,8 +93,7 @@ pub(crate) struct Plane {
     taps: Vec<Tap>,
     /// How the call ends, if its phase does not say.
     pub(crate) ending: Option<CallStatus>,
-    /// A leg of `<Dial>` may be joined.
-    pub(crate) ready: bool,
+    pub(crate) joint: Joint,
     /// What the far side said, where its script has the words.
     pub(crate) texts: VecDeque<String>,
     /// Streams beside the call.
@@ -107,7 +117,7 @@ impl Plane {
             recorders: Vec::new(),
             taps: Vec::new(),
             ending: None,
-            ready: false,
+            joint: Joint::Apart,
             texts: VecDeque::new(),
             beside: Vec::new(),
             machine_beeps: false,
@@ -127,6 +137,16 @@ impl Plane {
             self.taps.push(Tap { sender, inbound, outbound });
         }
         receiver
+    }
+
+    /// Notes something that runs beside the call, and listens for it. Nothing if there is too much already.
+    pub(crate) fn beside(&mut self, one: Beside, inbound: bool, outbound: bool) -> Option<mpsc::Receiver<Heard>> {
+        let same = self.beside.iter().filter(|other| other.kind == one.kind).count();
+        if same >= MAX_BESIDE {
+            return None;
+        }
+        self.beside.push(one);
+        Some(self.listen(inbound, outbound))
     }
 
     pub(crate) fn clips(&mut self) -> &mut Clips {
@@ -162,12 +182,12 @@ impl Plane {
             Source::Bridge(receiver) => {
                 while let Ok(heard) = receiver.try_recv() {
                     match heard {
-                        Heard::Inbound(frame) => {
+                        Heard::Inbound(frame, _) => {
                             outbound = frame;
                             break;
                         }
                         Heard::Digit(digit) => party.key(digit),
-                        Heard::Outbound(_) => {}
+                        Heard::Outbound(..) => {}
                     }
                 }
                 false
@@ -181,10 +201,10 @@ impl Plane {
         for tap in &self.taps {
             // A listener that is a second behind loses what it does not take.
             if tap.inbound {
-                let _taken = tap.sender.try_send(Heard::Inbound(inbound)).is_ok();
+                let _taken = tap.sender.try_send(Heard::Inbound(inbound, self.frames)).is_ok();
             }
             if tap.outbound {
-                let _taken = tap.sender.try_send(Heard::Outbound(outbound)).is_ok();
+                let _taken = tap.sender.try_send(Heard::Outbound(outbound, self.frames)).is_ok();
             }
         }
         self.frames = self.frames.saturating_add(1);
@@ -213,6 +233,8 @@ impl Plane {
 const TAP_FRAMES: usize = 100;
 /// Texts of the far side that nobody has taken.
 const MAX_TEXTS: usize = 100;
+/// Streams beside one call, as Twilio has it, and transcriptions.
+const MAX_BESIDE: usize = 4;
 /// Listeners of one call.
 const MAX_TAPS: usize = 16;
 /// Keys that wait to be collected; the oldest go first.

@@ -69,7 +69,7 @@ async fn listen(leg: &Leg, record: &Record, frames: &mut tokio::sync::mpsc::Rece
         };
         match heard {
             Heard::Digit(key) if keys.contains(key) => return Some(key.to_string()),
-            Heard::Inbound(frame) => {
+            Heard::Inbound(frame, _) => {
                 let mut samples = [0_i16; FRAME_SAMPLES];
                 g711::decode_into(&frame, &mut samples);
                 if let Some(SpeechEvent::Started { .. }) = detector.push(now_ms, &samples) {

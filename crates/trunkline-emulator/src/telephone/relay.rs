@@ -138,9 +138,9 @@ impl Running<'_> {
                     Some(Ok(_)) => Next::GoOn,
                 },
                 heard = frames.recv() => match heard {
-                    Some(Heard::Inbound(frame)) => self.hear(&mut ears, &frame).await?,
+                    Some(Heard::Inbound(frame, _)) => self.hear(&mut ears, &frame).await?,
                     Some(Heard::Digit(digit)) => self.key(digit).await,
-                    Some(Heard::Outbound(_)) => Next::GoOn,
+                    Some(Heard::Outbound(..)) => Next::GoOn,
                     None => Next::Lost,
                 },
             };

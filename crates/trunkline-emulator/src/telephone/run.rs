@@ -11,7 +11,7 @@ use super::answering::{Answering, AnsweringRule};
 use super::document::Document;
 use super::interpreter::Interpreter;
 use super::leg::Leg;
-use super::line::{FromLine, LineCall, LineParty};
+use super::line::{FromLine, LineCall, LineParty, ToLine};
 use super::party::Party;
 use super::place::{Caller, Outbound, RecordPlan, tell_line};
 use super::plane::{HungUpBy, Phase};
@@ -80,7 +80,8 @@ pub(super) async fn inbound(leg: Arc<Leg>, number: NumberRecord, caller: Caller)
         line.tell(json!({"type": "ringing", "call": leg.sid}));
     }
     let recording = if record {
-        let plan = RecordPlan { sides: Sides::Dual, source: "RecordVerb", callback: StatusCallback::default() };
+        let plan =
+            RecordPlan { sides: Sides::Dual, source: "StartCallRecordingAPI", callback: StatusCallback::default() };
         leg.start_recording(plan).await
     } else {
         None
@@ -97,19 +98,24 @@ pub(super) async fn inbound(leg: Arc<Leg>, number: NumberRecord, caller: Caller)
 /// Rings at the far side until somebody does something, or the time is over.
 pub(super) async fn ring(leg: &Leg, timeout: Duration) -> Rung {
     let number = leg.phone().to_owned();
+    let line = leg.net.line(&number);
     let rung = async {
-        match leg.net.line(&number) {
-            Some((to_line, calls)) => ring_line(leg, to_line, &calls).await,
+        match &line {
+            Some((to_line, calls)) => ring_line(leg, to_line.clone(), calls).await,
             None => ring_by_rule(leg, &number).await,
         }
     };
-    let outcome = tokio::time::timeout(timeout, leg.unless_stopped(rung)).await;
-    match outcome {
+    let outcome = match tokio::time::timeout(timeout, leg.unless_stopped(rung)).await {
         Ok(Ok(rung)) => rung,
         // Another document cannot take over before there is a call; only an end gets here.
         Ok(Err(_)) => Rung::Ended(CallStatus::Canceled, 487),
         Err(_) => Rung::Ended(CallStatus::NoAnswer, 487),
+    };
+    if let (Rung::Ended(status, _), Some((to_line, _))) = (&outcome, &line) {
+        let ended = json!({"type": "ended", "call": leg.sid, "status": status.as_str(), "duration": 0});
+        tell_line(to_line, ended);
     }
+    outcome
 }
 
 async fn ring_by_rule(leg: &Leg, number: &str) -> Rung {
@@ -140,49 +146,20 @@ async fn ring_by_rule(leg: &Leg, number: &str) -> Rung {
     }
 }
 
-async fn ring_line(leg: &Leg, to_line: mpsc::Sender<super::line::ToLine>, calls: &mpsc::Sender<LineCall>) -> Rung {
+async fn ring_line(leg: &Leg, to_line: mpsc::Sender<ToLine>, calls: &mpsc::Sender<LineCall>) -> Rung {
     let (commands, mut from_line) = mpsc::channel(LINE_COMMANDS);
-    let call = LineCall { sid: leg.sid, commands };
-    if calls.try_send(call).is_err() {
+    if calls.try_send(LineCall { sid: leg.sid, from: leg.from.clone(), commands }).is_err() {
         return Rung::Ended(CallStatus::Busy, 486);
     }
-    tell_line(&to_line, json!({"type": "incoming", "call": leg.sid, "from": leg.from}));
-    let silence = scopeguard(to_line.clone(), leg);
     loop {
         match from_line.recv().await {
             Some(FromLine::Answer) => {
-                silence.disarm();
                 return Rung::Answered(Party::Line(LineParty::new(from_line, to_line)), None);
             }
             Some(FromLine::Reject | FromLine::HangUp) => return Rung::Ended(CallStatus::Busy, 603),
-            // The browser is gone.
-            None => return Rung::Ended(CallStatus::NoAnswer, 480),
+            // The phone is in another call, or was put away.
+            None => return Rung::Ended(CallStatus::Busy, 486),
             Some(FromLine::Audio(_) | FromLine::Digit(_) | FromLine::Say { .. }) => {}
-        }
-    }
-}
-
-/// Tells a line that rings for nothing when it is dropped.
-struct Silence {
-    to_line: Option<mpsc::Sender<super::line::ToLine>>,
-    call: trunkline_proto::sid::CallSid,
-}
-
-fn scopeguard(to_line: mpsc::Sender<super::line::ToLine>, leg: &Leg) -> Silence {
-    Silence { to_line: Some(to_line), call: leg.sid }
-}
-
-impl Silence {
-    fn disarm(mut self) {
-        self.to_line = None;
-    }
-}
-
-impl Drop for Silence {
-    fn drop(&mut self) {
-        if let Some(to_line) = &self.to_line {
-            let ended = json!({"type": "ended", "call": self.call, "status": "no-answer", "duration": 0});
-            tell_line(to_line, ended);
         }
     }
 }
@@ -277,4 +254,4 @@ pub(super) const LINE_COMMANDS: usize = 128;
 /// Longest call, as Twilio has it.
 pub(super) const MAX_CALL: Duration = Duration::from_hours(4);
 /// How long the near side may take after the call has ended.
-const CLEAN_UP: Duration = Duration::from_secs(3);
+const CLEAN_UP: Duration = Duration::from_millis(1500);

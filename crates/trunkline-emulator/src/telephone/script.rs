@@ -76,6 +76,8 @@ struct Ears {
     /// What was heard of it.
     audio: Vec<u8>,
     voice_end_ms: u64,
+    /// Until when there is something that was heard.
+    now_ms: u64,
     speaking: bool,
     /// When own words ended to which nobody has answered.
     asked_ms: Option<u64>,
@@ -91,6 +93,7 @@ impl ScriptRun {
             speech: None,
             audio: Vec::new(),
             voice_end_ms: 0,
+            now_ms: 0,
             speaking: false,
             asked_ms: None,
             talked_over_ms: None,
@@ -231,16 +234,21 @@ impl ScriptRun {
 
     /// The call is over: what was heard last goes into the report.
     pub(crate) fn finish(&mut self) {
-        // Whoever hangs up has fallen silent.
+        // Whoever hangs up falls silent.
         if let Some(Prepared::WaitForSpeech { expect, .. }) = self.steps.get_mut(self.at)
             && self.ears.speech.is_some()
         {
             let expectation = (!expect.is_empty()).then(|| (self.at, std::mem::take(expect)));
             self.ears.flush(&self.report, expectation);
+            self.ears.speech = None;
             self.next();
         }
         self.ears.flush(&self.report, None);
-        let waits = matches!(self.steps.get(self.at), Some(Prepared::WaitForHangUp { .. }) | None);
+        if matches!(self.steps.get(self.at), Some(Prepared::Digits(digits)) if digits.is_empty()) {
+            self.next();
+        }
+        let rest = self.steps.get(self.at);
+        let waits = matches!(rest, Some(Prepared::WaitForHangUp { .. } | Prepared::HangUp) | None);
         if !self.over && !waits {
             let step = self.at.saturating_add(1);
             self.report.lock().fail(format!("step {step}: the other side hung up"));
@@ -263,6 +271,7 @@ impl ScriptRun {
 
 impl Ears {
     fn hear(&mut self, now_ms: u64, frame: &Frame, report: &SharedReport) {
+        self.now_ms = now_ms.saturating_add(trunkline_audio::FRAME_MS);
         let mut samples = [0_i16; trunkline_audio::FRAME_SAMPLES];
         g711::decode_into(frame, &mut samples);
         match self.detector.push(now_ms, &samples) {
@@ -304,6 +313,7 @@ impl Ears {
     fn flush(&mut self, report: &SharedReport, expectation: Option<(usize, Vec<String>)>) {
         let audio = std::mem::take(&mut self.audio);
         let Some((start, end)) = self.speech.take() else { return };
+        let end = if self.speaking { self.now_ms } else { end };
         let expectation = expectation.map(|(step, phrases)| Expectation { step, phrases, audio });
         report.lock().heard(start, end, expectation);
         if self.speaking {

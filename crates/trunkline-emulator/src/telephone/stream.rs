@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use trunkline_audio::FRAME_MS;
 use trunkline_proto::media::{CONGESTION, CallFacts, CallerSession, Command};
-use trunkline_proto::sid::StreamSid;
+use trunkline_proto::sid::{AnySid, StreamSid};
 use trunkline_proto::{media, twiml};
 
 use super::leg::{Leg, Stopped};
@@ -50,12 +50,20 @@ impl StreamPlan {
     }
 }
 
-/// A stream beside the call, by which it can be stopped.
+/// What runs beside a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BesideKind {
+    Stream,
+    Transcription,
+}
+
+/// Something beside the call, by which it can be stopped.
 #[derive(Debug)]
 pub(crate) struct Beside {
-    pub(crate) sid: StreamSid,
-    name: String,
-    stop: CancellationToken,
+    pub(crate) kind: BesideKind,
+    pub(crate) sid: AnySid,
+    pub(crate) name: String,
+    pub(crate) stop: CancellationToken,
 }
 
 /// How a stream ended.
@@ -78,9 +86,11 @@ struct Running<'a> {
     out: Vec<u8>,
     audio: Vec<u8>,
     both_ways: bool,
-    /// Frames of each side so far.
+    /// The first frame of the stream, and the next ones that are expected of each side, counted from there.
+    begun: Option<u64>,
     inbound: u64,
     outbound: u64,
+    warned_of_congestion: bool,
     warned_of_queue: bool,
 }
 
@@ -109,13 +119,8 @@ impl Leg {
         let name = plan.name.clone().unwrap_or_else(|| sid.to_string());
         let stop = CancellationToken::new();
         let (inbound, outbound) = tracks(plan.track);
-        let frames = {
-            let mut plane = self.plane();
-            (plane.beside.len() < MAX_BESIDE).then(|| {
-                plane.beside.push(Beside { sid, name: name.clone(), stop: stop.clone() });
-                plane.listen(inbound, outbound)
-            })
-        };
+        let one = Beside { kind: BesideKind::Stream, sid: sid.into(), name: name.clone(), stop: stop.clone() };
+        let frames = self.plane().beside(one, inbound, outbound);
         let Some(frames) = frames else {
             self.note(31940, 0, "The call has as many streams as it may have").await;
             return None;
@@ -123,23 +128,23 @@ impl Leg {
         let leg = Arc::clone(self);
         let work = async move {
             run(&leg, &plan, sid, frames, false, &stop).await;
-            leg.plane().beside.retain(|one| one.sid != sid);
+            leg.plane().beside.retain(|one| one.sid != AnySid::from(sid));
         };
         self.net.calls().spawn(work.instrument(tracing::debug_span!("emulator.stream", %sid)));
         Some((sid, name))
     }
 
-    /// Stops a stream by name or SID, or the only one there is.
-    pub(crate) fn stop_stream(&self, name: Option<&str>) -> Option<(StreamSid, String)> {
+    /// Stops what is beside the call by name or SID, or the only one of its kind.
+    pub(crate) fn stop_beside(&self, kind: BesideKind, name: Option<&str>) -> Option<(AnySid, String)> {
         let plane = self.plane();
-        let found =
-            plane.beside.iter().find(|one| name.is_none_or(|name| one.name == name || one.sid.as_str() == name))?;
+        let mut of_kind = plane.beside.iter().filter(|one| one.kind == kind);
+        let found = of_kind.find(|one| name.is_none_or(|name| one.name == name || one.sid.as_str() == name))?;
         found.stop.cancel();
         Some((found.sid, found.name.clone()))
     }
 }
 
-fn tracks(track: Option<twiml::Track>) -> (bool, bool) {
+pub(super) fn tracks(track: Option<twiml::Track>) -> (bool, bool) {
     match track {
         None | Some(twiml::Track::Inbound) => (true, false),
         Some(twiml::Track::Outbound) => (false, true),
@@ -172,10 +177,23 @@ async fn run(
         leg.callbacks.tell(target, params);
     };
     record(leg, sid, &name, false).await;
-    let end = match leg.unless_stopped(open(leg, plan, sid, both_ways)).await {
-        Err(_) => End::Here,
-        Ok(Err(code)) => End::Failed(code),
-        Ok(Ok(mut running)) => {
+    // What is beside a call outlives its documents.
+    let over = async {
+        if both_ways {
+            leg.stopped().await;
+        } else {
+            leg.ended().await;
+        }
+    };
+    let opened = tokio::select! {
+        biased;
+        () = over => None,
+        opened = open(leg, plan, sid, both_ways) => Some(opened),
+    };
+    let end = match opened {
+        None => End::Here,
+        Some(Err(code)) => End::Failed(code),
+        Some(Ok(mut running)) => {
             tell("stream-started", None);
             running.run(frames, stop).await
         }
@@ -219,8 +237,10 @@ async fn open<'a>(leg: &'a Leg, plan: &StreamPlan, sid: StreamSid, both_ways: bo
         out: Vec::with_capacity(MESSAGE_BYTES),
         audio: Vec::new(),
         both_ways,
+        begun: None,
         inbound: 0,
         outbound: 0,
+        warned_of_congestion: false,
         warned_of_queue: false,
     })
 }
@@ -235,11 +255,14 @@ impl Running<'_> {
         if let Err(code) = self.send().await {
             return End::Failed(code);
         }
+        // The stream begins now; what went by while the socket was opened is none of its.
+        while frames.try_recv().is_ok() {}
         loop {
             let leg = self.leg;
             let sent = tokio::select! {
                 biased;
-                _ = leg.stopped() => return self.stop().await,
+                _ = leg.stopped(), if self.both_ways => return self.stop().await,
+                () = leg.ended() => return self.stop().await,
                 () = stop.cancelled() => return self.stop().await,
                 mark = leg.until_even_after(|plane| player(&mut plane.source)?.next_due()), if self.both_ways => {
                     self.session.write_mark(&mark, &mut self.out);
@@ -273,20 +296,25 @@ impl Running<'_> {
     }
 
     async fn hear(&mut self, heard: Heard) -> Result<(), u32> {
-        match heard {
-            Heard::Inbound(frame) => {
-                let at = self.inbound.saturating_mul(FRAME_MS);
-                self.inbound = self.inbound.saturating_add(1);
-                self.session.write_media(media::Track::Inbound, at, &frame, &mut self.out);
+        let (track, frame, number) = match heard {
+            Heard::Inbound(frame, number) => (media::Track::Inbound, frame, number),
+            Heard::Outbound(frame, number) => (media::Track::Outbound, frame, number),
+            Heard::Digit(digit) if self.both_ways => {
+                self.session.write_dtmf(digit, &mut self.out);
+                return self.send().await;
             }
-            Heard::Outbound(frame) => {
-                let at = self.outbound.saturating_mul(FRAME_MS);
-                self.outbound = self.outbound.saturating_add(1);
-                self.session.write_media(media::Track::Outbound, at, &frame, &mut self.out);
-            }
-            Heard::Digit(digit) if self.both_ways => self.session.write_dtmf(digit, &mut self.out),
             Heard::Digit(_) => return Ok(()),
+        };
+        let begun = *self.begun.get_or_insert(number);
+        let at = number.saturating_sub(begun);
+        let expected = if track == media::Track::Inbound { &mut self.inbound } else { &mut self.outbound };
+        // The socket was too slow for so long that frames were lost.
+        let lost = at > *expected;
+        *expected = at.saturating_add(1);
+        if lost && !std::mem::replace(&mut self.warned_of_congestion, true) {
+            self.leg.note(CONGESTION, 1, "The server reads too slowly, audio was dropped").await;
         }
+        self.session.write_media(track, at.saturating_mul(FRAME_MS), &frame, &mut self.out);
         self.send().await
     }
 
@@ -371,8 +399,6 @@ fn closed(frame: Option<&CloseFrame>) -> End {
 const MESSAGE_BYTES: usize = 512;
 /// Name and value of a parameter, in bytes.
 const MAX_PARAMETER: usize = 500;
-/// Streams beside one call, as Twilio has it.
-const MAX_BESIDE: usize = 4;
 /// How long a server may take to read one message.
 const SEND_PATIENCE: Duration = Duration::from_secs(5);
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);

@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{NUMBER, PERSON, Receiver, World, until};
+use crate::support::{NUMBER, PERSON, Receiver, World, settings, until};
 
 impl World {
     /// A path of the voice API.
@@ -158,6 +158,12 @@ async fn what_is_wrong_with_a_request_is_said() {
     assert_eq!(anonymous.status(), StatusCode::UNAUTHORIZED);
     let listed = world.get(&path).await;
     assert_eq!(listed.body["calls"], json!([]));
+    world
+        .fault(json!({"match": {"path": "/2010-04-01"}, "count": 1, "fault": {"kind": "status", "status": 503}}))
+        .await;
+    assert_eq!(world.get(&path).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    let named = world.request(Method::GET, &path).send().await.unwrap();
+    assert!(named.headers()["twilio-request-id"].to_str().unwrap().starts_with("RQ"));
     let wrong = world.control(Method::POST, "/calls", json!({"from": PERSON, "steps": [{"digits": "x"}]})).await;
     assert!(wrong.text("message").contains("step 1: digits"), "{}", wrong.body);
 }
@@ -175,4 +181,21 @@ async fn numbers_are_listed_and_changed() {
     assert_eq!(more.status, StatusCode::CREATED);
     let list = world.get(&world.voice("/IncomingPhoneNumbers.json")).await.body;
     assert_eq!(list["incoming_phone_numbers"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_reset_ends_calls_and_keeps_what_answers_the_own_number() {
+    let world = World::of(settings().voice("http://127.0.0.1:9/voice", None)).await;
+    let sid = world.dial(&[("Twiml", "<Response><Pause length=\"60\"/></Response>")]).await;
+    world.call_at(&sid, "in-progress").await;
+    world.control(Method::POST, "/numbers", json!({"voice_url": "http://127.0.0.1:9/other"})).await;
+    assert_eq!(world.control(Method::POST, "/reset", Value::Null).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(world.get(&world.voice("/Calls.json")).await.body["calls"], json!([]));
+    until(async || {
+        let live = world.control(Method::GET, "/calls", Value::Null).await.body;
+        (live == json!({"live": []})).then_some(())
+    })
+    .await;
+    let numbers = world.get(&world.voice("/IncomingPhoneNumbers.json")).await.body;
+    assert_eq!(numbers["incoming_phone_numbers"][0]["voice_url"], "http://127.0.0.1:9/voice");
 }

@@ -6,6 +6,7 @@ mod calls;
 mod control;
 mod faults;
 mod limits;
+mod line;
 mod media;
 mod media_tokens;
 mod phones;
@@ -14,8 +15,10 @@ mod realtime;
 mod realtime_faults;
 mod realtime_permissions;
 mod realtime_replay;
+mod relay;
 mod rest;
 mod restart;
+mod streams;
 #[path = "../support/mod.rs"]
 mod support;
 mod users;

@@ -73,6 +73,39 @@ async fn everything_comes_back_after_a_stop() {
     assert_eq!(fresh.status, 201);
 }
 
+#[tokio::test]
+async fn calls_numbers_and_recordings_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("emulator.db");
+    let world = World::of(settings().data_file(&file).voice("http://127.0.0.1:9/voice", None)).await;
+    world.answering(PERSON, json!({"rule": "answer", "ring_ms": 1})).await;
+    let twiml = ("Twiml", "<Response><Pause length=\"1\"/></Response>");
+    let ended = world.dial(&[twiml, ("Record", "true")]).await;
+    let before = world.call_at(&ended, "completed").await;
+    let cut = world.dial(&[("Twiml", "<Response><Pause length=\"60\"/></Response>")]).await;
+    world.call_at(&cut, "in-progress").await;
+    let list = world.voice("/Recordings.json");
+    let recordings = world.get(&list).await.body["recordings"].clone();
+    assert_eq!(recordings[0]["status"], "completed");
+    let copy = folder.path().join("copy.db");
+    copy_database(&file, &copy);
+    world.emulator.shutdown().await;
+
+    let world = World::of(settings().data_file(&file)).await;
+    assert_eq!(world.call_at(&ended, "completed").await, before);
+    world.call_at(&cut, "completed").await;
+    assert_eq!(world.get(&list).await.body["recordings"][0]["sid"], recordings[0]["sid"]);
+    let sound = world.voice(&format!("/Recordings/{}.wav", recordings[0]["sid"].as_str().unwrap()));
+    assert_eq!(world.request(reqwest::Method::GET, &sound).send().await.unwrap().status(), 200);
+    let numbers = world.get(&world.voice("/IncomingPhoneNumbers.json")).await.body;
+    assert_eq!(numbers["incoming_phone_numbers"][0]["voice_url"], "http://127.0.0.1:9/voice");
+    let rule = world.control(reqwest::Method::GET, "/phones/%2B15550001111/answering", Value::Null).await.body;
+    assert_eq!(rule, json!({"rule": "answer", "ring_ms": 1}));
+    // What was cut short by a kill ended with it.
+    let killed = World::of(settings().data_file(&copy)).await;
+    killed.call_at(&cut, "failed").await;
+}
+
 /// What a killed process leaves behind is what is in its files at that moment.
 #[tokio::test]
 async fn what_was_answered_is_in_the_file() {

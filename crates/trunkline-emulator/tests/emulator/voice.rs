@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{NUMBER, PERSON, Receiver, World, until};
+use crate::support::{DEADLINE, NUMBER, PERSON, Receiver, World, until, until_within};
 
 impl World {
     /// What a document answers calls with.
@@ -19,7 +19,8 @@ impl World {
         let answer = self.control(Method::POST, "/calls", request).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.body);
         let sid = answer.text("sid");
-        let result = until(async || {
+        // A whole call, with what is understood afterwards.
+        let result = until_within(DEADLINE * 4, async || {
             let shown = self.control(Method::GET, &format!("/calls/{sid}"), Value::Null).await.body;
             (!shown["result"].is_null()).then(|| shown["result"].clone())
         })
@@ -152,4 +153,100 @@ async fn it_is_found_out_whether_a_machine_answered() {
     assert_eq!(receiver.wait(1).await[0].param("AnsweredBy"), "machine_end_beep");
     let sid = world.dial(&[("Url", &url), ("MachineDetection", "Enable")]).await;
     assert_eq!(world.call_at(&sid, "completed").await["answered_by"], "machine_start");
+}
+
+#[tokio::test]
+async fn what_is_said_is_transcribed_while_it_is_said() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    let steps = json!([{"pause_ms": 500}, {"say": "cancel my appointment"}, {"wait_for_hang_up": {}}]);
+    world.answering(PERSON, json!({"rule": "script", "steps": steps})).await;
+    let sid = world.dial(&[("Twiml", "<Response><Pause length=\"30\"/></Response>")]).await;
+    world.call_at(&sid, "in-progress").await;
+    let path = world.voice(&format!("/Calls/{sid}/Transcriptions.json"));
+    let url = receiver.url("/words");
+    let fields =
+        [("StatusCallbackUrl", url.as_str()), ("Hints", "yes please, cancel my appointment"), ("Name", "mine")];
+    assert_eq!(world.post(&path, &fields).await.text("status"), "in-progress");
+    let told = receiver.wait(2).await;
+    assert_eq!(told[0].param("TranscriptionEvent"), "transcription-started");
+    assert_eq!(told[1].param("TranscriptionEvent"), "transcription-content");
+    assert_eq!(told[1].param("Track"), "inbound_track");
+    let data: Value = serde_json::from_str(told[1].param("TranscriptionData")).unwrap();
+    assert_eq!(data["transcript"], "cancel my appointment");
+    let own = world.voice(&format!("/Calls/{sid}/Transcriptions/mine.json"));
+    assert_eq!(world.post(&own, &[("Status", "stopped")]).await.text("status"), "stopped");
+    assert_eq!(receiver.wait(3).await[2].param("TranscriptionEvent"), "transcription-stopped");
+}
+
+#[tokio::test]
+async fn a_recording_is_begun_paused_and_ended_by_request() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    let sid = world.dial(&[("Twiml", "<Response><Pause length=\"30\"/></Response>")]).await;
+    world.call_at(&sid, "in-progress").await;
+    let list = world.voice(&format!("/Calls/{sid}/Recordings.json"));
+    let url = receiver.url("/recorded");
+    let fields = [("RecordingStatusCallback", url.as_str()), ("RecordingChannels", "dual")];
+    let recording = world.create(&list, &fields).await;
+    let current = world.voice(&format!("/Calls/{sid}/Recordings/Twilio.CURRENT.json"));
+    let paused = world.post(&current, &[("Status", "paused"), ("PauseBehavior", "skip")]).await;
+    assert_eq!((paused.text("status"), paused.text("sid")), ("paused".to_owned(), recording.clone()));
+    assert_eq!(world.post(&current, &[("Status", "in-progress")]).await.text("status"), "in-progress");
+    // Another call takes its time meanwhile, so that there is something to record.
+    world.script(json!({"from": "+15550002004", "steps": [{"pause_ms": 200}, {"hang_up": true}]})).await;
+    assert_eq!(world.post(&current, &[("Status", "stopped")]).await.text("status"), "completed");
+    let told = receiver.wait(1).await;
+    assert_eq!((told[0].param("RecordingSid"), told[0].param("RecordingStatus")), (recording.as_str(), "completed"));
+    assert_eq!((told[0].param("RecordingChannels"), told[0].param("RecordingSource")), ("2", "StartCallRecordingAPI"));
+    assert_eq!(world.get(&list).await.body["recordings"][0]["sid"], recording);
+}
+
+#[tokio::test]
+async fn the_one_who_is_called_is_briefed_and_may_be_taken_elsewhere() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    let desk = "+15550003004";
+    let steps = json!([{"wait_for_speech": {"expect": ["yes please", "what time do you open"]}},
+        {"wait_for_speech": {"timeout_ms": 9000}}, {"wait_for_hang_up": {"timeout_ms": 9000}}]);
+    world.answering(desk, json!({"rule": "script", "steps": steps})).await;
+    let (briefing, status) = (receiver.url("/briefing"), receiver.url("/status"));
+    let document = format!(
+        "<Response><Dial record=\"record-from-answer-dual\"><Number url=\"{briefing}\" statusCallback=\"{status}\" \
+         statusCallbackEvent=\"answered completed\">{desk}</Number></Dial><Say>good bye</Say></Response>"
+    );
+    world.answers_with(&receiver, &document).await;
+    receiver.xml("/briefing", "<Response><Say>what time do you open</Say></Response>");
+    receiver.xml("/elsewhere", "<Response><Pause length=\"1\"/><Say>four two seven</Say></Response>");
+    let steps = json!([{"wait_for_hang_up": {"timeout_ms": 9000}}]);
+    let caller = world.script(json!({"from": PERSON, "steps": steps}));
+    let elsewhere = async {
+        // Joined: then there is a recording.
+        let list = until(async || {
+            let list = world.get(&world.voice("/Recordings.json")).await.body;
+            (list["recordings"][0]["source"] == "DialVerb").then_some(list)
+        })
+        .await;
+        let parent = list["recordings"][0]["call_sid"].as_str().unwrap();
+        let children = world.get(&world.voice(&format!("/Calls.json?ParentCallSid={parent}"))).await.body;
+        let child = children["calls"][0]["sid"].as_str().unwrap().to_owned();
+        let url = receiver.url("/elsewhere");
+        let moved = world.post(&world.voice(&format!("/Calls/{child}.json")), &[("Url", &url)]).await;
+        assert_eq!(moved.status, StatusCode::OK, "{}", moved.body);
+        world.call_at(&child, "completed").await;
+        until(async || {
+            let shown = world.control(Method::GET, &format!("/calls/{child}"), Value::Null).await.body;
+            (!shown["result"].is_null()).then(|| shown["result"].clone())
+        })
+        .await
+    };
+    let ((_, caller), desk) = tokio::join!(caller, elsewhere);
+    assert!(caller["failed"].is_null(), "{caller}");
+    // The document of the caller went on.
+    assert_eq!(caller["transcript"].as_array().unwrap().len(), 1, "{caller}");
+    assert!(desk["failed"].is_null(), "{desk}");
+    assert_eq!(desk["transcript"][0]["text"], "what time do you open");
+    let told = receiver.received();
+    let events: Vec<_> = told.iter().filter(|one| one.path == "/status").map(|one| one.param("CallStatus")).collect();
+    assert_eq!(events, ["in-progress", "completed"]);
 }

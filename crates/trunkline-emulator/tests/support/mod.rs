@@ -1,6 +1,7 @@
 //! An emulator on a free port, a client with its credentials, and a receiver of its webhooks that checks signatures.
 
 mod receiver;
+mod server;
 mod socket;
 
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use trunkline_emulator::{AccountConfig, Builder, Emulator};
 
 pub(crate) use receiver::{Received, Receiver, Script};
+pub(crate) use server::{Peer, Server};
 pub(crate) use socket::{Heard, Socket, mint};
 
 /// How long anything may take before a test fails.
@@ -149,8 +151,13 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
 }
 
 /// Asks until there is an answer.
-pub(crate) async fn until<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = Instant::now() + DEADLINE;
+pub(crate) async fn until<T>(ask: impl AsyncFnMut() -> Option<T>) -> T {
+    until_within(DEADLINE, ask).await
+}
+
+/// Asks until there is an answer, for something that takes its time.
+pub(crate) async fn until_within<T>(limit: Duration, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let end = Instant::now() + limit;
     loop {
         if let Some(found) = ask().await {
             return found;

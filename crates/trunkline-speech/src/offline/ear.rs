@@ -1,7 +1,9 @@
 //! pocketsphinx as an ear.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,22 +13,29 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use trunkline_audio::band::BandFill;
-use trunkline_audio::{FRAME_SAMPLES, g711};
+use trunkline_audio::vad::{SpeechDetector, SpeechEvent, SpeechSettings};
+use trunkline_audio::{FRAME_MS, FRAME_SAMPLES, g711};
 use trunkline_core::Pii;
 
+use super::dictionary::Dictionary;
 use super::programs::{find, folder, missing, search_path};
-use crate::live::{self, AudioSource};
+use crate::live::{self, AudioSource, Frame};
 use crate::recognition::{MAX_TRANSCRIPTS, Recognition, RecognitionRequest, Recognizer, Transcript};
 use crate::{SpeechError, Vocabulary};
 
 const PROGRAM: &str = "pocketsphinx_continuous";
 const NAME: &str = "pocketsphinx";
+const DICTIONARY: &str = "cmudict-en-us.dict";
 const PACKAGES: &str = "pocketsphinx and pocketsphinx-en-us";
 const MODELS: &[&str] = &["/usr/share/pocketsphinx/model/en-us", "/usr/local/share/pocketsphinx/model/en-us"];
-/// Silence, in the engine's frames of 10 ms, after which it takes an utterance as ended.
-const POST_SPEECH_FRAMES: &str = "30";
+/// The silence that ends an utterance. Shorter ones are pauses within it.
+const END_SILENCE_MS: u64 = 450;
+/// What was heard before speech was certain and belongs to it, in frames of 20 ms.
+const PRE_ROLL: usize = 20;
+/// An utterance that is longer is cut, in frames of 20 ms.
+const MAX_UTTERANCE: usize = 1_000;
 /// Silence around what is recognised at once: the engine wants to hear its beginning and end.
-const PADDING: Duration = Duration::from_millis(700);
+const PADDING: Duration = Duration::from_millis(300);
 /// Longest time that recognising one piece of audio takes.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest line that the engine may write, in bytes.
@@ -37,6 +46,7 @@ const MAX_LINE_BYTES: usize = 4 << 10;
 pub struct Ear {
     path: PathBuf,
     model: PathBuf,
+    dictionary: Arc<Dictionary>,
 }
 
 impl Ear {
@@ -48,7 +58,9 @@ impl Ear {
         let path = find(PROGRAM, search_path().as_deref())
             .ok_or_else(|| missing(PROGRAM, PACKAGES, &"it is not on the search path"))?;
         let model = folder(MODELS).ok_or_else(|| missing(PROGRAM, PACKAGES, &"its US-English model is not there"))?;
-        Ok(Self { path, model })
+        let dictionary =
+            Dictionary::read(&model.join(DICTIONARY)).map_err(|error| missing(PROGRAM, PACKAGES, &error))?;
+        Ok(Self { path, model, dictionary: Arc::new(dictionary) })
     }
 
     /// What was said in `audio` (8 kHz, one channel), with `vocabulary` as grammar. Empty if nothing of it was heard.
@@ -59,53 +71,32 @@ impl Ear {
     /// # Cancel safety
     /// Cancel-safe: the process is killed.
     pub async fn recognise(&self, audio: &[i16], vocabulary: &Vocabulary) -> Result<String, SpeechError> {
-        let (mut child, stdin, _grammar) = self.start(vocabulary)?;
-        let stdout = child.stdout.take();
-        let mut fill = Filled::new(stdin);
-        let feed = async {
-            let padding = vec![0_i16; samples(PADDING)];
-            for part in [padding.as_slice(), audio, padding.as_slice()] {
-                for chunk in part.chunks(FRAME_SAMPLES) {
-                    if fill.write(chunk).await.is_err() {
-                        return;
-                    }
-                }
+        let mut engine = Engine::start(self, vocabulary)?;
+        let padding = vec![0_i16; samples(PADDING)];
+        for part in [padding.as_slice(), audio, padding.as_slice()] {
+            for chunk in part.chunks(FRAME_SAMPLES) {
+                let ended = |error: std::io::Error| SpeechError::Ended { engine: NAME, reason: error.to_string() };
+                engine.input.write(chunk).await.map_err(ended)?;
             }
-            drop(fill);
-        };
-        let read = async {
-            let mut heard = Vec::new();
-            let Some(stdout) = stdout else { return heard };
-            let mut lines = Lines::new(stdout);
-            while let Some(line) = lines.next().await {
-                if !line.is_empty() {
-                    heard.push(line);
-                }
-            }
-            heard
-        };
-        let both = async { tokio::join!(feed, read).1 };
-        let heard = tokio::time::timeout(TIMEOUT, both)
-            .await
-            .map_err(|_| SpeechError::Timeout { engine: NAME, after: TIMEOUT })?;
-        let status = child.wait().await.map_err(|error| missing(PROGRAM, PACKAGES, &error))?;
-        if !status.success() {
-            return Err(SpeechError::Ended { engine: NAME, reason: status.to_string() });
         }
-        Ok(vocabulary.spell(&heard.join(" ")))
+        let heard = engine.finish().await?;
+        Ok(vocabulary.spell(&heard))
     }
 
     fn start(&self, vocabulary: &Vocabulary) -> Result<(Child, ChildStdin, tempfile::TempPath), SpeechError> {
         let failed = |error: std::io::Error| missing(PROGRAM, PACKAGES, &error);
         let grammar = tempfile::Builder::new().prefix("trunkline-ear-").suffix(".jsgf").tempfile().map_err(failed)?;
-        std::fs::write(grammar.path(), vocabulary.to_jsgf()).map_err(failed)?;
+        // The engine refuses a grammar with a word that it cannot pronounce.
+        let known = vocabulary.only(|word| self.dictionary.has(word));
+        std::fs::write(grammar.path(), known.to_jsgf()).map_err(failed)?;
         let grammar = grammar.into_temp_path();
         let mut child = Command::new(&self.path)
-            .args(["-infile", "/dev/stdin", "-vad_postspeech", POST_SPEECH_FRAMES, "-logfn", "/dev/null"])
+            // Where speech begins and ends is for our own detector: the engine's takes the hiss of a line for speech.
+            .args(["-infile", "/dev/stdin", "-remove_silence", "no", "-logfn", "/dev/null"])
             .arg("-hmm")
             .arg(self.model.join("en-us"))
             .arg("-dict")
-            .arg(self.model.join("cmudict-en-us.dict"))
+            .arg(self.model.join(DICTIONARY))
             .arg("-jsgf")
             .arg(&grammar)
             .stdin(Stdio::piped())
@@ -177,7 +168,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 }
 
-/// An [`Ear`] as a [`Recognizer`]: one process for each call, from its first frame to its last.
+/// An [`Ear`] as a [`Recognizer`]: a process for each utterance, started while the one before it is understood.
 #[derive(Debug, Clone)]
 pub struct OfflineRecognizer(Ear);
 
@@ -195,65 +186,156 @@ impl Recognizer for OfflineRecognizer {
     }
 
     async fn open(&self, request: RecognitionRequest) -> Result<Recognition, SpeechError> {
-        let (child, stdin, grammar) = self.0.start(&request.vocabulary)?;
+        let engine = Engine::start(&self.0, &request.vocabulary)?;
         let (sink, source) = live::channel();
         let (transcripts, receiver) = mpsc::channel(MAX_TRANSCRIPTS);
         let stop = CancellationToken::new();
-        let work = listen(child, stdin, source, request.vocabulary, transcripts);
+        let ear = self.0.clone();
         let ended = stop.clone();
         let task = async move {
             tokio::select! {
-                () = work => {}
+                () = listen(&ear, engine, source, &request.vocabulary, &transcripts) => {}
                 () = ended.cancelled() => {}
             }
-            // The engine has read its grammar by now.
-            drop(grammar);
         };
         crate::tasks::spawn(task.in_current_span());
         Ok(Recognition::new(sink, receiver, stop.drop_guard()))
     }
 }
 
-async fn listen(
-    mut child: Child,
-    stdin: ChildStdin,
-    mut source: AudioSource,
-    vocabulary: Vocabulary,
-    transcripts: mpsc::Sender<Result<Transcript, SpeechError>>,
-) {
-    let Some(stdout) = child.stdout.take() else { return };
-    let mut lines = Lines::new(stdout);
-    let feed = async {
-        let mut engine = Filled::new(stdin);
+/// The engine with its model loaded, for one utterance.
+struct Engine {
+    child: Child,
+    input: Filled,
+    _grammar: tempfile::TempPath,
+}
+
+impl Engine {
+    fn start(ear: &Ear, vocabulary: &Vocabulary) -> Result<Self, SpeechError> {
+        let (child, stdin, grammar) = ear.start(vocabulary)?;
+        Ok(Self { child, input: Filled::new(stdin), _grammar: grammar })
+    }
+
+    async fn write(&mut self, frame: &Frame) -> Result<(), SpeechError> {
         let mut linear = [0_i16; FRAME_SAMPLES];
-        while let Some(frame) = source.next().await {
-            g711::decode_into(&frame, &mut linear);
-            if engine.write(&linear).await.is_err() {
+        g711::decode_into(frame, &mut linear);
+        let ended = |error: std::io::Error| SpeechError::Ended { engine: NAME, reason: error.to_string() };
+        self.input.write(&linear).await.map_err(ended)
+    }
+
+    /// What was said; empty if nothing of the grammar was.
+    async fn finish(self) -> Result<String, SpeechError> {
+        let Self { mut child, input, _grammar } = self;
+        drop(input);
+        let mut heard = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            let mut lines = Lines::new(stdout);
+            let read = async {
+                while let Some(line) = lines.next().await {
+                    heard.extend((!line.is_empty()).then_some(line));
+                }
+            };
+            let late = |_| SpeechError::Timeout { engine: NAME, after: TIMEOUT };
+            tokio::time::timeout(TIMEOUT, read).await.map_err(late)?;
+        }
+        let status = child.wait().await.map_err(|error| missing(PROGRAM, PACKAGES, &error))?;
+        if !status.success() {
+            return Err(SpeechError::Ended { engine: NAME, reason: status.to_string() });
+        }
+        Ok(heard.join(" "))
+    }
+}
+
+async fn listen(
+    ear: &Ear,
+    first: Engine,
+    mut source: AudioSource,
+    vocabulary: &Vocabulary,
+    transcripts: &mpsc::Sender<Result<Transcript, SpeechError>>,
+) {
+    let mut utterances = Utterances::new(first);
+    while let Some(frame) = source.next().await {
+        let heard = match utterances.hear(&frame).await {
+            Ok(None) => continue,
+            Ok(Some(engine)) => understand(engine, ear, vocabulary, &mut utterances).await,
+            Err(error) => Err(error),
+        };
+        let words = match heard {
+            Ok(heard) if heard.is_empty() => continue,
+            Ok(heard) => [
+                Ok(Transcript::Final { text: Pii::new(vocabulary.spell(&heard)), confidence: None }),
+                Ok(Transcript::EndOfUtterance),
+            ],
+            Err(error) => {
+                // Nobody listens any more when the call has ended.
+                drop(transcripts.send(Err(error)).await);
+                return;
+            }
+        };
+        for transcript in words {
+            if transcripts.send(transcript).await.is_err() {
                 return;
             }
         }
-    };
-    let read = async {
-        while let Some(line) = lines.next().await {
-            if line.is_empty() {
-                continue;
-            }
-            let text = Pii::new(vocabulary.spell(&line));
-            let heard = [Transcript::Final { text, confidence: None }, Transcript::EndOfUtterance];
-            for transcript in heard {
-                if transcripts.send(Ok(transcript)).await.is_err() {
-                    return;
-                }
-            }
+    }
+}
+
+/// Reads what an utterance was, while the next engine loads its model.
+async fn understand(
+    engine: Engine,
+    ear: &Ear,
+    vocabulary: &Vocabulary,
+    utterances: &mut Utterances,
+) -> Result<String, SpeechError> {
+    utterances.engine = Some(Engine::start(ear, vocabulary)?);
+    engine.finish().await
+}
+
+/// Finds utterances and feeds each to an engine as it is spoken.
+struct Utterances {
+    detector: SpeechDetector,
+    engine: Option<Engine>,
+    before: VecDeque<Frame>,
+    frames: u64,
+    /// Frames of the utterance under way; 0 between utterances.
+    length: usize,
+}
+
+impl Utterances {
+    fn new(engine: Engine) -> Self {
+        let settings = SpeechSettings { hangover_ms: END_SILENCE_MS, ..SpeechSettings::default() };
+        Self {
+            detector: SpeechDetector::new(settings),
+            engine: Some(engine),
+            before: VecDeque::with_capacity(PRE_ROLL),
+            frames: 0,
+            length: 0,
         }
-    };
-    // The engine ends when its input ends: then its output is complete.
-    tokio::join!(feed, read);
-    let reason = match child.wait().await {
-        Ok(status) if status.success() => return,
-        Ok(status) => status.to_string(),
-        Err(error) => error.to_string(),
-    };
-    // Nobody listens any more when the call has ended.
-    drop(transcripts.send(Err(SpeechError::Ended { engine: NAME, reason })).await);
+    }
+
+    /// Hears 20 ms. At the end of an utterance: the engine that has heard it.
+    async fn hear(&mut self, frame: &Frame) -> Result<Option<Engine>, SpeechError> {
+        let mut linear = [0_i16; FRAME_SAMPLES];
+        g711::decode_into(frame, &mut linear);
+        let event = self.detector.push(self.frames * FRAME_MS, &linear);
+        self.frames += 1;
+        let Some(engine) = &mut self.engine else { return Ok(None) };
+        if self.length > 0 || matches!(event, Some(SpeechEvent::Started { .. })) {
+            for earlier in self.before.drain(..) {
+                engine.write(&earlier).await?;
+            }
+            engine.write(frame).await?;
+            self.length += 1;
+            if matches!(event, Some(SpeechEvent::Ended { .. })) || self.length >= MAX_UTTERANCE {
+                self.length = 0;
+                return Ok(self.engine.take());
+            }
+            return Ok(None);
+        }
+        if self.before.len() == PRE_ROLL {
+            self.before.pop_front();
+        }
+        self.before.push_back(*frame);
+        Ok(None)
+    }
 }

@@ -4,6 +4,7 @@
 //! what its grammar holds: it is no recognizer for a service, and anything outside of the grammar is heard as something
 //! inside of it, or not at all.
 
+mod dictionary;
 mod ear;
 mod programs;
 mod voice;

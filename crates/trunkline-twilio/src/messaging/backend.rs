@@ -14,17 +14,19 @@ use trunkline_core::{Channel, HealthState, HealthStatus, Retry};
 use trunkline_proto::form;
 use trunkline_proto::rest::ConversationState;
 use trunkline_proto::sid::{ConversationSid, MediaSid, ServiceSid};
-use trunkline_proto::signature::{self, RequestKind, SETTINGS_HEADER, SIGNATURE_HEADER, SignedRequest};
+use trunkline_proto::signature::RequestKind;
 use trunkline_proto::webhook::{ConversationsEvent, ConversationsWebhook};
 
 use super::failure::failed;
-use super::running::Running;
 use super::start::WebhookRegistration;
 use super::streams::Streams;
-use super::{codes, convert, participants, start};
+use super::{convert, participants, start};
+use crate::codes;
 use crate::realtime::{self, ConnectionState, RealtimeClient};
 use crate::rest::{ConversationFilter, ConversationUpdate, NewConversation, NewMessage, RestClient, RestError};
+use crate::running::Running;
 use crate::settings::Settings;
+use crate::signed;
 
 /// The most conversations that a listing holds.
 pub const MAX_CONVERSATIONS: usize = 100_000;
@@ -147,23 +149,8 @@ impl TwilioMessaging {
         let invalid = |code, message: &str| {
             MessagingError::new(Operation::HandleWebhook, code, message).with_provider(codes::INVALID_WEBHOOK, None)
         };
-        let content_type = event.header("content-type").unwrap_or_default();
-        let kind = if event.method.eq_ignore_ascii_case("GET") {
-            RequestKind::Get
-        } else if content_type.starts_with("application/json") {
-            RequestKind::Json
-        } else {
-            RequestKind::Form
-        };
-        let request = SignedRequest {
-            kind,
-            url: &event.url,
-            params: &event.params,
-            body: Some(&event.body),
-            signature: event.header(SIGNATURE_HEADER),
-            settings: event.header(SETTINGS_HEADER),
-        };
-        signature::verify(&request, &self.settings.signing_keys).map_err(|error| {
+        let kind = signed::kind_of(event);
+        signed::verify(event, kind, &self.settings.signing_keys).map_err(|error| {
             invalid(ErrorCode::InvalidSignature, "the webhook's signature is not valid").with_source(error)
         })?;
 

@@ -2,7 +2,7 @@
 
 use trunkline_core::messaging::{ErrorCode, MessagingError, Operation};
 
-use super::codes;
+use crate::codes;
 use crate::rest::RestError;
 
 /// The contract's error for a request that failed. Twilio's number, whether to retry, and the cause are kept.

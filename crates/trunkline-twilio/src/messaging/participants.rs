@@ -4,8 +4,9 @@ use trunkline_core::Channel;
 use trunkline_core::messaging::{ErrorCode, MessagingError, NewParticipant, Operation, Participant};
 use trunkline_proto::rest;
 
+use super::convert;
 use super::failure::failed;
-use super::{codes, convert};
+use crate::codes;
 use crate::rest::{NewParticipant as NewRestParticipant, RestClient, RestError};
 
 /// Twilio's limit is 1000 participants a conversation.

@@ -226,6 +226,17 @@ impl RestClient {
         Err(RestError::answer(status, code, retry_after))
     }
 
+    /// Begins to read a file of ours; the body is not bounded yet.
+    pub(super) async fn open(&self, url: Url) -> Result<Response, RestError> {
+        let credentials = &self.config().credentials;
+        let request = self.http.get(url).basic_auth(&credentials.user, Some(credentials.password.expose()));
+        let response = request.send().await.map_err(RestError::transport)?;
+        if !response.status().is_success() {
+            return Err(RestError::answer(response.status().as_u16(), None, retry_after(&response)));
+        }
+        Ok(response)
+    }
+
     /// Reads a file, once, in the time of an operation.
     pub(super) async fn download(&self, url: Url, is_own: bool, max_bytes: usize) -> Result<Bytes, RestError> {
         let mut request = self.http.get(url).timeout(self.config().operation_timeout);

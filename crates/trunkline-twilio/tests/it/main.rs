@@ -16,4 +16,6 @@ mod retries;
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(test)]
+mod voice;
+#[cfg(test)]
 mod webhooks;

@@ -11,12 +11,13 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
 use trunkline_agent::turns::{EndReason, Input, Output, Phase, ReplyId, ReplyKind, Spoken, TurnMachine};
 use trunkline_agent::{Agent, Role, Turn, Utterance};
+use trunkline_audio::dtmf::Tones;
 use trunkline_audio::level::rms_dbfs;
 use trunkline_audio::vad::{SpeechDetector, SpeechEvent};
 use trunkline_audio::{FRAME_MS, FRAME_SAMPLES, g711};
-use trunkline_core::voice::{AudioEvent, AudioFrame, AudioStream, VoiceError};
+use trunkline_core::voice::{AudioEvent, AudioFrame, AudioStream, CallControl, VoiceError};
 use trunkline_core::{Channel, Pii};
-use trunkline_speech::recognition::{Recognition, RecognitionRequest, Transcript};
+use trunkline_speech::recognition::{RecognitionRequest, Transcript};
 use trunkline_store::CallTurn;
 
 use super::ears::Ears;
@@ -25,7 +26,7 @@ use super::live_calls::{CallOrder, LiveCall};
 use super::mouth::{Made, Mouth, Pumped};
 use super::recording::Recording;
 use super::thinking::{ANSWER_DEADLINE, Grain, Thinking};
-use super::{CallContext, Outcome};
+use super::{CallContext, Outcome, control_of};
 use crate::telemetry::traceparent;
 
 /// How often what is shown of a call is brought up to date, in frames.
@@ -47,6 +48,8 @@ pub(super) struct Start {
     pub(super) recording: Option<Recording>,
     pub(super) ears: Ears,
     pub(super) agent: Arc<dyn Agent>,
+    /// A machine listens: it is told the greeting, and that is all.
+    pub(super) leaves_message: bool,
 }
 
 /// What a call leaves when it is over.
@@ -55,6 +58,8 @@ pub(super) struct Left {
     pub(super) journal: Journal,
     pub(super) recording: Option<Recording>,
     pub(super) duration: Duration,
+    /// What an order asked of the provider.
+    pub(super) control: Option<CallControl>,
 }
 
 /// What happened.
@@ -92,6 +97,7 @@ struct Call<'a> {
     hands_over: bool,
     announcement: Option<Vec<String>>,
     outcome: Option<Outcome>,
+    control: Option<CallControl>,
 }
 
 /// Leads a call until it is over.
@@ -100,7 +106,7 @@ struct Call<'a> {
 /// Dropping it ends everything that belongs to the call.
 pub(super) async fn lead(context: &CallContext, start: Start) -> Left {
     let settings = &context.settings;
-    let Start { live, orders, stream, known, journal, recording, ears, agent } = start;
+    let Start { live, orders, stream, known, journal, recording, ears, agent, leaves_message } = start;
     let history = known
         .said
         .into_iter()
@@ -119,7 +125,7 @@ pub(super) async fn lead(context: &CallContext, start: Start) -> Left {
         history: history.collect(),
         memories: known.memories,
         open: BTreeMap::new(),
-        turns: 0,
+        turns: known.turns,
         journal,
         recording,
         began: Instant::now(),
@@ -129,8 +135,14 @@ pub(super) async fn lead(context: &CallContext, start: Start) -> Left {
         hands_over: false,
         announcement: None,
         outcome: None,
+        control: None,
     };
-    call.announce(vec![settings.greeting_for(&call.memories)], true);
+    if known.turns == 0 {
+        call.announce(vec![settings.greeting_for(&call.memories)], !leaves_message);
+    }
+    if leaves_message {
+        call.machine.handle(Duration::ZERO, Input::EndCall(EndReason::Agent));
+    }
     let outcome = match call.run().await {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -228,6 +240,13 @@ impl Call<'_> {
             Event::Order(Some(CallOrder::HangUp)) => self.machine.handle(now, Input::EndCall(EndReason::Operator)),
             Event::Order(Some(CallOrder::Say(text))) => self.announce(vec![text.into_inner()], true),
             Event::Order(Some(CallOrder::Drain)) => self.machine.handle(now, Input::EndCall(EndReason::Draining)),
+            Event::Order(Some(CallOrder::Digits(digits))) => self.press(&digits)?,
+            Event::Order(Some(order)) => {
+                if let Some((outcome, control)) = control_of(&self.context.settings, order) {
+                    self.outcome = Some(outcome);
+                    self.control = Some(control);
+                }
+            }
             Event::Order(None) => {}
             Event::Time => self.machine.handle(now, Input::Tick),
         }
@@ -280,6 +299,19 @@ impl Call<'_> {
         }
     }
 
+    /// Sends the tones of keys, whatever is being said.
+    fn press(&mut self, digits: &str) -> Result<(), VoiceError> {
+        let mut frame = [g711::SILENCE; FRAME_SAMPLES];
+        // Whoever orders keys has them checked.
+        let Ok(mut tones) = Tones::new(digits) else { return Ok(()) };
+        let mut linear = [0_i16; FRAME_SAMPLES];
+        while tones.fill(&mut linear) > 0 {
+            g711::encode_into(&linear, &mut frame);
+            self.stream.audio(&frame)?;
+        }
+        Ok(())
+    }
+
     /// Says something that is no answer.
     fn announce(&mut self, texts: Vec<String>, interruptible: bool) {
         let now = self.now();
@@ -313,7 +345,7 @@ impl Call<'_> {
                         mouth.say_first(filler);
                     }
                 }
-                Output::Spoken(spoken) => self.spoken(spoken),
+                Output::Spoken(spoken) => self.spoken(&spoken),
                 Output::HangUp(reason) => self.outcome = Some(self.end(reason)),
             }
         }
@@ -392,7 +424,7 @@ impl Call<'_> {
     }
 
     /// What was said, and how much of it was heard, is what is remembered.
-    fn spoken(&mut self, spoken: Spoken) {
+    fn spoken(&mut self, spoken: &Spoken) {
         let Some(mut turn) = self.open.remove(&spoken.reply.number()) else { return };
         let mut memories = BTreeMap::new();
         if let Some(mouth) = self.mouth.take_if(|mouth| mouth.id == spoken.reply) {
@@ -452,10 +484,10 @@ impl Call<'_> {
         self.machine.handle(now, Input::EndCall(EndReason::Operator));
         while let Some(output) = self.machine.poll_output() {
             if let Output::Spoken(spoken) = output {
-                self.spoken(spoken);
+                self.spoken(&spoken);
             }
         }
-        Left { outcome, journal: self.journal, recording: self.recording, duration: now }
+        Left { outcome, journal: self.journal, recording: self.recording, duration: now, control: self.control }
     }
 }
 

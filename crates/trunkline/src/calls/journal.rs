@@ -40,6 +40,8 @@ pub(super) struct Journal {
 pub(super) struct Known {
     /// Our name for the person.
     pub(super) contact: String,
+    /// The last turn that is kept of the call: it was with somebody else meanwhile.
+    pub(super) turns: i64,
     /// What was said before, on any channel: whether by the person, and the words.
     pub(super) said: Vec<(bool, trunkline_core::Pii<String>)>,
     /// What is remembered.
@@ -68,7 +70,7 @@ pub(super) async fn open(
         traceparent: traceparent(),
         started_at: session.created_at(),
     };
-    let contact = context.store.begin_call(&new).await?;
+    let (contact, turns) = context.store.begin_call(&new).await?;
     let said = context.store.said_with(&contact, MAX_HISTORY).await?;
     let memories = context.store.memories_of_contact(&contact, None).await?;
     let started = CallStarted {
@@ -83,7 +85,7 @@ pub(super) async fn open(
     let work = write(context.clone(), source, call.clone(), contact.clone(), waiting);
     let writer = tasks.spawn(work.in_current_span());
     let journal = Journal { entries, writer, context: context.clone(), source, call, turns: 0 };
-    Ok((journal, Known { contact, said, memories }))
+    Ok((journal, Known { contact, turns, said, memories }))
 }
 
 impl Journal {

@@ -4,8 +4,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
-use trunkline_core::Pii;
 use trunkline_core::voice::{SessionId, VoiceSession};
+use trunkline_core::{E164, Pii};
 use trunkline_store::CallTurn;
 
 /// Turns that are shown of a call; the others are in the store.
@@ -20,6 +20,20 @@ pub enum CallOrder {
     HangUp,
     /// Say something.
     Say(Pii<String>),
+    /// Connect the person with somebody else.
+    Transfer {
+        /// Whom to.
+        to: E164,
+        /// What whoever takes over is told first.
+        briefing: Option<Pii<String>>,
+    },
+    /// Let the person wait, until the session is resumed.
+    Hold {
+        /// What they hear again and again; silence if none.
+        announcement: Option<String>,
+    },
+    /// Press keys: the far end hears their tones.
+    Digits(String),
     /// Say goodbye and hang up: the gateway stops.
     Drain,
 }

@@ -28,10 +28,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
-use trunkline_agent::Agent;
 use trunkline_agent::turns::EndReason;
 use trunkline_core::ContactAddress;
-use trunkline_core::voice::{AnsweredBy, CallControl, VoiceBackend, VoiceSession};
+use trunkline_core::voice::{
+    AnsweredBy, CallControl, SessionConfig, SessionId, VoiceBackend, VoiceError, VoiceSession,
+};
 use trunkline_speech::{Recognizer, Synthesizer};
 
 use self::ears::Ears;
@@ -61,13 +62,15 @@ pub struct Engines {
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
+pub(crate) enum Outcome {
     /// The person hung up.
     Caller,
     /// We did.
     Ended(EndReason),
     /// A person takes over.
     HandedOver,
+    /// The person waits, until somebody resumes the call.
+    Held,
     /// The connection was lost.
     Lost,
     /// It never came to be.
@@ -82,6 +85,7 @@ impl Outcome {
             Self::Caller => "caller",
             Self::Ended(reason) => reason.as_str(),
             Self::HandedOver => "transferred",
+            Self::Held => "held",
             Self::Lost => "failure",
             Self::NotConnected => "not_connected",
             Self::Machine => "machine",
@@ -173,6 +177,34 @@ impl Calls {
         self.0.tasks.spawn(work.instrument(span));
     }
 
+    /// Calls somebody. The session is led as soon as there is one.
+    ///
+    /// # Errors
+    /// As [`VoiceBackend::create_session`].
+    ///
+    /// # Cancel safety
+    /// Not cancel-safe: the call may have been placed.
+    pub async fn place(&self, config: SessionConfig) -> Result<VoiceSession, VoiceError> {
+        let as_text = config.as_text;
+        let session = self.0.backend.create_session(config).await?;
+        self.begin(&session, as_text);
+        Ok(session)
+    }
+
+    /// Takes a call back that was put on hold.
+    ///
+    /// # Errors
+    /// As [`VoiceBackend::control`].
+    ///
+    /// # Cancel safety
+    /// May have taken effect.
+    pub async fn resume(&self, id: &SessionId) -> Result<(), VoiceError> {
+        let session = self.0.backend.get_session(id).await?;
+        self.0.backend.control(id, CallControl::Resume).await?;
+        self.begin(&session, false);
+        Ok(())
+    }
+
     /// Ends: calls go on until little of `within` is left, say goodbye, and are hung up at its end.
     ///
     /// # Cancel safety
@@ -259,24 +291,22 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, orders: tokio::sync::mp
             return;
         }
     };
-    if let Some(AnsweredBy::Machine | AnsweredBy::MachineReady | AnsweredBy::Fax) = session.answered_by() {
-        match context.settings.voicemail {
-            VoicemailPolicy::HangUp => {
-                journal.close(Outcome::Machine.as_str(), None, 0).await;
-                close(context, &session).await;
-                return;
-            }
-            VoicemailPolicy::LeaveMessage | VoicemailPolicy::Talk => {}
-        }
+    let by_machine =
+        matches!(session.answered_by(), Some(AnsweredBy::Machine | AnsweredBy::MachineReady | AnsweredBy::Fax));
+    if by_machine && context.settings.voicemail == VoicemailPolicy::HangUp {
+        journal.close(Outcome::Machine.as_str(), None, 0).await;
+        close(context, &session).await;
+        return;
     }
+    let leaves_message = by_machine && context.settings.voicemail == VoicemailPolicy::LeaveMessage;
     let recording = context.settings.recordings.as_deref().and_then(|folder| {
         Recording::begin(folder, session.id().as_str())
             .inspect_err(|error| tracing::error!(%error, "a recording could not be begun"))
             .ok()
     });
-    let start = audio_call::Start { live, orders, stream, known, journal, recording, ears, agent };
+    let start = audio_call::Start { live, orders, stream, known, journal, recording, ears, agent, leaves_message };
     let left = audio_call::lead(context, start).await;
-    end(context, &session, left.outcome).await;
+    end(context, &session, left.outcome, left.control).await;
     let recording = match left.recording {
         Some(recording) => recording.finish().await,
         None => None,
@@ -287,17 +317,31 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, orders: tokio::sync::mp
     left.journal.close(left.outcome.as_str(), recording.as_deref(), duration).await;
 }
 
-/// What the provider is told when we are done.
-async fn end(context: &CallContext, session: &VoiceSession, outcome: Outcome) {
-    if let (Outcome::HandedOver, Some(to)) = (outcome, &context.settings.transfer_to) {
-        let transfer =
-            CallControl::Transfer { to: to.clone(), briefing: None, ring_timeout: context.settings.transfer_timeout };
-        match context.backend.control(session.id(), transfer).await {
+/// What the provider is told when we are done. `control` is what an order asked for.
+async fn end(context: &CallContext, session: &VoiceSession, outcome: Outcome, control: Option<CallControl>) {
+    let by_agent = || {
+        let to = context.settings.transfer_to.clone().filter(|_| outcome == Outcome::HandedOver)?;
+        Some(CallControl::Transfer { to, briefing: None, ring_timeout: context.settings.transfer_timeout })
+    };
+    if let Some(control) = control.or_else(by_agent) {
+        match context.backend.control(session.id(), control).await {
             Ok(()) => return,
-            Err(error) => tracing::error!(error.code = error.code().as_str(), %error, "a person could not be reached"),
+            Err(error) => tracing::error!(error.code = error.code().as_str(), %error, "a call could not be handed on"),
         }
     }
     close(context, session).await;
+}
+
+/// What an order means to the provider, and how our part of the call ends by it.
+fn control_of(settings: &CallSettings, order: CallOrder) -> Option<(Outcome, CallControl)> {
+    match order {
+        CallOrder::Transfer { to, briefing } => {
+            let ring_timeout = settings.transfer_timeout;
+            Some((Outcome::HandedOver, CallControl::Transfer { to, briefing, ring_timeout }))
+        }
+        CallOrder::Hold { announcement } => Some((Outcome::Held, CallControl::Hold { announcement })),
+        _ => None,
+    }
 }
 
 async fn close(context: &CallContext, session: &VoiceSession) {

@@ -50,6 +50,7 @@ struct Speaking {
 }
 
 /// One reply.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the reply")]
 pub(super) struct Mouth {
     pub(super) id: ReplyId,
     thinking: Option<Thinking>,

@@ -8,14 +8,14 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use trunkline_agent::turns::EndReason;
 use trunkline_agent::{Agent, Role, Turn, Utterance};
-use trunkline_core::voice::{TextCommand, TextEvent, TextStream, VoiceError};
+use trunkline_core::voice::{CallControl, TextCommand, TextEvent, TextStream, VoiceError};
 use trunkline_core::{Channel, Pii};
 use trunkline_store::CallTurn;
 
 use super::journal::{self, Journal, Known};
 use super::live_calls::{CallOrder, LiveCall};
 use super::thinking::{ANSWER_DEADLINE, Grain, Thinking, Thought};
-use super::{CallContext, Outcome, SOURCE, address_of, close, end, give_up};
+use super::{CallContext, Outcome, SOURCE, address_of, close, control_of, end, give_up};
 use crate::telemetry::traceparent;
 
 /// What an agent sees of a call and of what was before, in utterances.
@@ -63,7 +63,8 @@ pub(super) async fn run(context: &CallContext, live: &Arc<LiveCall>, orders: mps
         Outcome::Lost
     });
     call.spoken(None);
-    end(context, session, outcome).await;
+    let control = call.control.take();
+    end(context, session, outcome, control).await;
     pipeline.metrics.call_ended(outcome.as_str(), begun.elapsed());
     tracing::Span::current().record("call.outcome", outcome.as_str());
     let duration = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -97,6 +98,7 @@ struct Call<'a> {
     due: Option<(Instant, Due)>,
     turns: i64,
     began: Instant,
+    control: Option<CallControl>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,15 +132,18 @@ impl<'a> Call<'a> {
             answer: None,
             digits: String::new(),
             due: None,
-            turns: 0,
+            turns: known.turns,
             began: Instant::now(),
+            control: None,
         }
     }
 
     async fn lead(&mut self, mut orders: mpsc::Receiver<CallOrder>) -> Result<Outcome, VoiceError> {
         let settings = &self.context.settings;
         let over = self.began + settings.policy.max_duration;
-        self.say(settings.greeting_for(&self.memories), "announcement").await?;
+        if self.turns == 0 {
+            self.say(settings.greeting_for(&self.memories), "announcement").await?;
+        }
         loop {
             let due = self.due.map_or(over, |(at, _)| at.min(over));
             let thought = async {
@@ -157,6 +162,13 @@ impl<'a> Call<'a> {
                 order = orders.recv() => match order {
                     Some(CallOrder::HangUp) | None => return Ok(Outcome::Ended(EndReason::Operator)),
                     Some(CallOrder::Say(text)) => self.say(text.into_inner(), "announcement").await?,
+                    Some(CallOrder::Digits(digits)) => self.stream.send(TextCommand::Digits(digits)).await?,
+                    Some(order @ (CallOrder::Transfer { .. } | CallOrder::Hold { .. })) => {
+                        if let Some((outcome, control)) = control_of(settings, order) {
+                            self.control = Some(control);
+                            return Ok(outcome);
+                        }
+                    }
                     Some(CallOrder::Drain) => {
                         self.goodbye(settings.draining.clone(), EndReason::Draining).await?;
                     }

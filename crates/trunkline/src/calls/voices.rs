@@ -24,21 +24,21 @@ const MAX_PROMPTS: usize = 64;
 
 /// The voices of a gateway, best first, and what is said again and again.
 pub(super) struct Voices {
-    voices: Vec<Arc<dyn Synthesizer>>,
+    engines: Vec<Arc<dyn Synthesizer>>,
     language: String,
     prompts: Mutex<HashMap<String, Bytes>>,
     metrics: Metrics,
 }
 
 impl Voices {
-    pub(super) fn new(voices: Vec<Arc<dyn Synthesizer>>, language: String, metrics: Metrics) -> Self {
-        Self { voices, language, prompts: Mutex::default(), metrics }
+    pub(super) fn new(engines: Vec<Arc<dyn Synthesizer>>, language: String, metrics: Metrics) -> Self {
+        Self { engines, language, prompts: Mutex::default(), metrics }
     }
 
     /// Speaks `text` now, so that it is there when it is needed.
     pub(super) async fn prepare(&self, text: &str) {
         let mut audio = BytesMut::new();
-        for voice in &self.voices {
+        for voice in &self.engines {
             audio.clear();
             match self.try_voice(voice, text, |piece| audio.extend_from_slice(&piece)).await {
                 Ok(()) if audio.len() <= MAX_PROMPT_BYTES => {
@@ -106,7 +106,7 @@ impl Voices {
 
     async fn speak_by_any(&self, text: &Pii<String>, pieces: &mpsc::Sender<Result<Bytes, SpeechError>>) {
         let mut last = SpeechError::Config("no voice is configured".to_owned());
-        for voice in &self.voices {
+        for voice in &self.engines {
             let mut request = SynthesisRequest::new(text.expose().as_str());
             request.language.clone_from(&self.language);
             match forward(voice, request, pieces).await {

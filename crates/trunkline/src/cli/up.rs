@@ -22,6 +22,8 @@ fn up_until_signal(args: &UpArgs) -> Result<ExitCode, ExitCode> {
     let reader = with_flag(reader, "emulator.listen", args.emulator_listen.map(|address| address.to_string()));
     let is_silent = setting("web_chat.enabled").is_some_and(|setting| reader.text(setting).is_none());
     let reader = with_flag(reader, "web_chat.enabled", is_silent.then(|| "true".to_owned()));
+    let is_silent = setting("calls.record").is_some_and(|setting| reader.text(setting).is_none());
+    let reader = with_flag(reader, "calls.record", is_silent.then(|| "true".to_owned()));
     // Which account it is, only the running emulator knows. Everything else is checked before anything starts.
     let unknown = [
         ("twilio.account_sid", format!("AC{:032}", 0)),
@@ -51,8 +53,10 @@ async fn up(reader: Reader, checked: &Settings, telemetry: &Telemetry) -> ExitCo
     if let Err(error) = std::fs::create_dir_all(&checked.data_dir) {
         return failed(&format!("{} cannot be made: {error}", checked.data_dir.display()));
     }
+    let voice = format!("http://{}/webhooks/twilio/voice", reachable(server.address()));
     let emulator = Emulator::builder()
         .listen(checked.emulator_listen)
+        .voice(&voice, Some(format!("{voice}/status")))
         .account(account(&reader))
         .data_file(checked.data_dir.join("emulator.db"))
         .start()

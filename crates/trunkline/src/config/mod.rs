@@ -5,6 +5,7 @@
 //! binds no port and opens no connection.
 
 mod agent;
+mod calls;
 mod duration;
 mod reader;
 mod realtime;
@@ -13,6 +14,7 @@ mod table;
 mod token;
 
 pub use agent::{AgentSettings, ConciergeSource};
+pub use calls::{Engine, Provider, SpeechSettings, VoiceSettings};
 pub use duration::parse_duration;
 pub use reader::Reader;
 pub use settings::{

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::table as key;
 use super::token::MIN_TOKEN_LEN;
-use super::{AgentSettings, Reader, agent, realtime};
+use super::{AgentSettings, Reader, VoiceSettings, agent, calls, realtime};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -35,6 +35,8 @@ pub struct Settings {
     pub drain: Duration,
     /// The Twilio connector; `None` if it is switched off.
     pub twilio: Option<TwilioSettings>,
+    /// Calls; `None` if they are switched off.
+    pub voice: Option<Box<VoiceSettings>>,
     /// The web chat; `None` if it is switched off.
     pub webchat: Option<WebChatSettings>,
     /// Conversation lanes and sending.
@@ -168,13 +170,17 @@ impl Settings {
             Subjects::of_instance("main")
         });
         let Some(subjects) = subjects else { return Err(problems) };
+        let data_dir = PathBuf::from(reader.text_or_default(&key::DATA_DIR));
+        let twilio = if enabled { twilio(reader, &mut problems) } else { None };
+        let base = twilio.as_ref().map(|twilio| twilio.edge.public_base.clone());
         let settings = Self {
             listen,
+            voice: base.and_then(|base| calls::voice(reader, &data_dir, &base, &mut problems)),
             emulator_listen: address(reader, &key::EMULATOR_LISTEN, &mut problems),
-            data_dir: PathBuf::from(reader.text_or_default(&key::DATA_DIR)),
+            data_dir,
             subjects,
             drain: reader.duration(&key::DRAIN, Duration::ZERO..=Duration::from_mins(5), &mut problems),
-            twilio: if enabled { twilio(reader, &mut problems) } else { None },
+            twilio,
             webchat: webchat(reader, &mut problems),
             pipeline: pipeline(reader, &mut problems),
             catch_up: catch_up(reader, &mut problems),

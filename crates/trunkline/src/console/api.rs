@@ -30,7 +30,7 @@ pub(super) fn routes(state: Arc<ConsoleState>) -> Router {
 }
 
 /// What could not be read, as an answer.
-pub(super) struct Failure(StatusCode, &'static str, String);
+pub(super) struct Failure(pub(super) StatusCode, pub(super) &'static str, pub(super) String);
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
@@ -52,13 +52,18 @@ impl IntoResponse for Failure {
 }
 
 #[derive(Deserialize)]
-struct Page {
+pub(super) struct Page {
     limit: Option<u32>,
     before: Option<String>,
 }
 
 impl Page {
-    fn limit(&self, default: u32) -> u32 {
+    /// The last one of the page before.
+    pub(super) fn before(&self) -> Option<&str> {
+        self.before.as_deref()
+    }
+
+    pub(super) fn limit(&self, default: u32) -> u32 {
         self.limit.unwrap_or(default).clamp(1, MAX_PAGE)
     }
 }
@@ -105,12 +110,12 @@ async fn conversations(
     Ok(Json(json!({ "conversations": rows.iter().map(summary).collect::<Vec<_>>(), "next": next })))
 }
 
-fn read_cursor(cursor: &str) -> Option<(i64, &str)> {
+pub(super) fn read_cursor(cursor: &str) -> Option<(i64, &str)> {
     let (at, id) = cursor.split_once('.')?;
     Some((at.parse().ok()?, id))
 }
 
-fn bad(what: &str, why: &str) -> Failure {
+pub(super) fn bad(what: &str, why: &str) -> Failure {
     Failure(StatusCode::BAD_REQUEST, codes::BAD_REQUEST, format!("{what} {why}"))
 }
 

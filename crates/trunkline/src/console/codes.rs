@@ -2,7 +2,7 @@
 
 /// A parameter of the request has no meaning. Answered 400.
 pub(super) const BAD_REQUEST: &str = "console.bad_request";
-/// There is no such conversation. Answered 404.
+/// There is no such conversation, call or recording. Answered 404.
 pub(super) const NOT_FOUND: &str = "console.not_found";
 /// The request brings neither the console's token nor a cookie. Answered 401.
 pub(super) const UNAUTHORIZED: &str = "console.unauthorized";
@@ -10,3 +10,7 @@ pub(super) const UNAUTHORIZED: &str = "console.unauthorized";
 pub(super) const WRONG_TOKEN: &str = "console.wrong_token";
 /// Too many wrong tokens in this second. Answered 429.
 pub(super) const TOO_MANY_TRIES: &str = "console.too_many_tries";
+/// A call has as many orders as it can take. Answered 503.
+pub(super) const BUSY: &str = "console.busy";
+/// There are no calls here: they are switched off, or the gateway stops. Answered 503.
+pub(super) const NO_CALLS: &str = "console.no_calls";

@@ -20,10 +20,13 @@ use crate::live::Change;
 
 /// How often the status is told.
 const STATUS_EVERY: Duration = Duration::from_secs(2);
+/// How often calls that live are told, while there are any.
+const CALLS_EVERY: Duration = Duration::from_millis(300);
 
 enum Tick {
     Change(Change),
     Status,
+    Calls,
 }
 
 pub(super) fn routes(state: Arc<ConsoleState>) -> Router {
@@ -39,7 +42,8 @@ async fn events(State(state): State<Arc<ConsoleState>>) -> Sse<impl Stream<Item 
     let statuses = IntervalStream::new(tokio::time::interval(STATUS_EVERY)).map(|_| Tick::Status);
     // Nobody closes a page because the gateway stops: a stream that went on would be waited for.
     let stopping = state.readiness.until_stopping();
-    let told = stream::select(changes, statuses).filter_map(move |tick| {
+    let live = IntervalStream::new(tokio::time::interval(CALLS_EVERY)).map(|_| Tick::Calls);
+    let told = stream::select(stream::select(changes, statuses), live).filter_map(move |tick| {
         let state = Arc::clone(&state);
         async move { tell(&state, tick).await }
     });
@@ -54,6 +58,14 @@ async fn tell(state: &ConsoleState, tick: Tick) -> Option<Event> {
         Tick::Change(Change::Calls) => ("calls", json!({})),
         Tick::Change(Change::Typing { conversation_id, is_typing }) => {
             ("typing", json!({ "id": conversation_id, "on": is_typing }))
+        }
+        Tick::Calls => {
+            // Levels and the floor change all the time: they are told at a pace, while there are calls.
+            let live = super::calls::live(state.calls.as_ref()?);
+            if live.is_empty() {
+                return None;
+            }
+            ("calls", json!({ "live": live }))
         }
         Tick::Status => ("status", status(state).await.ok()?),
     };

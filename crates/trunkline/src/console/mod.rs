@@ -3,6 +3,7 @@
 mod api;
 mod assets;
 mod auth;
+mod calls;
 mod codes;
 mod events;
 
@@ -12,6 +13,7 @@ use axum::Router;
 use trunkline_bus::Bus;
 use trunkline_store::Store;
 
+use crate::calls::Calls;
 use crate::connectors::Connectors;
 use crate::edge::Readiness;
 use crate::live::Live;
@@ -27,6 +29,8 @@ pub struct ConsoleState {
     pub connectors: Connectors,
     /// Whether texts flow.
     pub readiness: Readiness,
+    /// Calls, where there are any.
+    pub calls: Option<Calls>,
     /// What changes.
     pub live: Live,
     /// Who gets in.
@@ -36,7 +40,9 @@ pub struct ConsoleState {
 /// The pages, the log-in, and the API under `/api/v1` but for the events.
 pub fn console_routes(state: Arc<ConsoleState>) -> Router {
     let access = state.access.clone();
-    guarded(api::routes(state), &access).merge(auth::routes(access)).merge(assets::routes())
+    guarded(api::routes(Arc::clone(&state)).merge(calls::routes(state)), &access)
+        .merge(auth::routes(access))
+        .merge(assets::routes())
 }
 
 /// `/api/v1/events`, which goes on for as long as somebody listens: no time-out may cut it.

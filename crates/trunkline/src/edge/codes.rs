@@ -11,3 +11,5 @@ pub(super) const CONTENT_TYPE: &str = "edge.content_type";
 pub(super) const OTHER_ACCOUNT: &str = "edge.other_account";
 /// The data folder was removed or replaced while the gateway runs: nothing that is taken would last. Answered 503.
 pub(super) const DATA_LOST: &str = "edge.data_lost";
+/// A call's socket has no token that was given out for it, or is not signed by Twilio. Answered 403.
+pub(super) const SOCKET_REFUSED: &str = "edge.socket_refused";

@@ -5,9 +5,14 @@
 mod codes;
 pub(crate) mod from_twilio;
 mod health;
+mod intake;
 mod public_url;
+mod sockets;
+mod voice;
 mod webhook;
 
 pub use from_twilio::People;
 pub use health::{Readiness, health_routes};
-pub use webhook::{MAX_BODY_BYTES, Warnings, WebhookEdge, webhook_routes};
+pub use intake::MAX_BODY_BYTES;
+pub use voice::{VoiceEdge, call_sockets, voice_routes};
+pub use webhook::{Warnings, WebhookEdge, webhook_routes};

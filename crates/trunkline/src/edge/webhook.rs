@@ -5,33 +5,24 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use bytes::Bytes;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use jiff::Timestamp;
-use serde_json::json;
 use tracing::Instrument as _;
 use trunkline_bus::{Bus, Subject};
 use trunkline_core::messaging::{ConversationalBackend, ErrorCode, MessagingError, WebhookEvent};
-use trunkline_proto::form;
 use trunkline_proto::webhook::{ConversationsWebhook, IDEMPOTENCY_HEADER};
 use trunkline_twilio::TwilioMessaging;
 
 use super::codes;
 use super::from_twilio::{Fact, fact};
 use super::health::Readiness;
-use super::public_url::public_url;
+use super::intake::{Refusal, read};
 use crate::config::TwilioSettings;
 use crate::telemetry::{Metrics, names, traceparent};
-
-/// The largest webhook that is read.
-pub const MAX_BODY_BYTES: usize = 64 << 10;
-/// Header fields that matter to a signature or to telling a repetition.
-const KEPT_HEADERS: &[&str] = &["x-twilio-signature", "x-twilio-webhooks-signature-settings", IDEMPOTENCY_HEADER];
 
 /// What the webhook routes work with.
 pub struct WebhookEdge {
@@ -61,6 +52,13 @@ impl Warnings {
     pub const PER_SECOND: NonZeroU32 = NonZeroU32::new(5).unwrap();
 }
 
+impl Warnings {
+    /// Whether one more line may be written in this second.
+    pub(super) fn may_speak(&self) -> bool {
+        self.0.check().is_ok()
+    }
+}
+
 impl Default for Warnings {
     fn default() -> Self {
         Self(RateLimiter::direct(Quota::per_second(Self::PER_SECOND)))
@@ -73,19 +71,6 @@ pub fn webhook_routes(edge: Arc<WebhookEdge>) -> Router {
         .route("/webhooks/twilio", any(conversations))
         .route("/webhooks/twilio/conversations/events", any(conversations))
         .with_state(edge)
-}
-
-/// Why a webhook was turned away.
-struct Refusal {
-    status: StatusCode,
-    code: &'static str,
-    reason: String,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, code: &'static str, reason: impl Into<String>) -> Self {
-        Self { status, code, reason: reason.into() }
-    }
 }
 
 async fn conversations(State(edge): State<Arc<WebhookEdge>>, request: Request) -> Response {
@@ -108,8 +93,7 @@ async fn conversations(State(edge): State<Arc<WebhookEdge>>, request: Request) -
         }
         Err(refusal) => {
             edge.metrics.webhook_error(refusal.code, begun.elapsed());
-            let body = json!({ "code": refusal.code, "message": refusal.reason, "status": refusal.status.as_u16() });
-            (refusal.status, axum::Json(body)).into_response()
+            refusal.into_response()
         }
     }
 }
@@ -121,7 +105,7 @@ struct Done {
 
 async fn handle(edge: &WebhookEdge, request: Request) -> Result<Done, Refusal> {
     let now = Timestamp::now();
-    let event = read(edge, request, now).await?;
+    let event = read(&edge.settings.edge.public_base, request, now).await?;
     let verified = match edge.backend.handle_webhook(&event).await {
         // What is made safe now is answered when the provider can be reached.
         Err(error) if error.code() == ErrorCode::NotRunning => edge.verifier.read_webhook(&event).map(drop),
@@ -154,57 +138,13 @@ async fn handle(edge: &WebhookEdge, request: Request) -> Result<Done, Refusal> {
     Ok(done)
 }
 
-/// Reads the request whole, within its limits.
-async fn read(edge: &WebhookEdge, request: Request, now: Timestamp) -> Result<WebhookEvent, Refusal> {
-    let (parts, body) = request.into_parts();
-    let path_and_query = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
-    let url = public_url(&edge.settings.edge.public_base, path_and_query);
-    let (params, body) = match parts.method {
-        Method::POST => {
-            let body = read_body(body).await?;
-            (read_form(&parts.headers, &body)?, body)
-        }
-        Method::GET => (decoded(parts.uri.query().unwrap_or_default().as_bytes())?, Bytes::new()),
-        _ => {
-            let reason = "webhooks come by POST or GET";
-            return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, codes::METHOD, reason));
-        }
-    };
-    let headers = KEPT_HEADERS
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), parts.headers.get(*name)?.to_str().ok()?.to_owned())))
-        .collect();
-    Ok(WebhookEvent { url, method: parts.method.as_str().to_owned(), headers, params, body, received_at: now })
-}
-
-async fn read_body(body: Body) -> Result<Bytes, Refusal> {
-    to_bytes(body, MAX_BODY_BYTES).await.map_err(|_| {
-        let reason = format!("the body is longer than {MAX_BODY_BYTES} bytes, or was cut short");
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, codes::BODY_TOO_LARGE, reason)
-    })
-}
-
-fn read_form(headers: &HeaderMap, body: &[u8]) -> Result<Vec<(String, String)>, Refusal> {
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim();
-    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        let reason = "webhooks of Conversations are application/x-www-form-urlencoded";
-        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, codes::CONTENT_TYPE, reason));
-    }
-    decoded(body)
-}
-
-fn decoded(form: &[u8]) -> Result<Vec<(String, String)>, Refusal> {
-    form::decode(form).map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()))
-}
-
 fn refused(edge: &WebhookEdge, event: &WebhookEvent, error: &MessagingError) -> Refusal {
     let code = error.provider_code().unwrap_or_else(|| error.code().as_str());
     match error.code() {
         ErrorCode::InvalidSignature => {
             // Without the query: it may carry what a person wrote.
             let tried = event.url.split('?').next().unwrap_or_default();
-            if edge.warnings.0.check().is_ok() {
+            if edge.warnings.may_speak() {
                 tracing::warn!(error.code = error.code().as_str(), url = tried, "a webhook is not signed for this URL");
             }
             Refusal::new(StatusCode::FORBIDDEN, error.code().as_str(), "the signature does not fit")

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use trunkline_bus::{BusError, Consumer, ConsumerOptions, Delivery};
 use trunkline_core::event::{
     CONVERSATION_CHANGED, ConversationChanged, DELIVERY_UPDATED, DeliveryUpdated, MESSAGE_RECEIVED, MessageReceived,
+    is_of_call,
 };
 use trunkline_core::{ContactAddress, Envelope, Pii};
 use trunkline_store::{Answer, NewInbound, StoreError};
@@ -97,6 +98,7 @@ impl Recorder {
             MESSAGE_RECEIVED => self.message(delivery, lanes).await,
             DELIVERY_UPDATED => self.receipt(delivery).await,
             CONVERSATION_CHANGED => self.conversation(delivery).await,
+            kind if is_of_call(kind) => delivery.ack().await,
             _ => bury(&self.context, delivery, codes::UNKNOWN_FACT, "no one here knows this type of envelope").await,
         };
         if let Err(error) = settled {

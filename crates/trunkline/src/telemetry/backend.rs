@@ -1,15 +1,13 @@
 //! The decorator that gives every operation of a backend its span, its counters and its histogram.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
 
 use async_trait::async_trait;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter};
+use tracing::Span;
 use tracing::field::Empty;
-use tracing::{Instrument as _, Span};
 use trunkline_core::HealthStatus;
 use trunkline_core::messaging::{
     Config, Conversation, ConversationConfig, ConversationId, ConversationalBackend, MessageStream, MessagingError,
@@ -18,21 +16,13 @@ use trunkline_core::messaging::{
 
 use super::metrics::seconds;
 use super::names::{self, OPERATIONS};
-
-struct OperationInstruments {
-    span: &'static str,
-    total: Counter<u64>,
-    duration: Histogram<f64>,
-}
+use super::operations::{Operations, Went, outcome};
 
 /// A backend that is watched. Everything that the wrapped one does goes through here.
 pub struct Observed {
     inner: Arc<dyn ConversationalBackend>,
     account: String,
-    operations: HashMap<Operation, OperationInstruments>,
-    backend_operations: Counter<u64>,
-    backend_duration: Histogram<f64>,
-    backend_errors: Counter<u64>,
+    operations: Operations<Operation>,
     operations_total: Counter<u64>,
     operation_duration: Histogram<f64>,
     errors_total: Counter<u64>,
@@ -43,20 +33,10 @@ pub struct Observed {
 impl Observed {
     /// Wraps `inner`, recording with `meter`. `account` becomes the attribute `twilio.account_sid`.
     pub fn new(inner: Arc<dyn ConversationalBackend>, account: impl Into<String>, meter: &Meter) -> Self {
-        let operations = OPERATIONS.iter().map(|names| {
-            let instruments = OperationInstruments {
-                span: names.span,
-                total: meter.u64_counter(names.total).build(),
-                duration: seconds(meter, names.duration),
-            };
-            (names.operation, instruments)
-        });
+        let whole = [names::BACKEND_OPERATIONS, names::BACKEND_DURATION, names::BACKEND_ERRORS];
         Self {
             account: account.into(),
-            operations: operations.collect(),
-            backend_operations: meter.u64_counter(names::BACKEND_OPERATIONS).build(),
-            backend_duration: seconds(meter, names::BACKEND_DURATION),
-            backend_errors: meter.u64_counter(names::BACKEND_ERRORS).build(),
+            operations: Operations::new(meter, OPERATIONS, whole),
             operations_total: meter.u64_counter(names::OPERATIONS_TOTAL).build(),
             operation_duration: seconds(meter, names::OPERATION_DURATION),
             errors_total: meter.u64_counter(names::ERRORS_TOTAL).build(),
@@ -67,13 +47,13 @@ impl Observed {
     }
 
     fn span(&self, operation: Operation) -> Span {
-        let Some(instruments) = self.operations.get(&operation) else { return Span::none() };
+        let Some(name) = self.operations.span(operation) else { return Span::none() };
         if !self.inner.config().enable_tracing() {
             return Span::none();
         }
         tracing::info_span!(
             "backend",
-            otel.name = instruments.span,
+            otel.name = name,
             otel.kind = "client",
             otel.status_code = Empty,
             operation = operation.as_str(),
@@ -100,47 +80,25 @@ impl Observed {
         span: Span,
         work: impl Future<Output = Result<T, MessagingError>> + Send,
     ) -> Result<T, MessagingError> {
-        let begun = Instant::now();
-        let outcome = work.instrument(span.clone()).await;
-        let config = self.inner.config();
-        if let Err(error) = &outcome {
-            span.record("error.code", error.code().as_str());
-            span.record("otel.status_code", "ERROR");
-        }
-        if config.enable_structured_logging() {
-            span.in_scope(|| log(operation, outcome.as_ref().err()));
-        }
-        if config.enable_metrics() {
-            self.count(operation, begun, outcome.as_ref().err());
+        let (outcome, went) = self.operations.observe(|| self.inner.config(), operation, span, work, log).await;
+        if let Some(went) = went {
+            self.count(operation, &went);
         }
         outcome
     }
 
-    fn count(&self, operation: Operation, begun: Instant, error: Option<&MessagingError>) {
-        let took = begun.elapsed().as_secs_f64();
-        let result = KeyValue::new("outcome", if error.is_some() { "error" } else { "ok" });
+    /// What the package counts besides.
+    fn count(&self, operation: Operation, went: &Went) {
         let name = KeyValue::new("operation", operation.as_str());
         let provider = KeyValue::new("provider", "twilio");
-        if let Some(instruments) = self.operations.get(&operation) {
-            instruments.total.add(1, std::slice::from_ref(&result));
-            instruments.duration.record(took, &[]);
+        self.operation_duration.record(went.took.as_secs_f64(), std::slice::from_ref(&name));
+        self.operations_total.add(1, &[name.clone(), provider.clone(), outcome(went)]);
+        match (went.error_code, operation) {
+            (Some(code), _) => self.errors_total.add(1, &[name, provider, KeyValue::new("error_code", code)]),
+            (None, Operation::CreateConversation) => self.conversations_total.add(1, &[provider]),
+            (None, Operation::SendMessage) => self.messages_total.add(1, &[provider]),
+            (None, _) => {}
         }
-        let by_operation = std::slice::from_ref(&name);
-        self.backend_operations.add(1, &[name.clone(), result.clone()]);
-        self.backend_duration.record(took, by_operation);
-        self.operations_total.add(1, &[name.clone(), provider.clone(), result]);
-        self.operation_duration.record(took, by_operation);
-        let Some(error) = error else {
-            match operation {
-                Operation::CreateConversation => self.conversations_total.add(1, &[provider]),
-                Operation::SendMessage => self.messages_total.add(1, &[provider]),
-                _ => {}
-            }
-            return;
-        };
-        let code = KeyValue::new("error_code", error.provider_code().unwrap_or_else(|| error.code().as_str()));
-        self.backend_errors.add(1, &[name.clone(), code.clone()]);
-        self.errors_total.add(1, &[name, provider, code]);
     }
 
     fn about(&self, operation: Operation, conversation: &ConversationId) -> Span {

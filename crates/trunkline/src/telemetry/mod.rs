@@ -7,11 +7,14 @@ mod backend;
 mod logs;
 mod metrics;
 pub mod names;
+mod operations;
 mod setup;
 mod trace;
+mod voice;
 
 pub use backend::Observed;
 pub use metrics::Metrics;
 pub(crate) use setup::page;
 pub use setup::{Telemetry, TelemetryError};
 pub use trace::{set_parent, traceparent};
+pub use voice::ObservedVoice;

@@ -1,13 +1,14 @@
-//! The names of spans and metrics: those of the contract *Conversational Backend API* 1.0.0 and of the package, and
-//! ours where neither has one.
+//! The names of spans and metrics: those of the contracts *Conversational Backend API* and *Voice Backend API* 1.0.0 and
+//! of the package, and ours where none has one.
 
 use trunkline_core::messaging::Operation;
+use trunkline_core::voice;
 
 /// The names of one operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OperationNames {
+pub struct OperationNames<O> {
     /// The operation.
-    pub operation: Operation,
+    pub operation: O,
     /// Its span.
     pub span: &'static str,
     /// Its counter.
@@ -17,10 +18,10 @@ pub struct OperationNames {
 }
 
 macro_rules! operations {
-    ($($operation:ident: $span:literal, $metric:literal;)+) => {
-        /// Every operation that has a span, in the order of the contract.
-        pub const OPERATIONS: &[OperationNames] = &[$(OperationNames {
-            operation: Operation::$operation,
+    ($(#[$doc:meta])* $name:ident, $of:path { $($operation:ident: $span:literal, $metric:literal;)+ }) => {
+        $(#[$doc])*
+        pub const $name: &[OperationNames<$of>] = &[$(OperationNames {
+            operation: <$of>::$operation,
             span: $span,
             total: concat!($metric, "_total"),
             duration: concat!($metric, "_duration_seconds"),
@@ -29,19 +30,55 @@ macro_rules! operations {
 }
 
 operations! {
-    Start: "twilio.messaging.backend.start", "twilio_messaging_backend_start";
-    Stop: "twilio.messaging.backend.stop", "twilio_messaging_backend_stop";
-    CreateConversation: "twilio.conversation.create", "twilio_conversation_create";
-    GetConversation: "twilio.conversation.get", "twilio_conversation_get";
-    ListConversations: "twilio.conversations.list", "twilio_conversations_list";
-    CloseConversation: "twilio.conversation.close", "twilio_conversation_close";
-    SendMessage: "twilio.message.send", "twilio_message_send";
-    ReceiveMessages: "twilio.messages.receive", "twilio_messages_receive";
-    AddParticipant: "twilio.participant.add", "twilio_participant_add";
-    RemoveParticipant: "twilio.participant.remove", "twilio_participant_remove";
-    HandleWebhook: "twilio.messaging.webhook.handle", "twilio_messaging_webhook";
-    HealthCheck: "twilio.messaging.backend.health_check", "twilio_messaging_backend_health_check";
+    /// Every messaging operation that has a span, in the order of the contract.
+    OPERATIONS, Operation {
+        Start: "twilio.messaging.backend.start", "twilio_messaging_backend_start";
+        Stop: "twilio.messaging.backend.stop", "twilio_messaging_backend_stop";
+        CreateConversation: "twilio.conversation.create", "twilio_conversation_create";
+        GetConversation: "twilio.conversation.get", "twilio_conversation_get";
+        ListConversations: "twilio.conversations.list", "twilio_conversations_list";
+        CloseConversation: "twilio.conversation.close", "twilio_conversation_close";
+        SendMessage: "twilio.message.send", "twilio_message_send";
+        ReceiveMessages: "twilio.messages.receive", "twilio_messages_receive";
+        AddParticipant: "twilio.participant.add", "twilio_participant_add";
+        RemoveParticipant: "twilio.participant.remove", "twilio_participant_remove";
+        HandleWebhook: "twilio.messaging.webhook.handle", "twilio_messaging_webhook";
+        HealthCheck: "twilio.messaging.backend.health_check", "twilio_messaging_backend_health_check";
+    }
 }
+
+operations! {
+    /// Every voice operation that has a span: those of the contract, then what it leaves unnamed, named alike.
+    VOICE_OPERATIONS, voice::Operation {
+        Start: "twilio.backend.start", "twilio_backend_start";
+        Stop: "twilio.backend.stop", "twilio_backend_stop";
+        CreateSession: "twilio.call.create", "twilio_call_create";
+        GetSession: "twilio.session.get", "twilio_session_get";
+        ListSessions: "twilio.sessions.list", "twilio_sessions_list";
+        CloseSession: "twilio.session.close", "twilio_session_close";
+        HealthCheck: "twilio.backend.health_check", "twilio_backend_health_check";
+        UpdateConfig: "twilio.backend.update_config", "twilio_backend_update_config";
+        HandleInboundCall: "twilio.call.inbound", "twilio_call_inbound";
+        StreamAudio: "twilio.stream.audio", "twilio_stream_audio";
+        StreamText: "twilio.stream.text", "twilio_stream_text";
+        Control: "twilio.call.control", "twilio_call_control";
+    }
+}
+
+/// All operations of the voice backend, by `operation` and `outcome`.
+pub const VOICE_OPERATIONS_TOTAL: &str = "twilio_backend_operations_total";
+/// Their duration.
+pub const VOICE_DURATION: &str = "twilio_backend_operation_duration_seconds";
+/// Those that failed, by `operation` and `error_code`.
+pub const VOICE_ERRORS: &str = "twilio_backend_errors_total";
+/// Calls that are live now.
+pub const SESSION_ACTIVE: &str = "twilio_session_active";
+/// The same, as `GetActiveSessionCount` has it.
+pub const BACKEND_ACTIVE_SESSIONS: &str = "twilio_backend_active_sessions";
+/// Streams that are open now.
+pub const STREAM_ACTIVE: &str = "twilio_stream_active";
+/// Whether the provider can be worked with: 1 connected, 0 disconnected, -1 error.
+pub const CONNECTION_STATE: &str = "twilio_backend_connection_state";
 
 /// All operations of the backend, by `operation` and `outcome`.
 pub const BACKEND_OPERATIONS: &str = "twilio_messaging_backend_operations_total";
@@ -119,6 +156,23 @@ pub const PARTICIPATION: &str = "twilio_participation_total";
 /// Tasks that ended by a panic.
 pub const PANICS: &str = "trunkline_panics_total";
 
+/// Calls that live now.
+pub const CALLS_LIVE: &str = "trunkline_calls_live";
+/// Calls that ended, by `outcome`.
+pub const CALLS_ENDED: &str = "trunkline_calls_ended_total";
+/// How long they lasted.
+pub const CALL_DURATION: &str = "trunkline_call_duration_seconds";
+/// From the end of a person's speech to the first sound of the answer.
+pub const CALL_LATENCY: &str = "trunkline_call_turn_latency_seconds";
+/// How often the far end was told to forget what it had not played.
+pub const CALL_CLEARS: &str = "trunkline_call_clears_total";
+/// How often the far end made no progress.
+pub const CALL_STALLS: &str = "trunkline_call_stalls_total";
+/// What failed in calls, by `code`.
+pub const CALL_FAILURES: &str = "trunkline_call_failures_total";
+/// Engines of speech that failed, by `engine` and `code`.
+pub const SPEECH_FAILURES: &str = "trunkline_speech_failures_total";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,20 +194,3 @@ mod tests {
         )));
     }
 }
-
-/// Calls that live now.
-pub const CALLS_LIVE: &str = "trunkline_calls_live";
-/// Calls that ended, by `outcome`.
-pub const CALLS_ENDED: &str = "trunkline_calls_ended_total";
-/// How long they lasted.
-pub const CALL_DURATION: &str = "trunkline_call_duration_seconds";
-/// From the end of a person's speech to the first sound of the answer.
-pub const CALL_LATENCY: &str = "trunkline_call_turn_latency_seconds";
-/// How often the far end was told to forget what it had not played.
-pub const CALL_CLEARS: &str = "trunkline_call_clears_total";
-/// How often the far end made no progress.
-pub const CALL_STALLS: &str = "trunkline_call_stalls_total";
-/// What failed in calls, by `code`.
-pub const CALL_FAILURES: &str = "trunkline_call_failures_total";
-/// Engines of speech that failed, by `engine` and `code`.
-pub const SPEECH_FAILURES: &str = "trunkline_speech_failures_total";

@@ -19,5 +19,6 @@ mod schemas;
 #[path = "../support/mod.rs"]
 mod support;
 mod telemetry;
+mod telemetry_voice;
 mod webchat;
 mod webchat_strangers;

@@ -7,6 +7,7 @@ mod pages;
 mod recordings;
 mod render;
 mod streams;
+mod transcriptions;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -34,6 +35,8 @@ pub(super) fn router(app: &App) -> Router<App> {
         )
         .route("/Calls/{call}/Streams.json", post(streams::start))
         .route("/Calls/{call}/Streams/{stream}", post(streams::update))
+        .route("/Calls/{call}/Transcriptions.json", post(transcriptions::start))
+        .route("/Calls/{call}/Transcriptions/{transcription}", post(transcriptions::update))
         .route("/Calls/{call}/Notifications.json", get(calls::notifications))
         .route("/Recordings.json", get(recordings::list))
         .route("/Recordings/{recording}", get(recordings::fetch).delete(recordings::remove))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use serde_json::json;
-use trunkline_proto::sid::StreamSid;
+use trunkline_proto::sid::AnySid;
 use trunkline_proto::twiml::Track;
 
 use super::super::{Reply, ok};
@@ -13,7 +13,7 @@ use crate::clock::rfc2822;
 use crate::error::{self, ApiError};
 use crate::server::App;
 use crate::telephone::plane::Phase;
-use crate::telephone::stream::StreamPlan;
+use crate::telephone::stream::{BesideKind, StreamPlan};
 
 pub(super) async fn start(State(app): State<App>, call: Call, form: Form) -> Reply {
     let leg = app.exchange.live(call.path("call"));
@@ -37,7 +37,7 @@ pub(super) async fn start(State(app): State<App>, call: Call, form: Form) -> Rep
         callback: target(&form, "StatusCallback", "StatusCallbackMethod")?,
     };
     let (sid, name) = leg.start_stream(plan).await.ok_or(error::FULL)?;
-    Ok(ok(shown(&app, &call, sid, &name, "in-progress")))
+    Ok(ok(shown(&app, &call, sid.into(), &name, "in-progress")))
 }
 
 pub(super) async fn update(State(app): State<App>, call: Call, form: Form) -> Reply {
@@ -45,12 +45,12 @@ pub(super) async fn update(State(app): State<App>, call: Call, form: Form) -> Re
         return Err(ApiError::parameter("Status").into());
     }
     let leg = app.exchange.live(call.path("call")).ok_or_else(|| ApiError::not_found(&call.uri_path))?;
-    let stopped = leg.stop_stream(Some(&name(&call, "stream")));
+    let stopped = leg.stop_beside(BesideKind::Stream, Some(&name(&call, "stream")));
     let (sid, name) = stopped.ok_or_else(|| ApiError::not_found(&call.uri_path))?;
     Ok(ok(shown(&app, &call, sid, &name, "stopped")))
 }
 
-fn shown(app: &App, call: &Call, sid: StreamSid, name: &str, status: &str) -> serde_json::Value {
+fn shown(app: &App, call: &Call, sid: AnySid, name: &str, status: &str) -> serde_json::Value {
     let (account, of) = (app.account.account_sid, call.path("call"));
     json!({
         "sid": sid,

@@ -32,6 +32,15 @@ pub(super) struct Calls {
     recording_sids: HashMap<RecordingSid, u64>,
     pub(super) numbers: BTreeMap<u64, NumberRecord>,
     pub(super) answering: BTreeMap<String, AnsweringRecord>,
+    /// What answers the account's own number unless somebody says otherwise; a reset goes back to it.
+    pub(super) own_voice: NumberFields,
+}
+
+impl Calls {
+    /// Nothing, but for the setting that survives a reset.
+    pub(super) fn emptied(&self) -> Self {
+        Self { own_voice: self.own_voice.clone(), ..Self::default() }
+    }
 }
 
 /// A call that begins.

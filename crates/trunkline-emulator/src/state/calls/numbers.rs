@@ -53,8 +53,15 @@ impl State {
         let number = self.account.phone_number.clone();
         if self.number_of(&number).is_none() {
             // The number was checked when the account was made.
-            drop(self.put_number(&number, NumberFields::default()));
+            drop(self.put_number(&number, self.calls.own_voice.clone()));
         }
+    }
+
+    /// Sets what answers the account's own number, now and after each reset.
+    pub(crate) fn set_own_voice(&mut self, fields: NumberFields) -> Result<(), ApiError> {
+        let number = self.account.phone_number.clone();
+        self.calls.own_voice = fields.clone();
+        self.put_number(&number, fields).map(|_| ())
     }
 
     /// Makes a number the account's, or changes one that is.

@@ -15,44 +15,44 @@ enum State {
 
 /// Lets operations in while the backend runs, and waits for them when it stops.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(crate) struct Running {
     state: Mutex<State>,
     in_flight: TaskTracker,
 }
 
 impl Running {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { state: Mutex::new(State::Stopped), in_flight: TaskTracker::new() }
     }
 
     /// A token to hold during an operation; `None` if the backend does not run.
-    pub(super) fn enter(&self) -> Option<TaskTrackerToken> {
+    pub(crate) fn enter(&self) -> Option<TaskTrackerToken> {
         // The token comes first: whoever stops after this sees it.
         let token = self.in_flight.token();
         self.is_running().then_some(token)
     }
 
-    pub(super) fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) == State::Running
     }
 
-    pub(super) fn start(&self) {
+    pub(crate) fn start(&self) {
         self.in_flight.reopen();
         self.set(State::Running);
     }
 
     /// Lets nobody in any more.
-    pub(super) fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.set(State::Stopped);
         self.in_flight.close();
     }
 
     /// Waits for what is in flight. False if `time` ran out.
-    pub(super) async fn drained(&self, time: Duration) -> bool {
+    pub(crate) async fn drained(&self, time: Duration) -> bool {
         tokio::time::timeout(time, self.in_flight.wait()).await.is_ok()
     }
 
-    pub(super) fn in_flight(&self) -> usize {
+    pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 

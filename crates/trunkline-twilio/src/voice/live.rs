@@ -1,0 +1,108 @@
+//! A call while it lives: its session, and what waits for its socket.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use trunkline_core::Pii;
+use trunkline_core::voice::{AudioStream, TextStream, VoiceSession};
+use trunkline_proto::sid::RecordingSid;
+
+use super::backend::Current;
+
+/// Something that comes once and is waited for.
+pub(super) struct Slot<T> {
+    value: Mutex<Option<T>>,
+    came: Notify,
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self { value: Mutex::new(None), came: Notify::new() }
+    }
+}
+
+impl<T> Slot<T> {
+    /// Puts a value in; one that nobody took is dropped.
+    pub(super) fn put(&self, value: T) {
+        *self.value.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        self.came.notify_waiters();
+    }
+
+    pub(super) fn take(&self) -> Option<T> {
+        self.value.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Cancel-safe: a value that was not handed out stays.
+    pub(super) async fn wait(&self) -> T {
+        loop {
+            let came = self.came.notified();
+            tokio::pin!(came);
+            // First listen, then look: what comes in between is not missed.
+            came.as_mut().enable();
+            if let Some(value) = self.take() {
+                return value;
+            }
+            came.await;
+        }
+    }
+}
+
+/// What changes while a call lives.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// The highest sequence number of its status callbacks.
+    pub(super) sequence: Option<u64>,
+    /// The document to go on with when Twilio asks, if it asks before it is told.
+    pub(super) next: Option<String>,
+    /// The document that keeps the person waiting.
+    pub(super) is_held: bool,
+    pub(super) recording: Option<RecordingSid>,
+    /// What whoever takes the call over is told.
+    pub(super) briefing: Option<Pii<String>>,
+}
+
+/// A call while it lives.
+pub(super) struct Live {
+    pub(super) session: VoiceSession,
+    /// The settings that it began with.
+    pub(super) current: Arc<Current>,
+    /// Our number in it.
+    pub(super) ours: String,
+    /// Whether Twilio recognises and speaks.
+    pub(super) as_text: bool,
+    /// How long its socket may take to come.
+    pub(super) patience: Duration,
+    pub(super) audio: Slot<AudioStream>,
+    pub(super) text: Slot<Box<dyn TextStream>>,
+    /// Cancelled when the session ends.
+    pub(super) over: CancellationToken,
+    progress: Mutex<Progress>,
+}
+
+impl Live {
+    pub(super) fn new(
+        session: VoiceSession,
+        current: Arc<Current>,
+        ours: String,
+        as_text: bool,
+        patience: Duration,
+    ) -> Self {
+        Self {
+            session,
+            current,
+            ours,
+            as_text,
+            patience,
+            audio: Slot::default(),
+            text: Slot::default(),
+            over: CancellationToken::new(),
+            progress: Mutex::default(),
+        }
+    }
+
+    pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
