@@ -1,11 +1,14 @@
 """One emulator for all tests; each test makes what it needs under names and numbers of its own."""
 
+import contextlib
 import itertools
 
 import pytest
+from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 from emulator import LocalHttpClient, WebhookReceiver, running_emulator
+from telephone import Telephones, VoiceServer
 
 ACCOUNT = {
     "TWILIO_ACCOUNT_SID": "AC" + "0a" * 16,
@@ -59,3 +62,37 @@ def receiver(api):
     yield server
     api.configuration.webhooks().update(pre_webhook_url="", post_webhook_url="", filters=[])
     server.close()
+
+
+@pytest.fixture
+def voice(account):
+    """The server of an application that is called."""
+    server = VoiceServer(account["TWILIO_AUTH_TOKEN"])
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def telephones(base_url):
+    return Telephones(base_url)
+
+
+@pytest.fixture
+def own_number(account):
+    return account["TWILIO_PHONE_NUMBER"]
+
+
+@pytest.fixture
+def call(client, own_number, number):
+    """Calls `number`, or another one, from the account's number. What is still up afterwards is hung up."""
+    made = []
+
+    def place(**arguments):
+        placed = client.calls.create(**({"to": number, "from_": own_number} | arguments))
+        made.append(placed.sid)
+        return placed
+
+    yield place
+    for sid in made:
+        with contextlib.suppress(TwilioRestException):
+            client.calls(sid).update(status="completed")

@@ -106,15 +106,23 @@ def get(base_url, path):
         return answer.read()
 
 
+def control(base_url, method, path, body=None):
+    """A request to the emulator's own API; `body` goes out as JSON. Returns the answer's JSON, if there is any."""
+    request = urllib.request.Request(
+        f"{base_url}/emulator/v1{path}",
+        None if body is None else json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+        method=method,
+    )
+    with _opener.open(request, timeout=ANSWER_WITHIN_S) as answer:
+        text = answer.read()
+    return json.loads(text) if text else None
+
+
 def send_text(base_url, **text):
     """A person texts: `sender`, `body`, and `channel` if it is not SMS."""
     payload = {"from": text["sender"], "body": text["body"], "channel": text.get("channel", "sms")}
-    request = urllib.request.Request(
-        f"{base_url}/emulator/v1/messages", json.dumps(payload).encode(), {"Content-Type": "application/json"}
-    )
-    with _opener.open(request, timeout=ANSWER_WITHIN_S) as answer:
-        assert answer.status == 201
-        return json.load(answer)
+    return control(base_url, "POST", "/messages", payload)
 
 
 class WebhookReceiver:
