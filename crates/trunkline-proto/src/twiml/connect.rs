@@ -234,6 +234,28 @@ attributes! {
         events: String = "events",
         /// `debugging`, and what `events` takes.
         debug: String = "debug",
+        /// Whether an unfinished prompt is reported when the caller hangs up.
+        partial_prompt_on_hangup: bool = "partialPromptOnHangup",
+        /// Certainty at which a turn is taken as likely over.
+        eager_eot_threshold: String = "eagerEotThreshold",
+        /// How turns are told apart.
+        turn_detection: String = "turnDetection",
+        /// Whether recognised text is formatted.
+        asr_smart_format: String = "asrSmartFormat",
+        /// How text is made ready to be spoken.
+        tts_text_normalization: String = "ttsTextNormalization",
+        /// The same by the language.
+        tts_language_text_normalization: String = "ttsLanguageTextNormalization",
+        /// The same, of one provider.
+        elevenlabs_language_text_normalization: String = "elevenlabsLanguageTextNormalization",
+        /// What is added to prompts.
+        include_in_prompt: String = "includeInPrompt",
+        /// The caller's name.
+        customer_name: String = "customerName",
+        /// Whether a lost socket is opened again.
+        application_reconnect: String = "applicationReconnect",
+        /// Whether the agent's own words are kept out of prompts.
+        echo_prompt_filtering: String = "echoPromptFiltering",
         /// An Intelligence service.
         intelligence_service: String = "intelligenceService",
         /// A configuration of Conversation Orchestrator.
@@ -260,6 +282,14 @@ attributes! {
         voice: String = "voice",
         /// Of recognition.
         transcription_provider: String = "transcriptionProvider",
+        /// Phrases to expect, separated by commas.
+        hints: String = "hints",
+        /// Whether recognised text is formatted.
+        asr_smart_format: String = "asrSmartFormat",
+        /// How text is made ready to be spoken.
+        tts_text_normalization: String = "ttsTextNormalization",
+        /// The same by the language.
+        tts_language_text_normalization: String = "ttsLanguageTextNormalization",
         /// Of recognition.
         speech_model: String = "speechModel",
     }

@@ -85,6 +85,8 @@ attributes! {
         recording_status_callback_method: HttpMethod = "recordingStatusCallbackMethod",
         /// Which events, separated by spaces. Default `completed`.
         recording_status_callback_event: String = "recordingStatusCallbackEvent",
+        /// How recordings are kept.
+        recording_configuration_id: String = "recordingConfigurationId",
         /// `both` (default), `inbound` or `outbound`.
         recording_track: String = "recordingTrack",
         /// Whether the caller hears ringing until somebody answers. Default false.
@@ -93,6 +95,8 @@ attributes! {
         ring_tone: String = "ringTone",
         /// One after the other instead of all at once. Default false.
         sequential: bool = "sequential",
+        /// Proofs of the caller.
+        passports: String = "passports",
         /// Requested when the other side refers the call.
         refer_url: String = "referUrl",
         /// Of `refer_url`. Default POST.
@@ -141,6 +145,12 @@ attributes! {
         machine_detection: String = "machineDetection",
         /// Seconds. Default 30.
         machine_detection_timeout: u32 = "machineDetectionTimeout",
+        /// The longest that a person's greeting is, in milliseconds.
+        machine_detection_speech_threshold: u32 = "machineDetectionSpeechThreshold",
+        /// The silence that ends a greeting, in milliseconds.
+        machine_detection_speech_end_threshold: u32 = "machineDetectionSpeechEndThreshold",
+        /// The silence without any greeting, in milliseconds.
+        machine_detection_silence_timeout: u32 = "machineDetectionSilenceTimeout",
         /// Told who answered.
         amd_status_callback: String = "amdStatusCallback",
         /// Of `amd_status_callback`. Default POST.
@@ -185,6 +195,8 @@ attributes! {
         recording_status_callback_method: HttpMethod = "recordingStatusCallbackMethod",
         /// Which events, separated by spaces. Default `completed`.
         recording_status_callback_event: String = "recordingStatusCallbackEvent",
+        /// How recordings are kept.
+        recording_configuration_id: String = "recordingConfigurationId",
         /// Whether it is put into words. Default false.
         transcribe: bool = "transcribe",
         /// Told of the words.

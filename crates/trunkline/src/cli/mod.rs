@@ -2,6 +2,7 @@
 //! 2 the command line is wrong, 64 the configuration is wrong.
 
 mod bench;
+mod call;
 mod check;
 mod dlq;
 mod emulator;
@@ -35,6 +36,8 @@ enum Command {
     Check(ServeArgs),
     /// Texts as a person, and prints the answers
     Text(TextArgs),
+    /// Calls as a person who follows a script, and prints a timeline
+    Call(CallArgs),
     /// What could not be dealt with and waits for you
     #[command(subcommand)]
     Dlq(DlqCommand),
@@ -100,6 +103,30 @@ struct TextArgs {
     body: String,
 }
 
+#[derive(Args)]
+struct CallArgs {
+    /// Script, in TOML or JSON: from, to, record, and the steps (see docs/emulator.md)
+    script: Option<PathBuf>,
+    /// Instead of a script: what to say, one after the other, each after an answer
+    #[arg(long, value_name = "TEXT", conflicts_with = "script")]
+    say: Vec<String>,
+    /// Base URL of the emulator
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8090")]
+    emulator: String,
+    /// The person's number, instead of the script's; +15550001111 if neither says
+    #[arg(long, value_name = "NUMBER")]
+    from: Option<String>,
+    /// The number to call, instead of the script's; the account's own if neither says
+    #[arg(long, value_name = "NUMBER")]
+    to: Option<String>,
+    /// Print the whole result as a JSON object
+    #[arg(long)]
+    json: bool,
+    /// How long the call may last, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    timeout: u64,
+}
+
 #[derive(Subcommand)]
 enum DlqCommand {
     /// Lists what waits: id, when, code, reason; never what people wrote
@@ -140,6 +167,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Emulator(args) => emulator::run(args),
         Command::Check(args) => check::run(&args),
         Command::Text(args) => text::run(&args),
+        Command::Call(args) => call::run(&args),
         Command::Dlq(command) => dlq::run(command),
         Command::Bench(command) => bench::run(command),
     }

@@ -4,6 +4,7 @@
 mod agents;
 mod bus;
 mod bus_api;
+mod calls;
 mod configuration;
 mod console;
 mod edge;

@@ -112,6 +112,8 @@ impl World {
             ("TRUNKLINE_CONSOLE_TOKEN", CONSOLE_TOKEN),
             ("TWILIO_IDENTITY", IDENTITY),
             ("TWILIO_PHONE_NUMBER", NUMBER),
+            // Only tests of calls have engines of speech started.
+            ("TRUNKLINE_VOICE", "false"),
             ("TWILIO_RETRY_DELAY", "20ms"),
             ("TWILIO_BASE_URL", &format!("http://{emulator_address}")),
             ("TWILIO_ACCOUNT_SID", &account_sid),

@@ -36,6 +36,8 @@ pub(super) async fn of_call(State(app): State<App>, call: Call) -> Reply {
 }
 
 pub(super) async fn start(State(app): State<App>, call: Call, form: Form) -> Reply {
+    let of = call.owned("call");
+    app.owner.call(move |state| state.call(&of).map(drop)).await??;
     let leg = app.exchange.live(call.path("call"));
     let leg = leg.filter(|leg| leg.plane().phase == Phase::Talking).ok_or(error::RECORDING_NOT_ELIGIBLE)?;
     let plan = RecordPlan {

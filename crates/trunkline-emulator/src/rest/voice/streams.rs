@@ -16,6 +16,8 @@ use crate::telephone::plane::Phase;
 use crate::telephone::stream::{BesideKind, StreamPlan};
 
 pub(super) async fn start(State(app): State<App>, call: Call, form: Form) -> Reply {
+    let of = call.owned("call");
+    app.owner.call(move |state| state.call(&of).map(drop)).await??;
     let leg = app.exchange.live(call.path("call"));
     let leg = leg.filter(|leg| leg.plane().phase == Phase::Talking).ok_or(error::CALL_NOT_IN_PROGRESS)?;
     let url = form.text("Url").filter(|url| !url.is_empty()).ok_or_else(|| ApiError::parameter("Url"))?;

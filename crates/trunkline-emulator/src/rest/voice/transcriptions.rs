@@ -15,6 +15,8 @@ use crate::telephone::stream::BesideKind;
 use crate::telephone::transcription::{ENGINE, LANGUAGE, TranscriptionPlan};
 
 pub(super) async fn start(State(app): State<App>, call: Call, form: Form) -> Reply {
+    let of = call.owned("call");
+    app.owner.call(move |state| state.call(&of).map(drop)).await??;
     let leg = app.exchange.live(call.path("call"));
     let leg = leg.filter(|leg| leg.plane().phase == Phase::Talking).ok_or(error::CALL_NOT_IN_PROGRESS)?;
     let track = match form.text("Track") {
