@@ -1,9 +1,10 @@
-"""A minimal caller that plays Twilio towards any gateway: one webhook, one socket, one sentence, and what is answered.
+"""A minimal caller that plays Twilio towards any gateway: one webhook, one socket, one sentence, said twice.
 
     caller.py WEBHOOK ACCOUNT_SID AUTH_TOKEN FROM TO SENTENCE.wav
 
-The sentence is 16 bit mono at 8 or 16 kHz. The last line of the output is JSON: seconds of speech that were heard
-before and after the sentence, and how many marks and clears there were. The code is 1 if nobody answered.
+It waits for the greeting, says the sentence, and says it again a second into the answer, to be heard over it. The file
+is 16 bit mono at 8 or 16 kHz. The last line of the output is JSON: the seconds of speech that were heard before,
+while and after the sentence was said, and how many marks and clears there were. The code is 1 if nobody answered.
 """
 
 import asyncio
@@ -71,7 +72,7 @@ class Ear:
 
 
 async def main(webhook, account, token, caller, called, path):
-    sentence = collections.deque(read(path))
+    frames = read(path)
     call, stream = (kind + secrets.token_hex(16) for kind in ("CA", "MZ"))
     about = {"CallSid": call, "AccountSid": account, "From": caller, "To": called, "Caller": caller, "Called": called}
     url, custom = ask(webhook, token, about)
@@ -104,29 +105,35 @@ async def main(webhook, account, token, caller, called, path):
         facts = {"accountSid": account, "streamSid": stream, "callSid": call, "tracks": ["inbound"]}
         await send("start", start=facts | {"customParameters": custom, "mediaFormat": sound})
         listening = asyncio.create_task(listen())
-        before, after = Ear(), Ear()
         now = asyncio.get_running_loop().time
-        begun, speaks = now(), False
+        # What is heard before a sentence, while it is said, after it, while it is said again, and at last.
+        ears, sentence = [Ear() for _ in range(5)], collections.deque()
+        begun, stage = now(), 0
         for number in range(PATIENCE_S * 50):
             await asyncio.sleep(max(0.0, begun + number / 50 - now()))
             while queue and isinstance(queue[0], dict):
                 await send("mark", mark=queue.popleft())
                 counts["returned"] += 1
-            ear = before if sentence else after
+            ear = ears[stage]
             ear.hear(queue.popleft() if queue else QUIET)
-            # The sentence begins a second after the greeting, or after four seconds without one.
-            speaks = speaks or before.silence >= (50 if before.speech else 200)
-            payload = sentence.popleft() if speaks and sentence else QUIET
+            # The first time it is said a second after the greeting, or after four seconds without one.
+            greeted = stage == 0 and ear.silence >= (50 if ear.speech else 200)
+            if greeted or (stage == 2 and ear.speech >= 50):
+                sentence.extend(frames)
+                stage += 1
+            payload = sentence.popleft() if sentence else QUIET
+            stage += stage in (1, 3) and not sentence
             media = {"track": "inbound", "chunk": str(number + 1), "timestamp": str(number * 20)}
             await send("media", media=media | {"payload": base64.b64encode(payload).decode()})
-            if listening.done() or (after.speech > ENOUGH and after.silence >= 75):
+            if listening.done() or (stage == 4 and ear.speech > ENOUGH and ear.silence >= 75):
                 break
         if not listening.done():
             await send("stop", stop={"accountSid": account, "callSid": call})
         listening.cancel()
-    heard = {"call": call, "before_s": before.speech / 50, "after_s": after.speech / 50}
+    greeting, _, answer, talked_over, last = (ear.speech / 50 for ear in ears)
+    heard = {"call": call, "greeting_s": greeting, "answer_s": answer, "talked_over_s": talked_over, "last_s": last}
     print(json.dumps(heard | {"marks": counts["mark"], "returned": counts["returned"], "clears": counts["clear"]}))
-    return 0 if after.speech > ENOUGH else 1
+    return 0 if ears[4].speech > ENOUGH else 1
 
 
 sys.exit(asyncio.run(main(*sys.argv[1:])))

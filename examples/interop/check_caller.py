@@ -7,11 +7,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from programs import ask, free_address, running
+from programs import ask, free_address, running, within
 
 HERE = Path(__file__).resolve().parent
 PROGRAM = os.environ["TRUNKLINE_BIN"]
 SENTENCE = "when are you open"
+TOKEN = "the-token-of-an-example"
 
 
 def call(webhook, account, sentence):
@@ -31,16 +32,27 @@ def check(gateway, emulator, folder):
     webhook = f"http://{gateway}/webhooks/twilio/voice"
     for _ in range(2):
         heard = call(webhook, account, sentence)
-        assert heard["before_s"] > 0.5, "the gateway greets whoever calls"
-        assert heard["after_s"] > 0.5, "the gateway answers what was said"
+        assert heard["greeting_s"] > 0.5, "the gateway greets whoever calls"
+        assert heard["answer_s"] >= 1 and heard["last_s"] > 0.5, "the gateway answers what was said"
+        assert heard["clears"] == 1 and heard["talked_over_s"] < 0.8, "the gateway stops for whoever speaks"
         assert heard["marks"] == heard["returned"] > 0, "the gateway asks what has been heard"
+
+    def console(path):
+        return ask("GET", f"http://{gateway}/api/v1/calls{path}", headers={"Authorization": f"Bearer {TOKEN}"})
+
+    past = within(20, "both calls are over", lambda: len(told := console("")["past"]) == 2 and told)
+    for one in past:
+        turns = console(f"/{one['call']}")["turns"]
+        print([(turn["person"], turn["agent"]) for turn in turns])
+        understood = [turn["person"] for turn in turns if turn["person"]]
+        assert understood == [SENTENCE, SENTENCE], "the gateway understands the sentence both times"
 
 
 def main():
     gateway, emulator = free_address(), free_address()
     with tempfile.TemporaryDirectory() as folder:
         command = [PROGRAM, "up", "--listen", gateway, "--emulator-listen", emulator, "--data-dir", folder]
-        with running(command, {}, f"http://{gateway}/healthz", folder):
+        with running(command, {"TRUNKLINE_CONSOLE_TOKEN": TOKEN}, f"http://{gateway}/healthz", folder):
             check(gateway, emulator, folder)
     print("our gateway works with a caller that is not ours")
 

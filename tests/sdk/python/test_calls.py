@@ -243,7 +243,7 @@ def test_errors_have_twilios_codes(call, client, account, base_url, own_number):
     stranger = Client(account["TWILIO_ACCOUNT_SID"], "wrong", http_client=LocalHttpClient(base_url))
     assert refusal(lambda: stranger.calls.create(to="+15550001111", from_=own_number, twiml=A_MOMENT)) == (401, 20003)
     another = Client("AC" + "9" * 32, account["TWILIO_AUTH_TOKEN"], http_client=LocalHttpClient(base_url))
-    assert refusal(another.calls.list)[1] == 20003
+    assert refusal(another.calls(over.sid).fetch) == (401, 20003)
     by_key = Client(
         account["TWILIO_API_KEY"],
         account["TWILIO_API_SECRET"],

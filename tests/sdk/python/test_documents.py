@@ -43,6 +43,7 @@ VALUES = {
     "max_length": 20,
     "max_speech_time": 20,
     "num_digits": 4,
+    "partial_prompt_on_hangup": True,
     "partial_prompts": True,
     "partial_results": True,
     "phone_number": "+15550001111",
