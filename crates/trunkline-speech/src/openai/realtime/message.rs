@@ -20,7 +20,8 @@ const MAX_HISTORY: usize = 50;
 /// What is sent first: the session's settings, then what was said before, then the wish to be greeted.
 pub(super) struct Opening {
     pub(super) session: String,
-    pub(super) after: Vec<String>,
+    pub(super) before: Vec<String>,
+    pub(super) greets: bool,
 }
 
 pub(super) fn opening(engine: &OpenAiRealtime, request: &DialogueRequest) -> Result<Opening, SpeechError> {
@@ -51,12 +52,9 @@ pub(super) fn opening(engine: &OpenAiRealtime, request: &DialogueRequest) -> Res
         },
     });
     let too_old = request.history.len().saturating_sub(MAX_HISTORY);
-    let mut after: Vec<_> =
+    let before =
         request.history.iter().skip(too_old).map(|(is_person, words)| item(*is_person, words.expose())).collect();
-    if request.greets {
-        after.push(create_response());
-    }
-    Ok(Opening { session: session.to_string(), after })
+    Ok(Opening { session: session.to_string(), before, greets: request.greets })
 }
 
 /// Something that was said, or is said by writing.

@@ -81,12 +81,12 @@ impl SpeechModel for OpenAiRealtime {
         let timeouts = self.config.timeouts;
         let mut socket = socket::open(NAME, &self.config.endpoint, &url, timeouts).await?;
         let confirmed = tokio::time::timeout(timeouts.first_byte, session::open(&mut socket, opening)).await;
-        confirmed.map_err(|_| SpeechError::Timeout { engine: NAME, after: timeouts.first_byte })??;
+        let replies = confirmed.map_err(|_| SpeechError::Timeout { engine: NAME, after: timeouts.first_byte })??;
         let (sink, source) = live::channel();
         let (orders, ordered) = mpsc::channel(MAX_ORDERS);
         let (events, happened) = mpsc::channel(MAX_EVENTS);
         let stop = CancellationToken::new();
-        crate::tasks::spawn(session::run(socket, source, ordered, events, stop.clone()).in_current_span());
+        crate::tasks::spawn(session::run(socket, replies, source, ordered, events, stop.clone()).in_current_span());
         Ok(Dialogue::new(sink, orders, happened, stop.drop_guard()))
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Replies {
     /// The answer that is being made.
     active: Option<String>,
     cancelled: Option<String>,
+    /// Whether an answer was asked for and has not begun.
+    is_asked: bool,
     /// Whether another answer is wanted as soon as the present one is over.
     is_next_wanted: bool,
 }
@@ -30,6 +32,7 @@ impl Replies {
     /// An answer is begun.
     pub(super) fn begin(&mut self, response: String) {
         self.active = Some(response);
+        self.is_asked = false;
     }
 
     /// An answer is over. Says whether another is to be asked for.
@@ -37,7 +40,9 @@ impl Replies {
         if self.active.as_deref() == Some(response) {
             self.active = None;
         }
-        self.active.is_none() && std::mem::take(&mut self.is_next_wanted)
+        let is_next = self.active.is_none() && std::mem::take(&mut self.is_next_wanted);
+        self.is_asked |= is_next;
+        is_next
     }
 
     /// Stops the answer that is being made. Says whether there is one, and the server is to be told.
@@ -51,8 +56,14 @@ impl Replies {
 
     /// Another answer is wanted. Says whether it can be asked for now: there is only one at a time.
     pub(super) const fn want(&mut self) -> bool {
-        self.is_next_wanted = self.active.is_some();
+        self.is_next_wanted = self.active.is_some() || self.is_asked;
+        self.is_asked |= !self.is_next_wanted;
         !self.is_next_wanted
+    }
+
+    /// Something that was sent is refused; it may have been the wish for an answer.
+    pub(super) const fn refused(&mut self) {
+        self.is_asked = false;
     }
 
     /// Whether what comes of `response` is still wanted.
@@ -121,7 +132,7 @@ mod tests {
     fn an_answer_is_cancelled_once_and_the_next_one_waits_for_its_end() {
         let mut replies = Replies::default();
         assert!(!replies.cancel());
-        assert!(replies.want());
+        assert!(replies.want() && !replies.want());
         replies.begin("r1".to_owned());
         assert!(replies.cancel() && !replies.cancel());
         assert!(!replies.is_wanted("r1") && replies.is_wanted("r2"));
@@ -129,6 +140,9 @@ mod tests {
         assert!(replies.end("r1"));
         replies.begin("r2".to_owned());
         assert!(!replies.end("r2"));
+        assert!(replies.want());
+        replies.refused();
+        assert!(replies.want());
     }
 
     #[test]

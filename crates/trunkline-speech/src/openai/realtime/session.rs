@@ -16,7 +16,7 @@ use crate::provider::socket::Socket;
 type Events = mpsc::Sender<Result<DialogueEvent, SpeechError>>;
 
 /// Agrees on the session. No sound goes out before: the server would take it for something else than μ-law.
-pub(super) async fn open(socket: &mut Socket, opening: Opening) -> Result<(), SpeechError> {
+pub(super) async fn open(socket: &mut Socket, opening: Opening) -> Result<Replies, SpeechError> {
     socket.send(Frame::text(opening.session)).await?;
     loop {
         let text = socket.receive().await?;
@@ -26,20 +26,25 @@ pub(super) async fn open(socket: &mut Socket, opening: Opening) -> Result<(), Sp
             _ => {}
         }
     }
-    for message in opening.after {
+    for message in opening.before {
         socket.send(Frame::text(message)).await?;
     }
-    Ok(())
+    let mut replies = Replies::default();
+    if opening.greets && replies.want() {
+        socket.send(Frame::text(message::create_response())).await?;
+    }
+    Ok(replies)
 }
 
 pub(super) async fn run(
     socket: Socket,
+    replies: Replies,
     source: AudioSource,
     orders: mpsc::Receiver<Order>,
     events: Events,
     stop: CancellationToken,
 ) {
-    let mut session = Session { socket, replies: Replies::default() };
+    let mut session = Session { socket, replies };
     let outcome = tokio::select! {
         outcome = session.run(source, orders, &events) => outcome,
         () = stop.cancelled() => Ok(()),
@@ -151,6 +156,7 @@ impl Session {
             // About one message of ours, such as a cancel that came too late; the session goes on.
             Event::Error { .. } => {
                 tracing::debug!(engine = NAME, "the provider refuses a message");
+                self.replies.refused();
                 None
             }
             Event::Updated | Event::Other => None,
