@@ -7,6 +7,7 @@
 //! connection of its own. Requests share a connection that is kept, so a sentence begins without any handshake.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use reqwest::Client;
 use reqwest::header::HeaderName;
 use serde::Serialize;
@@ -98,6 +99,9 @@ impl Synthesizer for ElevenLabsSynthesizer {
 
     async fn speak(&self, request: SynthesisRequest) -> Result<Speech, SpeechError> {
         request.check()?;
+        if !request.has_words() {
+            return Ok(Speech::ready(Bytes::new()));
+        }
         let Self { config, client } = self;
         let mut url = config.endpoint.http(&["v1", "text-to-speech", &config.voice, "stream"]);
         url.query_pairs_mut().append_pair("output_format", "ulaw_8000");
@@ -107,7 +111,10 @@ impl Synthesizer for ElevenLabsSynthesizer {
             language_code: language(&config.model, &request.language),
         };
         let request = http::identified(client.post(url).json(&body), &config.endpoint);
-        let answer = http::send(NAME, config.timeouts, request).await?;
-        http::speech(NAME, config.timeouts, answer, Option::unwrap_or_default).await
+        let begun = async {
+            let answer = http::send(NAME, config.timeouts, request).await?;
+            http::speech(NAME, config.timeouts, answer, Option::unwrap_or_default).await
+        };
+        http::in_time(NAME, config.timeouts, begun).await
     }
 }

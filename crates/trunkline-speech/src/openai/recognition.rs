@@ -57,8 +57,12 @@ impl OpenAiRecognizer {
         }
         let url = self.config.endpoint.http(&["audio", "transcriptions"]);
         let post = http::identified(self.client.post(url).multipart(form), &self.config.endpoint);
-        let answer = http::send(NAME, self.config.timeouts, post).await?;
-        let answer = http::body(NAME, self.config.timeouts, answer, MAX_ANSWER_BYTES).await?;
+        let timeouts = self.config.timeouts;
+        let answer = async {
+            let answer = http::send(NAME, timeouts, post).await?;
+            http::body(NAME, timeouts, answer, MAX_ANSWER_BYTES).await
+        };
+        let answer = http::in_time(NAME, timeouts, answer).await?;
         let answer: Answer = serde_json::from_slice(&answer)
             .map_err(|_| SpeechError::Malformed { engine: NAME, what: "the answer to a transcription" })?;
         Ok(answer.text.trim().to_owned())

@@ -51,13 +51,19 @@ impl Synthesizer for OpenAiSynthesizer {
 
     async fn speak(&self, request: SynthesisRequest) -> Result<Speech, SpeechError> {
         request.check()?;
+        if !request.has_words() {
+            return Ok(Speech::ready(Bytes::new()));
+        }
         let Self { config, client, model, voice } = self;
         let body = Body { model, voice, input: request.text.expose(), response_format: "pcm" };
         let url = config.endpoint.http(&["audio", "speech"]);
         let mut narrow = Narrow::new()?;
         let request = http::identified(client.post(url).json(&body), &config.endpoint);
-        let answer = http::send(NAME, config.timeouts, request).await?;
-        http::speech(NAME, config.timeouts, answer, move |piece| narrow.take(piece)).await
+        let begun = async {
+            let answer = http::send(NAME, config.timeouts, request).await?;
+            http::speech(NAME, config.timeouts, answer, move |piece| narrow.take(piece)).await
+        };
+        http::in_time(NAME, config.timeouts, begun).await
     }
 }
 

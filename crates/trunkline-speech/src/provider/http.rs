@@ -46,15 +46,23 @@ pub(crate) const fn by_status(engine: &'static str, status: u16) -> SpeechError 
     }
 }
 
-/// Sends a request and waits for the head of a good answer.
+/// Ends `work` when the first byte of an answer, or all of a short one, has not come in time.
+pub(crate) async fn in_time<T>(
+    engine: &'static str,
+    timeouts: Timeouts,
+    work: impl Future<Output = Result<T, SpeechError>>,
+) -> Result<T, SpeechError> {
+    let late = |_| SpeechError::Timeout { engine, after: timeouts.first_byte };
+    tokio::time::timeout(timeouts.first_byte, work).await.map_err(late)?
+}
+
+/// Sends a request and waits for the head of a good answer, for as long as [`in_time`] allows.
 pub(crate) async fn send(
     engine: &'static str,
     timeouts: Timeouts,
     request: RequestBuilder,
 ) -> Result<Response, SpeechError> {
-    let late = |_| SpeechError::Timeout { engine, after: timeouts.first_byte };
-    let answer = tokio::time::timeout(timeouts.first_byte, request.send()).await.map_err(late)?;
-    let answer = answer.map_err(|error| {
+    let answer = request.send().await.map_err(|error| {
         if error.is_timeout() {
             SpeechError::Timeout { engine, after: timeouts.connect }
         } else {
@@ -95,7 +103,10 @@ pub(crate) async fn speech(
         return Err(SpeechError::Malformed { engine, what: "text in place of audio" });
     }
     // The first byte is waited for here, so that whoever asked can still turn to another voice.
-    let first = next_piece(engine, timeouts.first_byte, &mut answer).await?;
+    let first = answer.chunk().await.map_err(|_| broken(engine))?;
+    if first.is_none() {
+        return Err(SpeechError::Malformed { engine, what: "an answer without sound" });
+    }
     let (sender, pieces) = mpsc::channel(MAX_PIECES);
     let stop = CancellationToken::new();
     let ended = stop.clone();
@@ -144,7 +155,11 @@ async fn next_piece(
 ) -> Result<Option<Bytes>, SpeechError> {
     match tokio::time::timeout(patience, answer.chunk()).await {
         Ok(Ok(piece)) => Ok(piece),
-        Ok(Err(_)) => Err(SpeechError::Ended { engine, reason: "the connection broke within the answer".to_owned() }),
+        Ok(Err(_)) => Err(broken(engine)),
         Err(_) => Err(SpeechError::Timeout { engine, after: patience }),
     }
+}
+
+fn broken(engine: &'static str) -> SpeechError {
+    SpeechError::Ended { engine, reason: "the connection broke within the answer".to_owned() }
 }

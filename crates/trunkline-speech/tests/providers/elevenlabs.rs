@@ -84,6 +84,8 @@ async fn what_goes_wrong_has_its_code() {
     assert_eq!(failure(&cut, Timeouts::default()).await.code(), "speech.ended");
     let words = Router::new().fallback(async || axum::Json(json!({ "detail": "secret" })));
     assert_eq!(failure(&server::requests(words).await, Timeouts::default()).await.code(), "speech.malformed");
+    let silence = server::requests(Router::new().fallback(async || Body::empty())).await;
+    assert_eq!(failure(&silence, Timeouts::default()).await.code(), "speech.malformed");
 }
 
 #[tokio::test]
@@ -108,6 +110,12 @@ async fn a_speech_that_nobody_wants_any_more_ends_at_the_server() {
     assert!(!stopped.is_cancelled());
     drop(speech);
     within(stopped.cancelled()).await;
+}
+
+#[tokio::test]
+async fn signs_alone_are_silence_and_nobody_is_asked() {
+    let speech = speak(&server::nobody().await, Timeouts::default(), " -- !").await.expect("silence");
+    assert!(all_of(speech).await.expect("silence").is_empty());
 }
 
 #[tokio::test]
