@@ -123,7 +123,7 @@ settings! {
     DEEPGRAM_URL = "speech.deepgram_url", "TRUNKLINE_DEEPGRAM_URL", "wss://api.deepgram.com", "Where Deepgram is.";
     DEEPGRAM_MODEL = "speech.deepgram_model", "TRUNKLINE_DEEPGRAM_MODEL", "nova-3", "Deepgram's model.";
     ELEVENLABS_KEY = "speech.elevenlabs_key", "ELEVENLABS_API_KEY", "", "ElevenLabs' key.", secret;
-    ELEVENLABS_URL = "speech.elevenlabs_url", "TRUNKLINE_ELEVENLABS_URL", "wss://api.elevenlabs.io", "Where ElevenLabs is.";
+    ELEVENLABS_URL = "speech.elevenlabs_url", "TRUNKLINE_ELEVENLABS_URL", "https://api.elevenlabs.io", "Where ElevenLabs is.";
     ELEVENLABS_VOICE = "speech.elevenlabs_voice", "TRUNKLINE_ELEVENLABS_VOICE", "21m00Tcm4TlvDq8ikWAM", "Its voice.";
     ELEVENLABS_MODEL = "speech.elevenlabs_model", "TRUNKLINE_ELEVENLABS_MODEL", "eleven_flash_v2_5", "Its model.";
 
