@@ -6,7 +6,7 @@ use trunkline_core::{ConfigError, Secret};
 use trunkline_speech::deepgram::{DeepgramConfig, DeepgramRecognizer};
 use trunkline_speech::elevenlabs::{ElevenLabsConfig, ElevenLabsSynthesizer};
 use trunkline_speech::offline::{Ear, OfflineRecognizer, OfflineSynthesizer, Voice};
-use trunkline_speech::openai::{self, OpenAiConfig, OpenAiRecognizer, OpenAiSynthesizer};
+use trunkline_speech::openai::{self, OpenAiConfig, OpenAiRealtime, OpenAiRecognizer, OpenAiSynthesizer};
 use trunkline_speech::{Recognizer, SpeechError, Synthesizer};
 
 use crate::calls::Engines;
@@ -29,6 +29,12 @@ pub(super) fn engines(settings: &SpeechSettings) -> Result<Engines, ConfigError>
         match voice(*engine, settings) {
             Ok(voice) => engines.voices.push(voice),
             Err(error) => refuse(settings, "TRUNKLINE_SYNTHESIZER", &error, &mut problems),
+        }
+    }
+    if let Some(model) = &settings.speech_model {
+        match openai(settings) {
+            Ok(config) => engines.model = Some(Arc::new(OpenAiRealtime::new(config).with_model(model))),
+            Err(error) => problems.add("TRUNKLINE_SPEECH_MODEL", error.to_string()),
         }
     }
     problems.or(engines)
