@@ -1,7 +1,7 @@
 //! Deepgram as an ear: recognition over a WebSocket while the caller speaks.
 //!
 //! Source: Deepgram's API reference, *Speech to Text, Live Audio* (`/v1/listen`), and its guides *Endpointing*,
-//! *Utterance End*, *Keyterm Prompting*, *Audio Keep Alive*, *Finalize* and *Close Stream*, as read in November 2026.
+//! *Utterance End*, *Keyterm Prompting*, *Audio Keep Alive*, *Finalize* and *Close Stream*.
 //! μ-law goes out as it came from the telephone.
 
 mod message;

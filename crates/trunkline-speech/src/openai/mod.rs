@@ -1,6 +1,6 @@
 //! A server with OpenAI's API: a voice, an ear, and a model that is both.
 //!
-//! | Type | Endpoint | Source, in OpenAI's API reference as read in November 2026 |
+//! | Type | Endpoint | Source, in OpenAI's API reference |
 //! |---|---|---|
 //! | [`OpenAiSynthesizer`] | `POST /audio/speech` | *Create speech* |
 //! | [`OpenAiRecognizer`] | `POST /audio/transcriptions` | *Create transcription* |

@@ -99,6 +99,7 @@ mod tests {
 
     fn settings(deepgram_key: Option<&str>) -> SpeechSettings {
         SpeechSettings {
+            speech_model: None,
             recognizers: vec![Engine::Deepgram, Engine::OpenAi],
             voices: vec![Engine::ElevenLabs, Engine::OpenAi],
             is_strict: true,
