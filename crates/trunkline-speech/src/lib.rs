@@ -10,19 +10,28 @@
 //! | [`synthesis`] | the trait [`Synthesizer`]: text in, audio out as it is made |
 //! | [`dialogue`] | the trait [`SpeechModel`]: audio in, audio out, from one model |
 //! | [`offline`] | flite or espeak-ng speak, pocketsphinx listens |
+//! | [`deepgram`] | Deepgram listens, streaming |
+//! | [`elevenlabs`] | ElevenLabs speaks |
+//! | [`openai`] | a server with OpenAI's API listens, speaks, or does both at once |
 
 #![forbid(unsafe_code)]
 
+pub mod deepgram;
 pub mod dialogue;
+pub mod elevenlabs;
 mod error;
 pub mod live;
 pub mod offline;
+pub mod openai;
+mod provider;
 pub mod recognition;
 pub mod synthesis;
 mod tasks;
+mod utterances;
 
 pub use dialogue::SpeechModel;
 pub use error::SpeechError;
+pub use provider::Timeouts;
 pub use recognition::Recognizer;
 pub use synthesis::Synthesizer;
 pub use trunkline_core::Vocabulary;

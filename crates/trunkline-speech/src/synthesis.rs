@@ -28,6 +28,12 @@ impl SynthesisRequest {
         Self { text: Pii::new(text.into()), language: "en-US".to_owned() }
     }
 
+    /// Whether there is something to say: engines stumble over signs alone.
+    #[must_use]
+    pub fn has_words(&self) -> bool {
+        self.text.expose().chars().any(char::is_alphanumeric)
+    }
+
     /// Refuses a text that is too long.
     ///
     /// # Errors

@@ -7,8 +7,9 @@ use anyhow::{Context, Result};
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
 use trunkline_core::event::{
-    CONVERSATION_CHANGED, ConversationChanged, DEAD_LETTER, DELIVERY_UPDATED, DeadLetter, DeliveryUpdated,
-    MESSAGE_RECEIVED, MessageReceived, SEND_MESSAGE, SendMessage,
+    CALL_ENDED, CALL_STARTED, CONVERSATION_CHANGED, CallEnded, CallProgressed, CallStarted, ConversationChanged,
+    DEAD_LETTER, DELIVERY_UPDATED, DeadLetter, DeliveryUpdated, MESSAGE_RECEIVED, MessageReceived, SEND_MESSAGE,
+    SendMessage, TURN_COMMITTED, TURN_SPOKEN, TurnCommitted, TurnSpoken,
 };
 use trunkline_core::turn::{Remembered, TextPiece, TurnAnswer, TurnRequest};
 use trunkline_core::{Envelope, SPEC_VERSION};
@@ -18,6 +19,9 @@ use super::Document;
 const ASYNCAPI_VERSION: &str = "3.0.0";
 const JSON: &str = "application/json";
 const CLOUD_EVENT: &str = "application/cloudevents+json";
+
+/// Stands for the types of what the provider tells of a call: `call.ringing.v1` and so on.
+const CALL_PROGRESSED: &str = "call.progressed.v1";
 
 /// A type of envelope, and the schema of its data.
 struct Kind {
@@ -30,6 +34,11 @@ fn kinds() -> Vec<Kind> {
         Kind { name: MESSAGE_RECEIVED, data: schema::<MessageReceived>() },
         Kind { name: DELIVERY_UPDATED, data: schema::<DeliveryUpdated>() },
         Kind { name: CONVERSATION_CHANGED, data: schema::<ConversationChanged>() },
+        Kind { name: CALL_STARTED, data: schema::<CallStarted>() },
+        Kind { name: TURN_COMMITTED, data: schema::<TurnCommitted>() },
+        Kind { name: TURN_SPOKEN, data: schema::<TurnSpoken>() },
+        Kind { name: CALL_ENDED, data: schema::<CallEnded>() },
+        Kind { name: CALL_PROGRESSED, data: schema::<CallProgressed>() },
         Kind { name: SEND_MESSAGE, data: schema::<SendMessage>() },
         Kind { name: DEAD_LETTER, data: schema::<DeadLetter>() },
     ]

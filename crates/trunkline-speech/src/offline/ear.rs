@@ -1,6 +1,5 @@
 //! pocketsphinx as an ear.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -13,14 +12,14 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use trunkline_audio::band::BandFill;
-use trunkline_audio::vad::{SpeechDetector, SpeechEvent, SpeechSettings};
-use trunkline_audio::{FRAME_MS, FRAME_SAMPLES, g711};
+use trunkline_audio::{FRAME_SAMPLES, g711};
 use trunkline_core::Pii;
 
 use super::dictionary::Dictionary;
 use super::programs::{find, folder, missing, search_path};
-use crate::live::{self, AudioSource, Frame};
+use crate::live::{self, AudioSource};
 use crate::recognition::{MAX_TRANSCRIPTS, Recognition, RecognitionRequest, Recognizer, Transcript};
+use crate::utterances::Utterances;
 use crate::{SpeechError, Vocabulary};
 
 const PROGRAM: &str = "pocketsphinx_continuous";
@@ -28,12 +27,6 @@ const NAME: &str = "pocketsphinx";
 const DICTIONARY: &str = "cmudict-en-us.dict";
 const PACKAGES: &str = "pocketsphinx and pocketsphinx-en-us";
 const MODELS: &[&str] = &["/usr/share/pocketsphinx/model/en-us", "/usr/local/share/pocketsphinx/model/en-us"];
-/// The silence that ends an utterance. Shorter ones are pauses within it.
-const END_SILENCE_MS: u64 = 450;
-/// What was heard before speech was certain and belongs to it, in frames of 20 ms.
-const PRE_ROLL: usize = 20;
-/// An utterance that is longer is cut, in frames of 20 ms.
-const MAX_UTTERANCE: usize = 1_000;
 /// Silence around what is recognised at once: the engine wants to hear its beginning and end.
 const PADDING: Duration = Duration::from_millis(300);
 /// Longest time that recognising one piece of audio takes.
@@ -216,11 +209,16 @@ impl Engine {
         Ok(Self { child, input: Filled::new(stdin), _grammar: grammar })
     }
 
-    async fn write(&mut self, frame: &Frame) -> Result<(), SpeechError> {
+    /// Hears μ-law.
+    async fn write(&mut self, audio: &[u8]) -> Result<(), SpeechError> {
         let mut linear = [0_i16; FRAME_SAMPLES];
-        g711::decode_into(frame, &mut linear);
-        let ended = |error: std::io::Error| SpeechError::Ended { engine: NAME, reason: error.to_string() };
-        self.input.write(&linear).await.map_err(ended)
+        for chunk in audio.chunks(FRAME_SAMPLES) {
+            let Some(linear) = linear.get_mut(..chunk.len()) else { continue };
+            g711::decode_into(chunk, linear);
+            let ended = |error: std::io::Error| SpeechError::Ended { engine: NAME, reason: error.to_string() };
+            self.input.write(linear).await.map_err(ended)?;
+        }
+        Ok(())
     }
 
     /// What was said; empty if nothing of the grammar was.
@@ -248,16 +246,23 @@ impl Engine {
 
 async fn listen(
     ear: &Ear,
-    first: Engine,
+    mut engine: Engine,
     mut source: AudioSource,
     vocabulary: &Vocabulary,
     transcripts: &mpsc::Sender<Result<Transcript, SpeechError>>,
 ) {
-    let mut utterances = Utterances::new(first);
+    let mut utterances = Utterances::new();
+    let mut speech = Vec::new();
     while let Some(frame) = source.next().await {
-        let heard = match utterances.hear(&frame).await {
-            Ok(None) => continue,
-            Ok(Some(engine)) => understand(engine, ear, vocabulary, &mut utterances).await,
+        speech.clear();
+        let has_ended = utterances.hear(&frame, &mut speech);
+        let heard = match engine.write(&speech).await {
+            Ok(()) if !has_ended => continue,
+            // The next engine loads its model while this one understands.
+            Ok(()) => match Engine::start(ear, vocabulary) {
+                Ok(next) => std::mem::replace(&mut engine, next).finish().await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         let words = match heard {
@@ -277,65 +282,5 @@ async fn listen(
                 return;
             }
         }
-    }
-}
-
-/// Reads what an utterance was, while the next engine loads its model.
-async fn understand(
-    engine: Engine,
-    ear: &Ear,
-    vocabulary: &Vocabulary,
-    utterances: &mut Utterances,
-) -> Result<String, SpeechError> {
-    utterances.engine = Some(Engine::start(ear, vocabulary)?);
-    engine.finish().await
-}
-
-/// Finds utterances and feeds each to an engine as it is spoken.
-struct Utterances {
-    detector: SpeechDetector,
-    engine: Option<Engine>,
-    before: VecDeque<Frame>,
-    frames: u64,
-    /// Frames of the utterance under way; 0 between utterances.
-    length: usize,
-}
-
-impl Utterances {
-    fn new(engine: Engine) -> Self {
-        let settings = SpeechSettings { hangover_ms: END_SILENCE_MS, ..SpeechSettings::default() };
-        Self {
-            detector: SpeechDetector::new(settings),
-            engine: Some(engine),
-            before: VecDeque::with_capacity(PRE_ROLL),
-            frames: 0,
-            length: 0,
-        }
-    }
-
-    /// Hears 20 ms. At the end of an utterance: the engine that has heard it.
-    async fn hear(&mut self, frame: &Frame) -> Result<Option<Engine>, SpeechError> {
-        let mut linear = [0_i16; FRAME_SAMPLES];
-        g711::decode_into(frame, &mut linear);
-        let event = self.detector.push(self.frames * FRAME_MS, &linear);
-        self.frames += 1;
-        let Some(engine) = &mut self.engine else { return Ok(None) };
-        if self.length > 0 || matches!(event, Some(SpeechEvent::Started { .. })) {
-            for earlier in self.before.drain(..) {
-                engine.write(&earlier).await?;
-            }
-            engine.write(frame).await?;
-            self.length += 1;
-            if matches!(event, Some(SpeechEvent::Ended { .. })) || self.length >= MAX_UTTERANCE {
-                self.length = 0;
-                return Ok(self.engine.take());
-            }
-            return Ok(None);
-        }
-        if self.before.len() == PRE_ROLL {
-            self.before.pop_front();
-        }
-        self.before.push_back(*frame);
-        Ok(None)
     }
 }

@@ -74,10 +74,10 @@ impl Voice {
     /// # Cancel safety
     /// Cancel-safe: the process is killed.
     pub async fn speak(&self, text: &str) -> Result<Vec<i16>, SpeechError> {
-        SynthesisRequest::new(text).check()?;
+        let request = SynthesisRequest::new(text);
+        request.check()?;
         let name = self.program.name();
-        // Engines of speech stumble over nothing at all.
-        if !text.chars().any(char::is_alphanumeric) {
+        if !request.has_words() {
             return Ok(Vec::new());
         }
         // The semaphore is never closed.

@@ -50,6 +50,11 @@ pub(super) struct Start {
     pub(super) agent: Arc<dyn Agent>,
     /// A machine listens: it is told the greeting, and that is all.
     pub(super) leaves_message: bool,
+    /// The first words, instead of the greeting.
+    pub(super) opening: Option<String>,
+    /// What an order asked of the provider.
+    pub(super) control: Option<CallControl>,
+    pub(super) began: Instant,
 }
 
 /// What a call leaves when it is over.
@@ -60,6 +65,14 @@ pub(super) struct Left {
     pub(super) duration: Duration,
     /// What an order asked of the provider.
     pub(super) control: Option<CallControl>,
+}
+
+impl Left {
+    /// Of a call that somebody else led to its end.
+    pub(super) fn of(start: Start, outcome: Outcome) -> Self {
+        let Start { journal, recording, began, control, .. } = start;
+        Self { outcome, journal, recording, duration: began.elapsed(), control }
+    }
 }
 
 /// What happened.
@@ -106,7 +119,8 @@ struct Call<'a> {
 /// Dropping it ends everything that belongs to the call.
 pub(super) async fn lead(context: &CallContext, start: Start) -> Left {
     let settings = &context.settings;
-    let Start { live, orders, stream, known, journal, recording, ears, agent, leaves_message } = start;
+    let Start { live, orders, stream, known, journal, recording, ears, agent, leaves_message, opening, control, began } =
+        start;
     let history = known
         .said
         .into_iter()
@@ -128,17 +142,18 @@ pub(super) async fn lead(context: &CallContext, start: Start) -> Left {
         turns: known.turns,
         journal,
         recording,
-        began: Instant::now(),
+        began,
         frames: 0,
         last_event: Instant::now(),
         level_dbfs: -96.0,
         hands_over: false,
         announcement: None,
         outcome: None,
-        control: None,
+        control,
     };
-    if known.turns == 0 {
-        call.announce(vec![settings.greeting_for(&call.memories)], !leaves_message);
+    let greeting = (known.turns == 0).then(|| settings.greeting_for(&call.memories));
+    if let Some(words) = opening.or(greeting) {
+        call.announce(vec![words], !leaves_message);
     }
     if leaves_message {
         call.machine.handle(Duration::ZERO, Input::EndCall(EndReason::Agent));

@@ -11,6 +11,7 @@
 
 mod audio_call;
 mod chunker;
+mod dialogue_call;
 mod ears;
 mod journal;
 mod live_calls;
@@ -29,11 +30,12 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use trunkline_agent::turns::EndReason;
-use trunkline_core::ContactAddress;
 use trunkline_core::voice::{
     AnsweredBy, CallControl, SessionConfig, SessionId, VoiceBackend, VoiceError, VoiceSession,
 };
-use trunkline_speech::{Recognizer, Synthesizer};
+use trunkline_core::{ContactAddress, Pii};
+use trunkline_speech::dialogue::{Dialogue, DialogueRequest};
+use trunkline_speech::{Recognizer, SpeechModel, Synthesizer};
 
 use self::ears::Ears;
 use self::recording::Recording;
@@ -48,6 +50,8 @@ pub use settings::{CallSettings, VoicemailPolicy};
 pub const SOURCE: &str = "twilio";
 /// What is left of the time to stop when calls that go on are told to say goodbye.
 const GOODBYE_TIME: Duration = Duration::from_secs(5);
+/// How long a model that leads calls may take to be there.
+const MODEL_PATIENCE: Duration = Duration::from_secs(2);
 /// How often a stopping gateway looks whether calls are left.
 const DRAIN_CHECK: Duration = Duration::from_millis(50);
 
@@ -58,6 +62,8 @@ pub struct Engines {
     pub recognizers: Vec<Arc<dyn Recognizer>>,
     /// Who speaks: the first, and who stands in when it fails.
     pub voices: Vec<Arc<dyn Synthesizer>>,
+    /// A model that leads calls by itself; those above stand in when it fails.
+    pub model: Option<Arc<dyn SpeechModel>>,
 }
 
 /// How a call ended.
@@ -99,6 +105,7 @@ struct CallContext {
     settings: CallSettings,
     backend: Arc<dyn VoiceBackend>,
     recognizers: Vec<Arc<dyn Recognizer>>,
+    model: Option<Arc<dyn SpeechModel>>,
     voices: Arc<Voices>,
     calls: LiveCalls,
     tasks: TaskTracker,
@@ -117,6 +124,7 @@ impl Calls {
             settings,
             backend,
             recognizers: engines.recognizers,
+            model: engines.model,
             voices: Arc::new(voices),
             calls: LiveCalls::default(),
             tasks: TaskTracker::new(),
@@ -304,8 +312,24 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, orders: tokio::sync::mp
             .inspect_err(|error| tracing::error!(%error, "a recording could not be begun"))
             .ok()
     });
-    let start = audio_call::Start { live, orders, stream, known, journal, recording, ears, agent, leaves_message };
-    let left = audio_call::lead(context, start).await;
+    let mut start = audio_call::Start {
+        live,
+        orders,
+        stream,
+        known,
+        journal,
+        recording,
+        ears,
+        agent,
+        leaves_message,
+        opening: None,
+        control: None,
+        began: Instant::now(),
+    };
+    let left = match led_by_model(context, &mut start).await {
+        Some(outcome) => audio_call::Left::of(start, outcome),
+        None => audio_call::lead(context, start).await,
+    };
     end(context, &session, left.outcome, left.control).await;
     let recording = match left.recording {
         Some(recording) => recording.finish().await,
@@ -315,6 +339,43 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, orders: tokio::sync::mp
     pipeline.metrics.call_ended(left.outcome.as_str(), left.duration);
     tracing::Span::current().record("call.outcome", left.outcome.as_str());
     left.journal.close(left.outcome.as_str(), recording.as_deref(), duration).await;
+}
+
+/// Has a model lead the call, if there is one. `None`: there is none, or it failed; the call goes on without.
+async fn led_by_model(context: &CallContext, start: &mut audio_call::Start) -> Option<Outcome> {
+    let history = start.known.said.clone();
+    let dialogue = match open_dialogue(context, history).await? {
+        Ok(dialogue) => dialogue,
+        Err(code) => {
+            context.pipeline.metrics.speech_failed("speech-model", code);
+            tracing::warn!(error.code = code, "the model that should lead a call is not there");
+            return None;
+        }
+    };
+    let began = start.began;
+    match dialogue_call::lead(context, start, dialogue, began).await {
+        Ok(dialogue_call::Ended::Call(outcome)) => Some(outcome),
+        Ok(dialogue_call::Ended::Model) => {
+            start.opening = Some(context.settings.apology.clone());
+            None
+        }
+        Err(error) => {
+            tracing::warn!(error.code = error.code().as_str(), %error, "the audio of a call was lost");
+            Some(Outcome::Lost)
+        }
+    }
+}
+
+async fn open_dialogue(
+    context: &CallContext,
+    history: Vec<(bool, Pii<String>)>,
+) -> Option<Result<Dialogue, &'static str>> {
+    let model = context.model.as_ref()?;
+    let request = DialogueRequest { instructions: context.settings.model_instructions.clone(), history, greets: true };
+    Some(match tokio::time::timeout(MODEL_PATIENCE, model.open(request)).await {
+        Ok(opened) => opened.map_err(|error| error.code()),
+        Err(_) => Err("speech.timeout"),
+    })
 }
 
 /// What the provider is told when we are done. `control` is what an order asked for.

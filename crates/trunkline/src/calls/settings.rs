@@ -39,6 +39,8 @@ pub struct CallSettings {
     pub apology: String,
     /// What a person hears when the gateway stops.
     pub draining: String,
+    /// What a model that leads calls by itself is told first.
+    pub model_instructions: String,
     /// Where a person is sent whom the agent hands over; nowhere if none.
     pub transfer_to: Option<E164>,
     /// How long it may ring there.

@@ -105,6 +105,8 @@ async fn introduce(gateway: &Gateway, emulator: &Emulator) {
     say("Open the phone and text the agent, or from another terminal:");
     say(&format!("  {program} text{elsewhere} --from +15550001111 \"my name is Ada\""));
     say(&format!("  {program} text{elsewhere} --from +15550001111 \"what is my name?\""));
+    say("Call it from the phone too (it hears the concierge's phrases), or from a terminal:");
+    say(&format!("  {program} call{elsewhere} --say \"what is my name\""));
     say("Ctrl-C stops everything; what was said is kept in the data folder.");
 }
 

@@ -48,6 +48,8 @@ pub struct SpeechSettings {
     pub is_strict: bool,
     /// A server with OpenAI's API.
     pub openai: Provider,
+    /// Whether OpenAI's realtime model leads calls by itself, and which.
+    pub speech_model: Option<String>,
     /// OpenAI's model that speaks.
     pub openai_speech_model: String,
     /// OpenAI's model that listens.
@@ -194,6 +196,7 @@ fn calls(reader: &Reader, data_dir: &Path, problems: &mut ConfigError) -> CallSe
         filler: text(&key::FILLER),
         apology: text(&key::CALL_APOLOGY),
         draining: text(&key::CALL_DRAINING),
+        model_instructions: text(&key::INSTRUCTIONS),
         transfer_to,
         transfer_timeout: reader.duration(&key::TRANSFER_TIMEOUT, SECOND..=Duration::from_mins(10), problems),
         voicemail,
@@ -241,7 +244,16 @@ fn speech(reader: &Reader, problems: &mut ConfigError) -> SpeechSettings {
     let known_mouths = [("elevenlabs", Engine::ElevenLabs), ("openai", Engine::OpenAi), ("offline", Engine::Offline)];
     let (recognizers, by_name) = choose(&key::RECOGNIZER, &known_ears, ears.into_iter().flatten().collect());
     let (voices, also_by_name) = choose(&key::SYNTHESIZER, &known_mouths, mouths.into_iter().flatten().collect());
+    let speech_model = match reader.text_or_default(&key::SPEECH_MODEL) {
+        "none" => None,
+        "openai" => Some(reader.text_or_default(&key::OPENAI_REALTIME_MODEL).to_owned()),
+        _ => {
+            problems.add(reader.name_of(&key::SPEECH_MODEL), "must be none or openai");
+            None
+        }
+    };
     SpeechSettings {
+        speech_model,
         recognizers,
         voices,
         is_strict: by_name || also_by_name,

@@ -116,6 +116,8 @@ settings! {
 
     RECOGNIZER = "speech.recognizer", "TRUNKLINE_RECOGNIZER", "auto", "Who listens: `deepgram`, `openai`, `offline` (pocketsphinx with a grammar of the concierge's phrases), several separated by commas, best first, or `none`. `auto`: those with a key, then `offline`.";
     SYNTHESIZER = "speech.synthesizer", "TRUNKLINE_SYNTHESIZER", "auto", "Who speaks: `elevenlabs`, `openai`, `offline` (flite or espeak-ng), several separated by commas, best first, or `none`. `auto`: those with a key, then `offline`.";
+    SPEECH_MODEL = "speech.model", "TRUNKLINE_SPEECH_MODEL", "none", "A model that listens and speaks by itself and leads calls: `openai` (its Realtime API, at `OPENAI_BASE_URL`), or `none`. It is told `TRUNKLINE_INSTRUCTIONS`, not the agent; when it fails the others take over.";
+    OPENAI_REALTIME_MODEL = "speech.openai_realtime_model", "TRUNKLINE_OPENAI_REALTIME_MODEL", "gpt-realtime", "Which model that is.";
     OPENAI_SPEECH_MODEL = "speech.openai_speech_model", "TRUNKLINE_OPENAI_SPEECH_MODEL", "gpt-4o-mini-tts", "The model that speaks at `OPENAI_BASE_URL`.";
     OPENAI_VOICE = "speech.openai_voice", "TRUNKLINE_OPENAI_VOICE", "alloy", "Its voice.";
     OPENAI_TRANSCRIPTION_MODEL = "speech.openai_transcription_model", "TRUNKLINE_OPENAI_TRANSCRIPTION_MODEL", "gpt-4o-mini-transcribe", "The model that listens at `OPENAI_BASE_URL`.";
@@ -123,7 +125,7 @@ settings! {
     DEEPGRAM_URL = "speech.deepgram_url", "TRUNKLINE_DEEPGRAM_URL", "wss://api.deepgram.com", "Where Deepgram is.";
     DEEPGRAM_MODEL = "speech.deepgram_model", "TRUNKLINE_DEEPGRAM_MODEL", "nova-3", "Deepgram's model.";
     ELEVENLABS_KEY = "speech.elevenlabs_key", "ELEVENLABS_API_KEY", "", "ElevenLabs' key.", secret;
-    ELEVENLABS_URL = "speech.elevenlabs_url", "TRUNKLINE_ELEVENLABS_URL", "wss://api.elevenlabs.io", "Where ElevenLabs is.";
+    ELEVENLABS_URL = "speech.elevenlabs_url", "TRUNKLINE_ELEVENLABS_URL", "https://api.elevenlabs.io", "Where ElevenLabs is.";
     ELEVENLABS_VOICE = "speech.elevenlabs_voice", "TRUNKLINE_ELEVENLABS_VOICE", "21m00Tcm4TlvDq8ikWAM", "Its voice.";
     ELEVENLABS_MODEL = "speech.elevenlabs_model", "TRUNKLINE_ELEVENLABS_MODEL", "eleven_flash_v2_5", "Its model.";
 

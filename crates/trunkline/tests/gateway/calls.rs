@@ -8,7 +8,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Error;
 
-use crate::support::{ADA, BOB, CONSOLE_TOKEN, DEADLINE, NUMBER, World, answer, envelopes, until};
+use crate::support::{ADA, BOB, CONSOLE_TOKEN, DEADLINE, NUMBER, World, answer, envelopes, until, until_within};
 
 const GREETING: &str = "hello how can i help you";
 const GREETING_KNOWN: &str = "hello ada how can i help you";
@@ -39,15 +39,11 @@ async fn call(world: &World, from: &str, steps: &[Value]) -> Value {
 }
 
 async fn result(world: &World, sid: &str) -> Value {
-    let end = std::time::Instant::now() + Duration::from_secs(90);
-    loop {
+    until_within(Duration::from_secs(90), "the call ends", async || {
         let call = world.control(Method::GET, &format!("/calls/{sid}"), Value::Null).await;
-        if !call["result"].is_null() {
-            return call["result"].clone();
-        }
-        assert!(std::time::Instant::now() < end, "the call did not end: {call}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        (!call["result"].is_null()).then(|| call["result"].clone())
+    })
+    .await
 }
 
 /// What the caller heard, by the ear.
