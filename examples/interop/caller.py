@@ -15,7 +15,6 @@ import hashlib
 import hmac
 import json
 import secrets
-import struct
 import sys
 import urllib.parse
 import urllib.request
@@ -25,7 +24,9 @@ from xml.etree import ElementTree
 from websockets.asyncio.client import connect
 
 FRAME, LOUD, ENOUGH, PATIENCE_S = 160, 600, 10, 30
-LINEAR = [(((8 * (u & 15) + 132) << (u >> 4 & 7)) - 132) * (1 if u < 128 else -1) for u in (~c & 255 for c in range(256))]
+LINEAR = [
+    (((8 * (u & 15) + 132) << (u >> 4 & 7)) - 132) * (1 if u < 128 else -1) for u in (~c & 255 for c in range(256))
+]
 QUIET = b"\xff" * FRAME
 
 

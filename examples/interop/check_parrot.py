@@ -25,7 +25,9 @@ def check(emulator, parrot):
     ask("POST", f"{control}/numbers", {"voice_url": f"{parrot}/voice"})
     sid = ask("POST", f"{control}/calls", {"from": "+15550004711", "steps": STEPS})["sid"]
     call = within(90, "the call is over", lambda: (shown := ask("GET", f"{control}/calls/{sid}"))["result"] and shown)
-    seen = within(20, "the framework's pipeline is over", lambda: (told := ask("GET", f"{parrot}/seen"))["over"] and told)
+    seen = within(
+        20, "the framework's pipeline is over", lambda: (told := ask("GET", f"{parrot}/seen"))["over"] and told
+    )
     result, said = call["result"], seen["said"]
     print(f"heard: {[one.get('text') for one in result['transcript'] if one['who'] == 'agent']}")
     print(f"silent {result['timings']['clear_ms']} ms after it was talked over")

@@ -26,9 +26,14 @@ def free_address():
 def running(command, settings, ready_url, folder=None):
     """Runs a program until the block ends. Its output is shown if it did not end well."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_SETTINGS)}
-    output = subprocess.PIPE
     process = subprocess.Popen(
-        command, env=own | settings, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, text=True
+        command,
+        env=own | settings,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
     lines = []
     reader = threading.Thread(target=lambda: lines.extend(process.stdout), daemon=True)

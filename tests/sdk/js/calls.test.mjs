@@ -143,12 +143,14 @@ test('a call is recorded, and the recording is listed, heard and deleted', async
   await voice.next('/recorded');
   await changed.update({ status: 'stopped' });
   const told = await voice.next('/recording');
-  assert.deepEqual([told.RecordingSid, told.RecordingStatus, told.RecordingChannels], [recording.sid, 'completed', '2']);
+  assert.deepEqual([told.RecordingSid, told.RecordingStatus], [recording.sid, 'completed']);
+  assert.equal(told.RecordingChannels, '2');
   await client.calls(made.sid).update({ status: 'completed' });
 
   assert.deepEqual((await client.calls(made.sid).recordings.list()).map(({ sid }) => sid), [recording.sid]);
   const [listed] = await client.recordings.list({ callSid: made.sid });
-  assert.deepEqual([listed.sid, listed.duration, listed.source], [recording.sid, told.RecordingDuration, 'StartCallRecordingAPI']);
+  assert.deepEqual([listed.sid, listed.source], [recording.sid, 'StartCallRecordingAPI']);
+  assert.equal(listed.duration, told.RecordingDuration);
   const { account_sid: sid, auth_token: token } = emulator.account();
   const answer = await fetch(`${listed.mediaUrl}.wav`, {
     headers: { Authorization: `Basic ${Buffer.from(`${sid}:${token}`).toString('base64')}` },

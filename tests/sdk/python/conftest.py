@@ -35,9 +35,7 @@ def base_url():
 
 @pytest.fixture
 def client(base_url):
-    return Client(
-        ACCOUNT["TWILIO_ACCOUNT_SID"], ACCOUNT["TWILIO_AUTH_TOKEN"], http_client=LocalHttpClient(base_url)
-    )
+    return Client(ACCOUNT["TWILIO_ACCOUNT_SID"], ACCOUNT["TWILIO_AUTH_TOKEN"], http_client=LocalHttpClient(base_url))
 
 
 @pytest.fixture

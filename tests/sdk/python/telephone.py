@@ -165,7 +165,9 @@ class Telephones:
 
     def heard(self, sid):
         """The expected phrases that the script's person heard; `None` stands for one that was not understood."""
-        return [said["text"] if said["matched"] else None for said in self.result(sid)["transcript"] if "matched" in said]
+        return [
+            said["text"] if said["matched"] else None for said in self.result(sid)["transcript"] if "matched" in said
+        ]
 
 
 def download(url, account):

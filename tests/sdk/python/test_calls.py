@@ -66,6 +66,18 @@ def test_a_call_asks_for_its_document(call, voice, client, account, own_number, 
     assert (asked["CallSid"], asked["for"]) == (made.sid, "Adèle")
 
 
+def test_a_url_and_a_document_exclude_each_other(call, voice, client):
+    made = call(url=voice.document("/voice", "<Response><Hangup/></Response>"), twiml=A_WHILE)
+    assert voice.next("/voice")["CallSid"] == made.sid, "at first the document is ignored"
+    assert finished(made).status == "completed"
+    made = call(url=voice.ticking())
+    voice.next("/tick")
+    assert refusal(lambda: client.calls(made.sid).update(url=voice.url("/voice"), twiml=A_MOMENT))[0] == 400
+    assert voice.next("/tick")["CallSid"] == made.sid, "the call goes on as it was"
+    too_long = f"<Response><Say>{'word ' * 800}</Say></Response>"
+    assert refusal(lambda: call(twiml=too_long))[0] == 400
+
+
 def test_a_document_that_cannot_be_had_is_replaced(call, voice, client):
     broken = voice.document("/broken", 503)
     made = call(url=broken, fallback_url=voice.document("/fallback", "<Response><Hangup/></Response>"))

@@ -14,7 +14,9 @@ HINTS = f"{WORDS},i would like to book a table,good bye"
 def test_what_is_said_is_told(call, client, telephones, voice, account, number):
     steps = [{"wait_for_speech": {}}, {"say": WORDS}, {"wait_for_hang_up": {"timeout_ms": 30000}}]
     telephones.answer(number, "script", steps=steps)
-    voice.document("/talk", f"<Response><Say>I would like to book a table.</Say><Redirect>{voice.ticking()}</Redirect></Response>")
+    voice.document(
+        "/talk", f"<Response><Say>I would like to book a table.</Say><Redirect>{voice.ticking()}</Redirect></Response>"
+    )
     made = call(url=voice.ticking("/before"))
     voice.next("/before")
     transcription = made.transcriptions.create(

@@ -21,7 +21,10 @@ def expect(*phrases):
 def document(*verbs):
     response = VoiceResponse()
     for verb in verbs:
-        verb(response) if callable(verb) else response.append(verb)
+        if callable(verb):
+            verb(response)
+        else:
+            response.append(verb)
     return str(response)
 
 
@@ -65,7 +68,9 @@ def test_speech_is_gathered(client, line, voice, telephones, own_number, number)
     )
     gather.say("What can I do for you?", voice="Polly.Joanna-Neural", language="en-US")
     line(gather, lambda response: response.redirect("/voice"))
-    voice.document("/said", document(lambda response: response.say("See you tonight"), lambda response: response.hangup()))
+    voice.document(
+        "/said", document(lambda response: response.say("See you tonight"), lambda response: response.hangup())
+    )
     question, answer = expect("what can i do for you", "good morning"), expect("see you tonight", "good morning")
     sid = telephones.dial(number, [question, {"say": TABLE}, answer, LISTENS])
     asked = voice.next("/voice")
@@ -200,7 +205,8 @@ def test_a_message_is_recorded(client, line, voice, telephones, account, number)
     )
     voice.document("/recorded", document(lambda response: response.hangup()))
     sid = telephones.dial(
-        number, [{"wait_for_speech": HEARD}, {"pause_ms": 1500}, {"say": "Please call me back"}, {"digits": "#"}, LISTENS]
+        number,
+        [{"wait_for_speech": HEARD}, {"pause_ms": 1500}, {"say": "Please call me back"}, {"digits": "#"}, LISTENS],
     )
     recorded = voice.next("/recorded")
     assert (recorded["CallSid"], recorded["Digits"]) == (sid, "#")
