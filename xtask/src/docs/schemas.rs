@@ -23,6 +23,18 @@ const CLOUD_EVENT: &str = "application/cloudevents+json";
 /// Stands for the types of what the provider tells of a call: `call.ringing.v1` and so on.
 const CALL_PROGRESSED: &str = "call.progressed.v1";
 
+/// What travels on the ingress subject.
+const FACTS: &[&str] = &[
+    MESSAGE_RECEIVED,
+    DELIVERY_UPDATED,
+    CONVERSATION_CHANGED,
+    CALL_STARTED,
+    TURN_COMMITTED,
+    TURN_SPOKEN,
+    CALL_ENDED,
+    CALL_PROGRESSED,
+];
+
 /// A type of envelope, and the schema of its data.
 struct Kind {
     name: &'static str,
@@ -96,7 +108,7 @@ fn asyncapi(kinds: &[Kind]) -> Value {
             "ingress": {
                 "address": "internal.ingress.v1",
                 "description": "Facts from connectors. Over HTTP: GET /api/v1/bus/ingress.",
-                "messages": refs(&[MESSAGE_RECEIVED, DELIVERY_UPDATED, CONVERSATION_CHANGED]),
+                "messages": refs(FACTS),
             },
             "egress": {
                 "address": "internal.egress.v1.{instance}",
@@ -116,7 +128,7 @@ fn asyncapi(kinds: &[Kind]) -> Value {
             },
         },
         "operations": {
-            "tellFacts": operation("send", "ingress", &[MESSAGE_RECEIVED, DELIVERY_UPDATED, CONVERSATION_CHANGED]),
+            "tellFacts": operation("send", "ingress", FACTS),
             "takeCommands": operation("receive", "egress", &[SEND_MESSAGE]),
             "keepDeadLetters": operation("send", "deadLetters", &[DEAD_LETTER]),
             "askAgent": {

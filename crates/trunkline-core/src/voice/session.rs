@@ -301,6 +301,7 @@ struct Progress {
     answered_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
     last_activity: Timestamp,
+    as_text: bool,
     answer: Option<WebhookAnswer>,
 }
 
@@ -354,6 +355,7 @@ impl VoiceSession {
             answered_at: None,
             ended_at: None,
             last_activity: created_at,
+            as_text: false,
             answer: None,
         };
         Self(Arc::new(Shared {
@@ -448,6 +450,16 @@ impl VoiceSession {
     /// When something last happened.
     pub fn last_activity(&self) -> Timestamp {
         self.read(|progress| progress.last_activity)
+    }
+
+    /// Whether words travel, and not audio.
+    pub fn is_text(&self) -> bool {
+        self.read(|progress| progress.as_text)
+    }
+
+    /// Keeps whether words travel. For who leads the call.
+    pub fn set_text(&self, as_text: bool) {
+        self.read(|progress| progress.as_text = as_text);
     }
 
     /// What to answer the webhook with that brought the call.

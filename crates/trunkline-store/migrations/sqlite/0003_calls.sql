@@ -15,9 +15,10 @@ CREATE TABLE call (
     recording   TEXT,
     traceparent TEXT,
     started_at  BIGINT NOT NULL,
-    ended_at    BIGINT,
-    UNIQUE (connector, external_id)
+    ended_at    BIGINT
 );
+-- Not unique: a call that outlives its gateway comes back as a session of its own.
+CREATE INDEX call_by_external_id ON call (connector, external_id);
 CREATE INDEX call_by_start ON call (started_at, id);
 CREATE INDEX call_open ON call (id) WHERE ended_at IS NULL;
 CREATE INDEX call_by_contact ON call (contact_id, started_at);

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
 use trunkline_agent::turns::{EndReason, Input, Output, Phase, ReplyId, ReplyKind, Spoken, TurnMachine};
@@ -26,9 +27,11 @@ use super::live_calls::{CallOrder, LiveCall};
 use super::mouth::{Made, Mouth, Pumped};
 use super::recording::Recording;
 use super::thinking::{ANSWER_DEADLINE, Grain, Thinking};
-use super::{CallContext, Outcome, control_of};
+use super::{CallContext, FLUSH_PATIENCE, Outcome, control_of};
 use crate::telemetry::traceparent;
 
+/// Replies that may fail one after the other before the call ends.
+const MAX_FAILURES: u32 = 2;
 /// How often what is shown of a call is brought up to date, in frames.
 const SHOW_EVERY: u64 = 10;
 /// What an agent sees of a call and of what was before, in utterances.
@@ -63,6 +66,8 @@ pub(super) struct Left {
     pub(super) journal: Journal,
     pub(super) recording: Option<Recording>,
     pub(super) duration: Duration,
+    /// Open until the provider has been told what is to become of the call.
+    pub(super) stream: AudioStream,
     /// What an order asked of the provider.
     pub(super) control: Option<CallControl>,
 }
@@ -70,8 +75,8 @@ pub(super) struct Left {
 impl Left {
     /// Of a call that somebody else led to its end.
     pub(super) fn of(start: Start, outcome: Outcome) -> Self {
-        let Start { journal, recording, began, control, .. } = start;
-        Self { outcome, journal, recording, duration: began.elapsed(), control }
+        let Start { journal, recording, began, control, stream, .. } = start;
+        Self { outcome, journal, recording, duration: began.elapsed(), stream, control }
     }
 }
 
@@ -93,6 +98,10 @@ struct Call<'a> {
     detector: SpeechDetector,
     ears: Ears,
     mouth: Option<Mouth>,
+    /// A reply that was stopped, until it is known how much of it was heard.
+    stopped: Option<Mouth>,
+    /// Replies that failed one after the other.
+    failures: u32,
     agent: Arc<dyn Agent>,
     contact: String,
     memories: BTreeMap<String, String>,
@@ -134,6 +143,8 @@ pub(super) async fn lead(context: &CallContext, start: Start) -> Left {
         detector: SpeechDetector::default(),
         ears,
         mouth: None,
+        stopped: None,
+        failures: 0,
         agent,
         contact: known.contact,
         history: history.collect(),
@@ -178,7 +189,10 @@ impl Call<'_> {
         tokio::pin!(alarm);
         loop {
             self.pump()?;
-            self.stream.flush().await?;
+            if !flush(&mut self.stream).await? {
+                tracing::warn!("the far end of a call does not read");
+                return Ok(Outcome::Lost);
+            }
             if let Some(outcome) = self.outcome.take() {
                 return Ok(outcome);
             }
@@ -216,7 +230,8 @@ impl Call<'_> {
     /// Sets the alarm to the next moment at which something is due without anything happening.
     fn set(&mut self, mut alarm: std::pin::Pin<&mut Sleep>) {
         let now = self.now();
-        let by_machine = self.machine.next_deadline().unwrap_or(now + DEAD_AFTER);
+        let dead = (self.last_event + DEAD_AFTER).saturating_duration_since(self.began);
+        let by_machine = self.machine.next_deadline().map_or(dead, |due| due.min(dead));
         let due = if self.mouth.as_ref().is_some_and(Mouth::has_audio) {
             by_machine.min(now + WITHOUT_FRAMES)
         } else {
@@ -255,7 +270,7 @@ impl Call<'_> {
             Event::Order(Some(CallOrder::HangUp)) => self.machine.handle(now, Input::EndCall(EndReason::Operator)),
             Event::Order(Some(CallOrder::Say(text))) => self.announce(vec![text.into_inner()], true),
             Event::Order(Some(CallOrder::Drain)) => self.machine.handle(now, Input::EndCall(EndReason::Draining)),
-            Event::Order(Some(CallOrder::Digits(digits))) => self.press(&digits)?,
+            Event::Order(Some(CallOrder::Digits(digits))) => press(&mut self.stream, &digits)?,
             Event::Order(Some(order)) => {
                 if let Some((outcome, control)) = control_of(&self.context.settings, order) {
                     self.outcome = Some(outcome);
@@ -306,25 +321,16 @@ impl Call<'_> {
         let reply = mouth.id;
         let Err(code) = mouth.take(made) else { return };
         self.context.pipeline.metrics.call_reply_failed(code);
+        self.failures += 1;
         let is_goodbye = self.machine.phase() == Phase::Ending;
         self.machine.handle(now, Input::ReplyFailed { reply });
-        if !is_goodbye {
+        if self.failures > MAX_FAILURES {
+            // Not even an apology can be said.
+            self.machine.handle(now, Input::EndCall(EndReason::Failure));
+        } else if !is_goodbye {
             let apology = self.context.settings.apology.clone();
             self.announce(vec![apology], true);
         }
-    }
-
-    /// Sends the tones of keys, whatever is being said.
-    fn press(&mut self, digits: &str) -> Result<(), VoiceError> {
-        let mut frame = [g711::SILENCE; FRAME_SAMPLES];
-        // Whoever orders keys has them checked.
-        let Ok(mut tones) = Tones::new(digits) else { return Ok(()) };
-        let mut linear = [0_i16; FRAME_SAMPLES];
-        while tones.fill(&mut linear) > 0 {
-            g711::encode_into(&linear, &mut frame);
-            self.stream.audio(&frame)?;
-        }
-        Ok(())
     }
 
     /// Says something that is no answer.
@@ -340,8 +346,9 @@ impl Call<'_> {
                 Output::Clear | Output::Stalled => self.clear(&output)?,
                 Output::Start { reply, kind } => self.start(reply, kind),
                 Output::Stop { reply } => {
-                    if self.mouth.as_ref().is_some_and(|mouth| mouth.id == reply) {
-                        self.mouth = None;
+                    self.stopped = self.mouth.take_if(|mouth| mouth.id == reply);
+                    if let Some(mouth) = &mut self.stopped {
+                        mouth.silence();
                     }
                 }
                 Output::Hold { .. } => {
@@ -356,7 +363,8 @@ impl Call<'_> {
                 }
                 Output::Filler { .. } => {
                     let filler = self.context.settings.filler.clone();
-                    if let Some(mouth) = self.mouth.as_mut().filter(|_| !filler.is_empty()) {
+                    if let Some(mouth) = self.mouth.as_mut().filter(|mouth| !filler.is_empty() && mouth.says_nothing())
+                    {
                         mouth.say_first(filler);
                     }
                 }
@@ -442,9 +450,13 @@ impl Call<'_> {
     fn spoken(&mut self, spoken: &Spoken) {
         let Some(mut turn) = self.open.remove(&spoken.reply.number()) else { return };
         let mut memories = BTreeMap::new();
-        if let Some(mouth) = self.mouth.take_if(|mouth| mouth.id == spoken.reply) {
+        let mouth = self.mouth.take_if(|mouth| mouth.id == spoken.reply);
+        if let Some(mouth) = mouth.or_else(|| self.stopped.take_if(|mouth| mouth.id == spoken.reply)) {
             memories = mouth.memories;
             self.hands_over |= mouth.hands_over && self.context.settings.transfer_to.is_some();
+        }
+        if spoken.is_complete {
+            self.failures = 0;
         }
         turn.agent = spoken.heard.clone();
         turn.interrupted = !spoken.is_complete && !spoken.heard.expose().is_empty();
@@ -453,7 +465,10 @@ impl Call<'_> {
             if let Some(latency) = spoken.latency {
                 self.context.pipeline.metrics.call_turn(latency, turn.interrupted);
             }
-            self.remember(Role::Person, &turn.person);
+            if !spoken.heard.expose().is_empty() {
+                // Words whose answer nobody heard are asked again, and come with that turn.
+                self.remember(Role::Person, &turn.person);
+            }
         }
         self.remember(Role::Agent, &spoken.heard);
         self.memories.extend(memories.clone());
@@ -502,11 +517,40 @@ impl Call<'_> {
                 self.spoken(&spoken);
             }
         }
-        Left { outcome, journal: self.journal, recording: self.recording, duration: now, control: self.control }
+        Left {
+            outcome,
+            journal: self.journal,
+            recording: self.recording,
+            duration: now,
+            stream: self.stream,
+            control: self.control,
+        }
     }
 }
 
 /// What the recognizers are asked to listen for.
 pub(super) fn request(language: &str, agent: &dyn Agent) -> RecognitionRequest {
     RecognitionRequest { language: language.to_owned(), vocabulary: agent.vocabulary() }
+}
+
+/// Writes out what is queued. `false`: the far end does not read.
+pub(super) async fn flush(stream: &mut AudioStream) -> Result<bool, VoiceError> {
+    // Nearly always it can be written at once, and no timer is needed.
+    if let Some(flushed) = stream.flush().now_or_never() {
+        return flushed.map(|()| true);
+    }
+    tokio::time::timeout(FLUSH_PATIENCE, stream.flush()).await.map_or(Ok(false), |flushed| flushed.map(|()| true))
+}
+
+/// Sends the tones of keys, whatever is being said.
+pub(super) fn press(stream: &mut AudioStream, digits: &str) -> Result<(), VoiceError> {
+    let mut frame = [g711::SILENCE; FRAME_SAMPLES];
+    // Whoever orders keys has them checked.
+    let Ok(mut tones) = Tones::new(digits) else { return Ok(()) };
+    let mut linear = [0_i16; FRAME_SAMPLES];
+    while tones.fill(&mut linear) > 0 {
+        g711::encode_into(&linear, &mut frame);
+        stream.audio(&frame)?;
+    }
+    Ok(())
 }

@@ -17,7 +17,7 @@ use trunkline_core::voice::{AudioEvent, AudioFrame, VoiceError};
 use trunkline_speech::dialogue::{Dialogue, DialogueEvent, Order};
 use trunkline_store::CallTurn;
 
-use super::audio_call::Start;
+use super::audio_call::{Start, flush, press};
 use super::live_calls::CallOrder;
 use super::mouth::LEAD;
 use super::{CallContext, Outcome, control_of};
@@ -56,6 +56,8 @@ struct Call<'a> {
     audio: VecDeque<Bytes>,
     waiting: usize,
     answer: Option<Answer>,
+    /// The answer that was cut off: what still comes of it is not wanted.
+    cut: Option<String>,
     /// What the person said, until an answer to it begins.
     heard: String,
     speech_end: Option<Duration>,
@@ -80,6 +82,7 @@ pub(super) async fn lead(
         audio: VecDeque::new(),
         waiting: 0,
         answer: None,
+        cut: None,
         heard: String::new(),
         speech_end: None,
         frames: 0,
@@ -100,8 +103,11 @@ impl Call<'_> {
         let over = self.began + self.context.settings.policy.max_duration;
         loop {
             self.pump()?;
-            self.start.stream.flush().await?;
-            let due = if self.waiting > 0 { Instant::now() + Duration::from_millis(FRAME_MS) } else { over };
+            if !flush(&mut self.start.stream).await? {
+                return Ok(Ended::Call(Outcome::Lost));
+            }
+            let dead = self.last_frame + DEAD_AFTER;
+            let due = if self.waiting > 0 { Instant::now() + Duration::from_millis(FRAME_MS) } else { dead };
             tokio::select! {
                 biased;
                 far = self.start.stream.next() => match far {
@@ -150,7 +156,11 @@ impl Call<'_> {
                 self.dialogue.order(Order::Say(Pii::new(format!("(Say to the caller: {})", text.expose()))));
                 None
             }
-            CallOrder::Digits(_) => None,
+            CallOrder::Digits(digits) => {
+                // Whoever orders keys has them checked; a stream that fails is seen by the next frame.
+                drop(press(&mut self.start.stream, &digits));
+                None
+            }
             order => {
                 let (outcome, control) = control_of(&self.context.settings, order)?;
                 self.start.control = Some(control);
@@ -202,6 +212,7 @@ impl Call<'_> {
                 self.dialogue.order(Order::Cancel);
             }
             self.dialogue.order(Order::Truncate { item: answer.item.clone(), heard });
+            self.cut = Some(answer.item.clone());
         }
         self.close_answer(true);
         Ok(())
@@ -221,6 +232,8 @@ impl Call<'_> {
                     self.start.live.show_turn(&answer.turn);
                 }
             }
+            DialogueEvent::Audio { item, .. } | DialogueEvent::Said { item, .. }
+                if self.cut.as_ref() == Some(&item) => {}
             DialogueEvent::Audio { item, audio } => {
                 self.answer(item);
                 if self.waiting + audio.len() <= MAX_AUDIO_BYTES {

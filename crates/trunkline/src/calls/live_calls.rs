@@ -1,6 +1,7 @@
 //! The calls that live now: what is shown of them, and the way to reach them.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
@@ -55,6 +56,7 @@ pub struct LiveCall {
     /// The session at the provider.
     pub session: VoiceSession,
     shown: Mutex<Shown>,
+    is_leaving: AtomicBool,
     orders: mpsc::Sender<CallOrder>,
 }
 
@@ -62,6 +64,15 @@ impl LiveCall {
     /// What is shown of it now.
     pub fn shown(&self) -> Shown {
         self.with(|shown| shown.clone())
+    }
+
+    /// Whether it is over, and only being put away.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.is_leaving.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn leaves(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
     }
 
     /// Wants something of it. Says whether the call could be told.
@@ -109,7 +120,12 @@ impl LiveCalls {
                 return None;
             }
             let (orders, receiver) = mpsc::channel(MAX_ORDERS);
-            let call = Arc::new(LiveCall { session: session.clone(), shown: Mutex::default(), orders });
+            let call = Arc::new(LiveCall {
+                session: session.clone(),
+                shown: Mutex::default(),
+                is_leaving: AtomicBool::new(false),
+                orders,
+            });
             calls.insert(session.id().clone(), Arc::clone(&call));
             Some((call, receiver))
         })

@@ -26,6 +26,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -50,6 +51,10 @@ pub use settings::{CallSettings, VoicemailPolicy};
 pub const SOURCE: &str = "twilio";
 /// What is left of the time to stop when calls that go on are told to say goodbye.
 const GOODBYE_TIME: Duration = Duration::from_secs(5);
+/// How long a far end may leave unread what it is told.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
+/// How long putting a call away may take before it cannot be taken back.
+const PUT_AWAY: Duration = Duration::from_secs(10);
 /// How long a model that leads calls may take to be there.
 const MODEL_PATIENCE: Duration = Duration::from_secs(2);
 /// How often a stopping gateway looks whether calls are left.
@@ -130,20 +135,7 @@ impl Calls {
             tasks: TaskTracker::new(),
         };
         let calls = Self(Arc::new(context));
-        let prompts = Arc::clone(&calls.0);
-        calls.0.tasks.spawn(async move {
-            let settings = &prompts.settings;
-            for text in [
-                &settings.apology,
-                &settings.greeting,
-                &settings.goodbye,
-                &settings.filler,
-                &settings.reprompt,
-                &settings.draining,
-            ] {
-                prompts.voices.prepare(text).await;
-            }
-        });
+        calls.prepare();
         calls
     }
 
@@ -164,7 +156,9 @@ impl Calls {
 
     /// Leads a session from now on, once; with `as_text` the provider listens and speaks.
     pub fn begin(&self, session: &VoiceSession, as_text: bool) {
-        let Some((live, orders)) = self.0.calls.enter(session) else { return };
+        session.set_text(as_text);
+        let Some((live, orders)) = self.0.calls.enter(session) else { return self.begin_later(session, as_text) };
+        self.prepare();
         let context = Arc::clone(&self.0);
         let span = tracing::info_span!(
             "call",
@@ -183,6 +177,46 @@ impl Calls {
             }
         };
         self.0.tasks.spawn(work.instrument(span));
+    }
+
+    /// A session that is still being put away: it is led again when that is done.
+    fn begin_later(&self, session: &VoiceSession, as_text: bool) {
+        let (calls, session) = (self.clone(), session.clone());
+        self.0.tasks.spawn(async move {
+            let until = Instant::now() + PUT_AWAY;
+            while calls.live().get(session.id().as_str()).is_some_and(|live| live.is_leaving()) {
+                if Instant::now() >= until {
+                    return;
+                }
+                tokio::time::sleep(DRAIN_CHECK).await;
+            }
+            // One that is led and stays so is led already: a repeated webhook.
+            if calls.live().get(session.id().as_str()).is_none() && !session.state().is_over() {
+                calls.begin(&session, as_text);
+            }
+        });
+    }
+
+    /// Speaks the prompts that are not there yet.
+    fn prepare(&self) {
+        let prompts = Arc::clone(&self.0);
+        if !prompts.voices.begins_to_prepare() {
+            return;
+        }
+        self.0.tasks.spawn(async move {
+            let settings = &prompts.settings;
+            for text in [
+                &settings.apology,
+                &settings.greeting,
+                &settings.goodbye,
+                &settings.filler,
+                &settings.reprompt,
+                &settings.draining,
+            ] {
+                prompts.voices.prepare(text).await;
+            }
+            prompts.voices.has_prepared();
+        });
     }
 
     /// Calls somebody. The session is led as soon as there is one.
@@ -209,7 +243,7 @@ impl Calls {
     pub async fn resume(&self, id: &SessionId) -> Result<(), VoiceError> {
         let session = self.0.backend.get_session(id).await?;
         self.0.backend.control(id, CallControl::Resume).await?;
-        self.begin(&session, false);
+        self.begin(&session, session.is_text());
         Ok(())
     }
 
@@ -266,7 +300,7 @@ fn address_of(session: &VoiceSession) -> ContactAddress {
 }
 
 /// A call whose audio is ours.
-async fn run(context: &CallContext, live: Arc<LiveCall>, orders: tokio::sync::mpsc::Receiver<CallOrder>) {
+async fn run(context: &CallContext, live: Arc<LiveCall>, mut orders: mpsc::Receiver<CallOrder>) {
     let pipeline = &context.pipeline;
     let session = live.session.clone();
     pipeline.metrics.calls_live(context.calls.count());
@@ -278,7 +312,10 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, orders: tokio::sync::mp
     };
     let request = audio_call::request(&context.settings.language, &*agent);
     let ears = Ears::open(&context.tasks, context.recognizers.clone(), request, pipeline.metrics.clone());
-    let stream = context.backend.stream_audio(session.id()).await;
+    let Some(stream) = or_hung_up(context.backend.stream_audio(session.id()), &mut orders).await else {
+        close(context, &session).await;
+        return;
+    };
     tracing::Span::current().record("twilio.call_sid", session.call());
     // After the stream: an outbound call has its name at the provider by now.
     let opened = journal::open(pipeline, &context.tasks, &session, SOURCE, address_of(&session)).await;
@@ -326,11 +363,15 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, orders: tokio::sync::mp
         control: None,
         began: Instant::now(),
     };
+    let leaving = Arc::clone(&start.live);
     let left = match led_by_model(context, &mut start).await {
         Some(outcome) => audio_call::Left::of(start, outcome),
         None => audio_call::lead(context, start).await,
     };
+    leaving.leaves();
     end(context, &session, left.outcome, left.control).await;
+    // Only now: what is to become of the call has been said before its stream ends.
+    drop(left.stream);
     let recording = match left.recording {
         Some(recording) => recording.finish().await,
         None => None,
@@ -376,6 +417,22 @@ async fn open_dialogue(
         Ok(opened) => opened.map_err(|error| error.code()),
         Err(_) => Err("speech.timeout"),
     })
+}
+
+/// Waits for a stream, unless somebody hangs up before it is there.
+async fn or_hung_up<T>(stream: impl Future<Output = T>, orders: &mut mpsc::Receiver<CallOrder>) -> Option<T> {
+    let hung_up = async {
+        while let Some(order) = orders.recv().await {
+            if matches!(order, CallOrder::HangUp | CallOrder::Drain) {
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        stream = stream => Some(stream),
+        () = hung_up => None,
+    }
 }
 
 /// What the provider is told when we are done. `control` is what an order asked for.

@@ -19,6 +19,8 @@ use super::voices::{Voiced, Voices};
 /// Audio that is sent ahead of its time: what an interruption throws away at most, and what a busy moment of ours may last
 /// without a gap.
 pub(super) const LEAD: Duration = Duration::from_millis(400);
+/// Audio of one sentence that may wait to be sent, in bytes: five minutes.
+const MAX_AUDIO_BYTES: usize = 2_400_000;
 /// Sentences of one reply that may wait to be spoken.
 const MAX_TEXTS: usize = 256;
 
@@ -142,6 +144,10 @@ impl Mouth {
         let Some(speaking) = &mut self.speaking else { return Ok(()) };
         match audio {
             None => speaking.is_made = true,
+            Some(Ok(piece)) if speaking.length + piece.len() > MAX_AUDIO_BYTES => {
+                speaking.is_made = true;
+                return Err("speech.too_long");
+            }
             Some(Ok(piece)) => {
                 speaking.length += piece.len();
                 speaking.audio.push_back(piece);
@@ -222,6 +228,19 @@ impl Mouth {
     /// Whether its completeness has not been told before; it is told once.
     pub(super) const fn report(&mut self) -> bool {
         !std::mem::replace(&mut self.is_reported, true)
+    }
+
+    /// Stops making anything; what is known of the reply stays.
+    pub(super) fn silence(&mut self) {
+        self.thinking = None;
+        self.speaking = None;
+        self.prepared = None;
+        self.texts.clear();
+    }
+
+    /// Whether no sentence of it is being made.
+    pub(super) const fn says_nothing(&self) -> bool {
+        self.speaking.is_none() && self.prepared.is_none()
     }
 
     /// Whether the agent may still say more.

@@ -8,14 +8,14 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use trunkline_agent::turns::EndReason;
 use trunkline_agent::{Agent, Role, Turn, Utterance};
-use trunkline_core::voice::{CallControl, TextCommand, TextEvent, TextStream, VoiceError};
+use trunkline_core::voice::{CallControl, ErrorCode, Operation, TextCommand, TextEvent, TextStream, VoiceError};
 use trunkline_core::{Channel, Pii};
 use trunkline_store::CallTurn;
 
 use super::journal::{self, Journal, Known};
 use super::live_calls::{CallOrder, LiveCall};
 use super::thinking::{ANSWER_DEADLINE, Grain, Thinking, Thought};
-use super::{CallContext, Outcome, SOURCE, address_of, close, control_of, end, give_up};
+use super::{CallContext, FLUSH_PATIENCE, Outcome, SOURCE, address_of, close, control_of, end, give_up, or_hung_up};
 use crate::telemetry::traceparent;
 
 /// What an agent sees of a call and of what was before, in utterances.
@@ -28,7 +28,7 @@ const GOODBYE_TIME: Duration = Duration::from_secs(6);
 const PER_LETTER: Duration = Duration::from_millis(65);
 
 /// Leads a call until it is over.
-pub(super) async fn run(context: &CallContext, live: &Arc<LiveCall>, orders: mpsc::Receiver<CallOrder>) {
+pub(super) async fn run(context: &CallContext, live: &Arc<LiveCall>, mut orders: mpsc::Receiver<CallOrder>) {
     let (pipeline, session) = (&context.pipeline, &live.session);
     pipeline.metrics.calls_live(context.calls.count());
     pipeline.live.calls_changed();
@@ -37,7 +37,10 @@ pub(super) async fn run(context: &CallContext, live: &Arc<LiveCall>, orders: mps
         give_up(context, session).await;
         return;
     };
-    let stream = context.backend.stream_text(session.id()).await;
+    let Some(stream) = or_hung_up(context.backend.stream_text(session.id()), &mut orders).await else {
+        close(context, session).await;
+        return;
+    };
     let opened = journal::open(pipeline, &context.tasks, session, SOURCE, address_of(session)).await;
     let (journal, known) = match opened {
         Ok(opened) => opened,
@@ -94,17 +97,21 @@ struct Call<'a> {
     history: Vec<Utterance>,
     answer: Option<Answer>,
     digits: String,
-    /// When something is due: digits that are complete, or the end of a goodbye.
-    due: Option<(Instant, Due)>,
+    /// When the keys that were pressed are complete.
+    digits_due: Option<Instant>,
+    /// When the call ends, and how: a goodbye is being said.
+    ending: Option<(Instant, Outcome)>,
+    /// When the person is asked again, if nothing happens before.
+    quiet_due: Instant,
+    reprompts: u32,
     turns: i64,
     began: Instant,
     control: Option<CallControl>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Due {
-    Digits,
-    End(Outcome),
+/// Whether the person may still change our mind.
+const fn is_revocable(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Ended(EndReason::Agent | EndReason::Silence) | Outcome::HandedOver)
 }
 
 impl<'a> Call<'a> {
@@ -131,7 +138,10 @@ impl<'a> Call<'a> {
             history: history.collect(),
             answer: None,
             digits: String::new(),
-            due: None,
+            digits_due: None,
+            ending: None,
+            quiet_due: Instant::now() + context.settings.policy.reprompt_after,
+            reprompts: 0,
             turns: known.turns,
             began: Instant::now(),
             control: None,
@@ -141,11 +151,14 @@ impl<'a> Call<'a> {
     async fn lead(&mut self, mut orders: mpsc::Receiver<CallOrder>) -> Result<Outcome, VoiceError> {
         let settings = &self.context.settings;
         let over = self.began + settings.policy.max_duration;
-        if self.turns == 0 {
-            self.say(settings.greeting_for(&self.memories), "announcement").await?;
-        }
+        let words = if self.turns == 0 { settings.greeting_for(&self.memories) } else { settings.greeting.clone() };
+        self.say(words, "announcement").await?;
         loop {
-            let due = self.due.map_or(over, |(at, _)| at.min(over));
+            let due = match self.ending {
+                Some((at, _)) => at,
+                None => over.min(self.quiet_due),
+            };
+            let due = self.digits_due.map_or(due, |at| at.min(due));
             let thought = async {
                 match self.answer.as_mut().and_then(|answer| answer.thinking.as_mut()) {
                     Some(thinking) => thinking.next().await,
@@ -162,7 +175,7 @@ impl<'a> Call<'a> {
                 order = orders.recv() => match order {
                     Some(CallOrder::HangUp) | None => return Ok(Outcome::Ended(EndReason::Operator)),
                     Some(CallOrder::Say(text)) => self.say(text.into_inner(), "announcement").await?,
-                    Some(CallOrder::Digits(digits)) => self.stream.send(TextCommand::Digits(digits)).await?,
+                    Some(CallOrder::Digits(digits)) => self.tell(TextCommand::Digits(digits)).await?,
                     Some(order @ (CallOrder::Transfer { .. } | CallOrder::Hold { .. })) => {
                         if let Some((outcome, control)) = control_of(settings, order) {
                             self.control = Some(control);
@@ -179,39 +192,64 @@ impl<'a> Call<'a> {
                     }
                 }
                 () = sleep_until(due) => {
-                    match self.due.take_if(|(at, _)| *at <= Instant::now()) {
-                        Some((_, Due::End(outcome))) => return Ok(outcome),
-                        Some((_, Due::Digits)) => self.commit_digits(),
-                        None if Instant::now() >= over => {
-                            self.goodbye(settings.goodbye.clone(), EndReason::MaxDuration).await?;
-                        }
-                        None => {}
+                    if let Some(outcome) = self.tick(over).await? {
+                        return Ok(outcome);
                     }
                 }
             }
         }
     }
 
+    /// Does what is due.
+    async fn tick(&mut self, over: Instant) -> Result<Option<Outcome>, VoiceError> {
+        let (now, settings) = (Instant::now(), &self.context.settings);
+        if self.digits_due.is_some_and(|at| at <= now) {
+            self.commit_digits();
+        }
+        match self.ending {
+            Some((at, outcome)) => return Ok((at <= now).then_some(outcome)),
+            None if now >= over => self.goodbye(settings.goodbye.clone(), EndReason::MaxDuration).await?,
+            None if now >= self.quiet_due && self.answer.as_ref().is_some_and(|answer| answer.thinking.is_some()) => {
+                // The agent is at it.
+                self.quiet_due = now + settings.policy.reprompt_after;
+            }
+            None if now >= self.quiet_due && self.reprompts < settings.policy.max_reprompts => {
+                self.reprompts += 1;
+                self.say(settings.reprompt.clone(), "reprompt").await?;
+            }
+            None if now >= self.quiet_due => self.goodbye(settings.goodbye.clone(), EndReason::Silence).await?,
+            None => {}
+        }
+        Ok(None)
+    }
+
+    /// The person does something: they are there.
+    fn is_there(&mut self) {
+        self.reprompts = 0;
+        self.quiet_due = Instant::now() + self.context.settings.policy.reprompt_after;
+        self.ending.take_if(|(_, outcome)| is_revocable(*outcome));
+    }
+
     fn heard(&mut self, event: TextEvent) {
         match event {
-            TextEvent::Prompt { text, is_last: true, .. } => self.ask(text),
+            TextEvent::Prompt { text, is_last: true, .. } => {
+                self.is_there();
+                self.ask(text);
+            }
+            TextEvent::Prompt { .. } => self.is_there(),
             TextEvent::Interrupted { heard, .. } => {
-                if !matches!(
-                    self.due,
-                    Some((_, Due::End(Outcome::Ended(EndReason::Draining | EndReason::MaxDuration))))
-                ) {
-                    self.due = None;
-                }
+                self.is_there();
                 self.spoken(Some(heard));
             }
             TextEvent::Digit(digit) => {
+                self.is_there();
                 if digit != '#' && self.digits.len() < MAX_DIGITS {
                     self.digits.push(digit);
                 }
                 if digit == '#' {
                     self.commit_digits();
                 } else {
-                    self.due = Some((Instant::now() + self.context.settings.policy.digit_timeout, Due::Digits));
+                    self.digits_due = Some(Instant::now() + self.context.settings.policy.digit_timeout);
                 }
             }
             TextEvent::Failed(what) => tracing::warn!(what, "the provider could not do what it was told"),
@@ -220,7 +258,7 @@ impl<'a> Call<'a> {
     }
 
     fn commit_digits(&mut self) {
-        self.due = None;
+        self.digits_due = None;
         let digits = std::mem::take(&mut self.digits);
         if !digits.is_empty() {
             self.ask(Pii::new(digits));
@@ -229,6 +267,10 @@ impl<'a> Call<'a> {
 
     /// The person said something: an answer that is under way is over, and this is answered.
     fn ask(&mut self, text: Pii<String>) {
+        if self.ending.is_some() {
+            // The last words are being said, and nothing changes that.
+            return;
+        }
         let was_silent = self.answer.as_ref().is_some_and(|answer| answer.text.is_empty());
         let before = self.answer.as_ref().filter(|_| was_silent).map(|answer| answer.turn.person.clone());
         self.spoken(None);
@@ -274,18 +316,26 @@ impl<'a> Call<'a> {
         let mut answer = Answer::new(turn, None);
         answer.text.clone_from(&text);
         self.answer = Some(answer);
+        self.quiet_due = Instant::now() + speaking_time(&text) + self.context.settings.policy.reprompt_after;
         self.send(text, true).await
     }
 
     async fn send(&mut self, token: String, is_last: bool) -> Result<(), VoiceError> {
         let token = Pii::new(token);
-        self.stream.send(TextCommand::Text { token, is_last, language: None, interruptible: None }).await
+        let command = TextCommand::Text { token, is_last, language: None, interruptible: None };
+        self.tell(command).await
+    }
+
+    /// Tells the provider something. One that does not read is lost.
+    async fn tell(&mut self, command: TextCommand) -> Result<(), VoiceError> {
+        let late = || VoiceError::new(Operation::StreamText, ErrorCode::StreamFailed, "the provider does not read");
+        tokio::time::timeout(FLUSH_PATIENCE, self.stream.send(command)).await.map_err(|_| late())?
     }
 
     async fn goodbye(&mut self, text: String, reason: EndReason) -> Result<(), VoiceError> {
         let time = speaking_time(&text);
         self.say(text, "goodbye").await?;
-        self.due = Some((Instant::now() + time, Due::End(Outcome::Ended(reason))));
+        self.ending = Some((Instant::now() + time, Outcome::Ended(reason)));
         Ok(())
     }
 
@@ -304,6 +354,8 @@ impl<'a> Call<'a> {
             Thought::EndCall => answer.ends_call = true,
             Thought::Done => {
                 answer.thinking = None;
+                self.quiet_due =
+                    Instant::now() + speaking_time(&answer.text) + self.context.settings.policy.reprompt_after;
                 let hands_over = answer.hands_over && self.context.settings.transfer_to.is_some();
                 let outcome = if hands_over {
                     Some(Outcome::HandedOver)
@@ -312,7 +364,7 @@ impl<'a> Call<'a> {
                 };
                 if let Some(outcome) = outcome {
                     // Nothing tells when it has been heard; the text's length does.
-                    self.due = Some((Instant::now() + speaking_time(&answer.text), Due::End(outcome)));
+                    self.ending = Some((Instant::now() + speaking_time(&answer.text), outcome));
                 }
                 self.send(String::new(), true).await?;
             }

@@ -1,6 +1,7 @@
 //! Speaking, whatever fails: the first voice, then the others, then what was spoken before.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ use crate::telemetry::Metrics;
 const PATIENCE: Duration = Duration::from_millis(1_500);
 /// The longest prompt that is kept, in bytes: 30 s.
 const MAX_PROMPT_BYTES: usize = 240_000;
+/// Prompts that a gateway has; fewer if some are the same.
+const PROMPTS: usize = 6;
 /// Prompts that are kept.
 const MAX_PROMPTS: usize = 64;
 
@@ -27,16 +30,31 @@ pub(super) struct Voices {
     engines: Vec<Arc<dyn Synthesizer>>,
     language: String,
     prompts: Mutex<HashMap<String, Bytes>>,
+    is_preparing: AtomicBool,
     metrics: Metrics,
 }
 
 impl Voices {
     pub(super) fn new(engines: Vec<Arc<dyn Synthesizer>>, language: String, metrics: Metrics) -> Self {
-        Self { engines, language, prompts: Mutex::default(), metrics }
+        Self { engines, language, prompts: Mutex::default(), is_preparing: AtomicBool::new(false), metrics }
+    }
+
+    /// Whether prompts may be prepared now: nobody else does, and some may be missing.
+    pub(super) fn begins_to_prepare(&self) -> bool {
+        let is_complete = self.prompts.lock().unwrap_or_else(PoisonError::into_inner).len() >= PROMPTS;
+        !is_complete && !self.engines.is_empty() && !self.is_preparing.swap(true, Ordering::Relaxed)
+    }
+
+    /// What could be prepared is.
+    pub(super) fn has_prepared(&self) {
+        self.is_preparing.store(false, Ordering::Relaxed);
     }
 
     /// Speaks `text` now, so that it is there when it is needed.
     pub(super) async fn prepare(&self, text: &str) {
+        if self.prompt(text).is_some() {
+            return;
+        }
         let mut audio = BytesMut::new();
         for voice in &self.engines {
             audio.clear();

@@ -130,6 +130,12 @@ fn order(state: &ConsoleState, id: &str, order: CallOrder) -> Result<StatusCode,
 }
 
 async fn hang_up(State(state): State<Arc<ConsoleState>>, Path(id): Path<String>) -> Result<StatusCode, Failure> {
+    let calls = state.calls.as_ref().ok_or_else(no_call)?;
+    if calls.live().get(&id).is_none() {
+        // Somebody who waits, or is with a colleague: the provider still has them.
+        calls.backend().close_session(&SessionId::new(id)).await.map_err(|error| from_voice(&error))?;
+        return Ok(StatusCode::ACCEPTED);
+    }
     order(&state, &id, CallOrder::HangUp)
 }
 

@@ -282,3 +282,69 @@ async fn beyond_the_limit_a_caller_hears_an_apology() {
     assert!(!second["transcript"].as_array().unwrap().is_empty(), "the apology was spoken: {second}");
     assert_eq!(world.api("/api/v1/calls").await["live"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn what_a_person_said_is_remembered_though_they_talk_over_the_answer() {
+    let world = world(&[]).await;
+    let steps = [
+        listen(),
+        json!({"say": "my name is ada"}),
+        json!({"talk_over": {"after_ms": 600, "say": "what is my name"}}),
+        listen(),
+        json!({"hang_up": true}),
+    ];
+    let result = call(&world, ADA, &steps).await;
+    assert!(result["failed"].is_null(), "{result}");
+    assert_eq!(heard(&result).last(), Some(&YOUR_NAME), "{result}");
+}
+
+#[tokio::test]
+async fn a_caller_is_held_and_taken_back() {
+    let world = world(&[]).await;
+    let script = json!({"from": ADA, "to": NUMBER, "steps": [
+        listen(),
+        json!({"pause_ms": 6_000}),
+        json!({"say": "my name is ada"}),
+        listen(),
+        json!({"hang_up": true}),
+    ]});
+    let placed = world.control(Method::POST, "/calls", script).await;
+    let id = until("the caller was greeted", async || {
+        let live = world.api("/api/v1/calls").await["live"][0].clone();
+        (live["machine"] == "listening").then(|| live["call"].as_str().unwrap().to_owned())
+    })
+    .await;
+    assert_eq!(post(&world, &format!("/api/v1/calls/{id}/hold"), json!({})).await, StatusCode::ACCEPTED);
+    until("the caller is taken back", async || {
+        (post(&world, &format!("/api/v1/calls/{id}/resume"), json!({})).await == StatusCode::ACCEPTED).then_some(())
+    })
+    .await;
+    let result = result(&world, placed["sid"].as_str().unwrap()).await;
+    assert!(result["failed"].is_null(), "{result}");
+    assert!(heard(&result).iter().any(|said| [NICE, HELLO].contains(said)), "{result}");
+    let past = past_call(&world).await;
+    assert_eq!((past["call"].as_str().unwrap(), past["outcome"].as_str().unwrap()), (id.as_str(), "caller"));
+}
+
+#[tokio::test]
+async fn a_relayed_call_that_lasts_too_long_is_ended_once() {
+    let world = world(&[("TRUNKLINE_RELAY_NUMBERS", "*"), ("TRUNKLINE_MAX_CALL_DURATION", "3s")]).await;
+    let result = call(&world, ADA, &[json!({"wait_for_hang_up": {"timeout_ms": 20_000}})]).await;
+    assert!(result["failed"].is_null(), "{result}");
+    let past = past_call(&world).await;
+    assert_eq!(past["outcome"], "max_duration");
+    let turns = world.api(&format!("/api/v1/calls/{}", past["call"].as_str().unwrap())).await["turns"].clone();
+    let kinds: Vec<_> = turns.as_array().unwrap().iter().map(|turn| turn["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["announcement", "goodbye"]);
+}
+
+#[tokio::test]
+async fn a_call_without_any_voice_ends_soon_and_says_why() {
+    let world = world(&[("TRUNKLINE_SYNTHESIZER", "none")]).await;
+    let result = call(&world, ADA, &[json!({"wait_for_hang_up": {"timeout_ms": 20_000}})]).await;
+    assert!(result["failed"].is_null(), "{result}");
+    let past = past_call(&world).await;
+    assert_eq!(past["outcome"], "failure");
+    let turns = world.api(&format!("/api/v1/calls/{}", past["call"].as_str().unwrap())).await["turns"].clone();
+    assert!(turns.as_array().unwrap().len() <= 5, "{turns}");
+}
