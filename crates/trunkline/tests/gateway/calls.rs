@@ -8,7 +8,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Error;
 
-use crate::support::{ADA, BOB, CONSOLE_TOKEN, DEADLINE, NUMBER, World, answer, until};
+use crate::support::{ADA, BOB, CONSOLE_TOKEN, DEADLINE, NUMBER, World, answer, envelopes, until, until_within};
 
 const GREETING: &str = "hello how can i help you";
 const GREETING_KNOWN: &str = "hello ada how can i help you";
@@ -39,15 +39,11 @@ async fn call(world: &World, from: &str, steps: &[Value]) -> Value {
 }
 
 async fn result(world: &World, sid: &str) -> Value {
-    let end = std::time::Instant::now() + Duration::from_secs(90);
-    loop {
+    until_within(Duration::from_secs(90), "the call ends", async || {
         let call = world.control(Method::GET, &format!("/calls/{sid}"), Value::Null).await;
-        if !call["result"].is_null() {
-            return call["result"].clone();
-        }
-        assert!(std::time::Instant::now() < end, "the call did not end: {call}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+        (!call["result"].is_null()).then(|| call["result"].clone())
+    })
+    .await
 }
 
 /// What the caller heard, by the ear.
@@ -109,8 +105,7 @@ async fn a_caller_is_understood_answered_remembered_and_heard_out() {
     assert!(file.len() > 10 * 8_000 * 4, "more than ten seconds: {} bytes", file.len());
 
     // Facts of the call are on the bus, in order, and nobody takes them for trouble.
-    let kinds: Vec<_> = crate::support::envelopes(&world)
-        .await
+    let kinds: Vec<_> = envelopes(&world.data_dir().join("bus.db"), "log")
         .into_iter()
         .filter(|envelope| envelope["subject"] == id)
         .map(|envelope| envelope["type"].as_str().unwrap().to_owned())
@@ -173,7 +168,7 @@ async fn who_texted_and_then_calls_is_known_and_the_other_way_round() {
 async fn a_caller_who_hangs_up_leaves_nothing_behind() {
     let world = world(&[]).await;
     let result = call(&world, ADA, &[json!({"say": "what time do you open"}), json!({"hang_up": true})]).await;
-    assert_eq!(result["hung_up_by"], "script", "{result}");
+    assert_eq!(result["hung_up_by"], "phone", "{result}");
     let begun = std::time::Instant::now();
     until("everything of the call is gone", async || {
         let live = world.api("/api/v1/calls").await["live"].as_array()?.len();

@@ -296,8 +296,13 @@ pub(crate) async fn answer(request: RequestBuilder) -> Answer {
 }
 
 /// Asks until there is an answer.
-pub(crate) async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
-    let end = Instant::now() + DEADLINE;
+pub(crate) async fn until<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    until_within(DEADLINE, what, ask).await
+}
+
+/// As [`until`], for what takes its time.
+pub(crate) async fn until_within<T>(time: Duration, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let end = Instant::now() + time;
     loop {
         if let Some(found) = ask().await {
             return found;
