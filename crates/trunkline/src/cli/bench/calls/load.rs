@@ -74,7 +74,7 @@ struct Line {
 /// Calls whose sockets are open.
 pub(super) struct Lines {
     epoll: OwnedFd,
-    lines: Vec<Line>,
+    all: Vec<Line>,
     events: Vec<Event>,
     buffer: Vec<u8>,
     epoch: Instant,
@@ -104,13 +104,13 @@ impl Lines {
                 caller,
             });
         }
-        Ok(Self { epoll, lines, events: Vec::with_capacity(256), buffer: vec![0; READ], epoch: Instant::now() })
+        Ok(Self { epoll, all: lines, events: Vec::with_capacity(256), buffer: vec![0; READ], epoch: Instant::now() })
     }
 
     /// Sends and hears for `time`. May be done again.
     pub(super) fn run(&mut self, time: Duration, part: Part<'_>) -> Result<Seen, String> {
         let mut seen = Seen::default();
-        let calls = u32::try_from(self.lines.len()).unwrap_or(u32::MAX).max(1);
+        let calls = u32::try_from(self.all.len()).unwrap_or(u32::MAX).max(1);
         let rounds = u32::try_from(time.as_millis() / FRAME.as_millis()).unwrap_or(u32::MAX);
         let begun = Instant::now();
         let mut in_a_row = 0;
@@ -136,7 +136,7 @@ impl Lines {
     }
 
     fn send(&mut self, number: usize, due: Instant, part: Part<'_>, seen: &mut Seen) -> Result<(), String> {
-        let Some(line) = self.lines.get_mut(number) else { return Ok(()) };
+        let Some(line) = self.all.get_mut(number) else { return Ok(()) };
         let at_us = u64::try_from(due.saturating_duration_since(self.epoch).as_micros()).unwrap_or_default();
         let stamp = Stamp { at_us, number: line.frames };
         let Line { socket, stream, template, sequence, frames, unsent, caller, .. } = line;
@@ -166,7 +166,7 @@ impl Lines {
         }
         for event in &self.events {
             let number = usize::try_from(event.data.u64()).unwrap_or(usize::MAX);
-            let Some(line) = self.lines.get_mut(number) else { continue };
+            let Some(line) = self.all.get_mut(number) else { continue };
             match line.socket.read(&mut self.buffer) {
                 Ok(0) => return Err("the server closed a socket".to_owned()),
                 Ok(read) => line.take(self.buffer.get(..read).unwrap_or_default(), self.epoch, seen)?,

@@ -76,7 +76,7 @@ async fn serve(args: &CallServerArgs, settings: Settings, telemetry: &Telemetry)
     let backend: Arc<dyn VoiceBackend> = Arc::new(observed);
     backend.start().await.map_err(|error| error.to_string())?;
     let context = context(args, &settings, telemetry).await?;
-    let engines = Engines { recognizers: vec![Arc::new(Ear)], voices: vec![Arc::new(Tone)] };
+    let engines = Engines { recognizers: vec![Arc::new(Ear(TaskTracker::new()))], voices: vec![Arc::new(Tone)] };
     let calls = Calls::new(context.clone(), call_settings, Arc::clone(&backend), engines);
     let readiness = Readiness::starting();
     readiness.pipeline_started();
@@ -258,7 +258,7 @@ impl Synthesizer for Tone {
 }
 
 /// An ear that has always heard the same when speech ends. It is part of the bench: no recognizer runs.
-struct Ear;
+struct Ear(TaskTracker);
 
 #[async_trait]
 impl Recognizer for Ear {
@@ -287,7 +287,7 @@ impl Recognizer for Ear {
                 }
             }
         };
-        tokio::spawn(
+        self.0.spawn(
             async move {
                 tokio::select! {
                     () = work => {}

@@ -46,7 +46,7 @@ impl Talk {
         while let Some(piece) = speech.next().await {
             audio.extend_from_slice(&piece.map_err(|error| format!("callers cannot speak: {error}"))?);
         }
-        let is_loud = |frame: &&[u8]| frame.iter().any(|byte| g711::decode(*byte).unsigned_abs() > LOUD.unsigned_abs());
+        let is_loud = |frame: &[u8]| frame.iter().any(|byte| g711::decode(*byte).unsigned_abs() > LOUD.unsigned_abs());
         let frames: Vec<&[u8]> = audio.chunks_exact(FRAME_SAMPLES).collect();
         let first = frames.iter().position(|frame| is_loud(frame)).unwrap_or_default();
         let last = frames.iter().rposition(|frame| is_loud(frame)).unwrap_or_default();

@@ -44,7 +44,7 @@ pub(super) struct UnderLoad {
 }
 
 impl UnderLoad {
-    pub(super) fn start(who: Who, cores: Cores, emulator: &Emulator, peers: &Path) -> Result<Self, String> {
+    pub(super) async fn start(who: Who, cores: Cores, emulator: &Emulator, peers: &Path) -> Result<Self, String> {
         let (folder, port) = (Folder::new()?, free_port()?);
         let host = format!("127.0.0.1:{port}");
         let (server, credentials) = match who {
@@ -93,10 +93,10 @@ impl UnderLoad {
             if Instant::now() > deadline {
                 return Err(format!("the server under load ({}) did not start", who.name()));
             }
-            std::thread::sleep(Duration::from_millis(20));
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         // The backend and its prompts are ready a moment after the port is open.
-        std::thread::sleep(Duration::from_millis(500));
+        tokio::time::sleep(Duration::from_millis(500)).await;
         Ok(Self { server, address: Address { host, credentials }, _folder: folder })
     }
 }

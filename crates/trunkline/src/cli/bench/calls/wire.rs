@@ -79,12 +79,11 @@ impl Template {
     /// The message of one frame. Its payload is the stamp and filling, or else `audio` in Base64.
     pub(super) fn frame(&mut self, sequence: u32, stamp: Stamp, audio: Option<&[u8]>) -> &[u8] {
         let mut letters = [0; STAMP];
-        match audio {
-            Some(audio) => self.put(self.payload_at, audio),
-            None => {
-                stamp.write(&mut letters);
-                self.put(self.payload_at, &letters);
-            }
+        if let Some(audio) = audio {
+            self.put(self.payload_at, audio);
+        } else {
+            stamp.write(&mut letters);
+            self.put(self.payload_at, &letters);
         }
         self.number(self.sequence_at, 6, FIRST_SEQUENCE + sequence);
         self.number(self.chunk_at, 6, FIRST_SEQUENCE + stamp.number);
@@ -121,7 +120,7 @@ pub(super) fn masked(text: &[u8]) -> Vec<u8> {
     match u16::try_from(text.len()) {
         Ok(length) if length < 126 => bytes.push(0x80 | u8::try_from(length).unwrap_or_default()),
         length => {
-            bytes.push(0x80 | 126);
+            bytes.push(0xfe);
             bytes.extend_from_slice(&length.unwrap_or_default().to_be_bytes());
         }
     }
