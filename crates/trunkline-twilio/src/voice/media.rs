@@ -26,6 +26,8 @@ pub const MAX_QUEUED_BYTES: usize = 1024 * 1024;
 const MAX_MESSAGE_AUDIO: usize = 50 * FRAME_BYTES;
 /// Messages of a stream that may be wrong; a peer who is worse is not Twilio.
 const MAX_FAULTS: u64 = 1_000;
+/// A message with a frame, and some room.
+const USUAL_MESSAGE: usize = 384;
 /// What is kept of the buffer for odd sizes when it is empty.
 const USUAL_CARRY: usize = 8 * FRAME_BYTES;
 
@@ -66,7 +68,7 @@ where
             socket,
             session: ServerSession::new(Limits::default()),
             phase: Phase::Open,
-            scratch: Vec::with_capacity(buffer.min(MAX_MESSAGE_AUDIO)),
+            scratch: Vec::with_capacity(USUAL_MESSAGE),
             queue: BytesMut::with_capacity(buffer),
             pieces: VecDeque::with_capacity(16),
             carry: Vec::new(),

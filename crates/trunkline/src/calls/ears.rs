@@ -1,5 +1,8 @@
 //! Listening, whatever fails: the first recognizer, then the others, then again from the start.
+//!
+//! A task of its own connects recognizers; frames go from the call to the one that listens without another task between.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,8 +10,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
-use trunkline_speech::live::{self, AudioSink, AudioSource, Frame};
-use trunkline_speech::recognition::{MAX_TRANSCRIPTS, RecognitionRequest, Transcript};
+use trunkline_speech::live::{Frame, MAX_FRAMES};
+use trunkline_speech::recognition::{Recognition, RecognitionRequest, Transcript};
 use trunkline_speech::{Recognizer, SpeechError};
 
 use crate::telemetry::Metrics;
@@ -20,11 +23,24 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// How often all of them are tried before a call is deaf.
 const ROUNDS: u32 = 3;
 
+/// A recognizer that listens.
+struct Listening {
+    engine: &'static str,
+    recognition: Recognition,
+    /// It has brought words.
+    worked: bool,
+}
+
 /// The ears of one call. Dropping them ends the recognizer's work.
 pub(super) struct Ears {
-    audio: AudioSink,
-    transcripts: mpsc::Receiver<Transcript>,
+    listening: Option<Listening>,
+    /// What was said while nobody listened, at most [`MAX_FRAMES`]; the oldest goes first.
+    early: VecDeque<Frame>,
+    opened: mpsc::Receiver<Listening>,
+    /// Tells that a recognizer ended, and whether it had worked.
+    ended: mpsc::Sender<bool>,
     is_deaf: bool,
+    metrics: Metrics,
     _running: DropGuard,
 }
 
@@ -36,28 +52,35 @@ impl Ears {
         request: RecognitionRequest,
         metrics: Metrics,
     ) -> Self {
-        let (audio, source) = live::channel();
-        let (sender, transcripts) = mpsc::channel(MAX_TRANSCRIPTS);
+        let (opens, opened) = mpsc::channel(1);
+        let (ended, ends) = mpsc::channel(1);
         let stop = CancellationToken::new();
-        let ended = stop.clone();
+        let stopped = stop.clone();
         // Who has no recognizer is not deaf: keys and the provider's own words are enough for them.
         let is_deaf = recognizers.is_empty();
+        let told = metrics.clone();
         let work = async move {
             tokio::select! {
-                () = listen(recognizers, request, source, sender, metrics) => {}
-                () = ended.cancelled() => {}
+                () = connect(recognizers, request, opens, ends, told) => {}
+                () = stopped.cancelled() => {}
             }
         };
         if !is_deaf {
             tasks.spawn(work.in_current_span());
         }
-        Self { audio, transcripts, is_deaf, _running: stop.drop_guard() }
+        let early = VecDeque::new();
+        Self { listening: None, early, opened, ended, is_deaf, metrics, _running: stop.drop_guard() }
     }
 
     /// 20 ms of the person; never waits.
-    pub(super) fn write(&self, frame: &Frame) {
-        if !self.is_deaf {
-            self.audio.write(frame);
+    pub(super) fn write(&mut self, frame: &Frame) {
+        if let Some(listening) = &self.listening {
+            listening.recognition.write(frame);
+        } else if !self.is_deaf {
+            if self.early.len() == MAX_FRAMES {
+                self.early.pop_front();
+            }
+            self.early.push_back(*frame);
         }
     }
 
@@ -66,34 +89,70 @@ impl Ears {
     /// # Cancel safety
     /// Cancel-safe.
     pub(super) async fn next(&mut self) -> Option<Transcript> {
-        if self.is_deaf {
-            return std::future::pending().await;
+        loop {
+            if self.is_deaf {
+                return std::future::pending().await;
+            }
+            let Some(listening) = &mut self.listening else {
+                let Some(listening) = self.opened.recv().await else {
+                    self.is_deaf = true;
+                    self.early = VecDeque::new();
+                    return None;
+                };
+                for frame in std::mem::take(&mut self.early) {
+                    listening.recognition.write(&frame);
+                }
+                self.listening = Some(listening);
+                continue;
+            };
+            let engine = listening.engine;
+            let error = match listening.recognition.next().await {
+                Some(Ok(transcript)) => {
+                    listening.worked = true;
+                    return Some(transcript);
+                }
+                Some(Err(error)) => error,
+                None => SpeechError::Ended { engine, reason: "it closed the connection".to_owned() },
+            };
+            failed(&self.metrics, engine, &error);
+            let worked = self.listening.take().is_some_and(|listening| listening.worked);
+            // There is room: one recognizer listens at a time. Without the task that connects, `opened` ends.
+            let _full = self.ended.try_send(worked).is_err();
         }
-        let transcript = self.transcripts.recv().await;
-        self.is_deaf = transcript.is_none();
-        transcript
     }
 }
 
-async fn listen(
+fn failed(metrics: &Metrics, engine: &'static str, error: &SpeechError) {
+    metrics.speech_failed(engine, error.code());
+    tracing::warn!(engine, error.code = error.code(), %error, "a recognizer failed");
+}
+
+/// Connects one recognizer after the other, the next when the last has ended.
+async fn connect(
     recognizers: Vec<Arc<dyn Recognizer>>,
     request: RecognitionRequest,
-    mut source: AudioSource,
-    transcripts: mpsc::Sender<Transcript>,
+    opens: mpsc::Sender<Listening>,
+    mut ends: mpsc::Receiver<bool>,
     metrics: Metrics,
 ) {
     let mut failures = 0;
     while failures < ROUNDS {
         for recognizer in &recognizers {
-            match listen_with(recognizer, request.clone(), &mut source, &transcripts).await {
-                Ok(()) => return,
-                Err((worked, error)) => {
-                    metrics.speech_failed(recognizer.name(), error.code());
-                    tracing::warn!(engine = recognizer.name(), error.code = error.code(), %error, "a recognizer failed");
-                    if worked {
-                        failures = 0;
+            let engine = recognizer.name();
+            let opened = tokio::time::timeout(PATIENCE, recognizer.open(request.clone())).await;
+            match opened.unwrap_or(Err(SpeechError::Timeout { engine, after: PATIENCE })) {
+                Ok(recognition) => {
+                    let listening = Listening { engine, recognition, worked: false };
+                    if opens.send(listening).await.is_err() {
+                        return;
+                    }
+                    match ends.recv().await {
+                        Some(true) => failures = 0,
+                        Some(false) => {}
+                        None => return,
                     }
                 }
+                Err(error) => failed(&metrics, engine, &error),
             }
         }
         failures += 1;
@@ -101,36 +160,57 @@ async fn listen(
     }
 }
 
-/// Listens with one recognizer until the call ends. An error says whether it had brought words before.
-async fn listen_with(
-    recognizer: &Arc<dyn Recognizer>,
-    request: RecognitionRequest,
-    source: &mut AudioSource,
-    transcripts: &mpsc::Sender<Transcript>,
-) -> Result<(), (bool, SpeechError)> {
-    let late = SpeechError::Timeout { engine: recognizer.name(), after: PATIENCE };
-    let Ok(opened) = tokio::time::timeout(PATIENCE, recognizer.open(request)).await else { return Err((false, late)) };
-    let mut recognition = opened.map_err(|error| (false, error))?;
-    let mut worked = false;
-    loop {
-        tokio::select! {
-            frame = source.next() => match frame {
-                Some(frame) => recognition.write(&frame),
-                None => return Ok(()),
-            },
-            heard = recognition.next() => match heard {
-                Some(Ok(transcript)) => {
-                    worked = true;
-                    if transcripts.send(transcript).await.is_err() {
-                        return Ok(());
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use trunkline_core::Pii;
+    use trunkline_speech::live;
+
+    use super::*;
+
+    /// Hears a frame's first byte, and ends after as many words as it was given.
+    struct Byte(TaskTracker, usize);
+
+    #[async_trait]
+    impl Recognizer for Byte {
+        fn name(&self) -> &'static str {
+            "byte"
+        }
+
+        async fn open(&self, _: RecognitionRequest) -> Result<Recognition, SpeechError> {
+            let (audio, mut source) = live::channel();
+            let (words, transcripts) = mpsc::channel(4);
+            let most = self.1;
+            self.0.spawn(
+                async move {
+                    for _ in 0..most {
+                        let Some(frame) = source.next().await else { return };
+                        let text = Pii::new(frame[0].to_string());
+                        drop(words.send(Ok(Transcript::Final { text, confidence: None })).await);
                     }
                 }
-                Some(Err(error)) => return Err((worked, error)),
-                None => {
-                    let reason = "it closed the connection".to_owned();
-                    return Err((worked, SpeechError::Ended { engine: recognizer.name(), reason }));
-                }
-            },
+                .instrument(tracing::Span::none()),
+            );
+            Ok(Recognition::new(audio, transcripts, CancellationToken::new().drop_guard()))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_recognizer_goes_on_where_one_ended_and_nothing_said_meanwhile_is_lost() {
+        let tasks = TaskTracker::new();
+        let recognizers: Vec<Arc<dyn Recognizer>> =
+            vec![Arc::new(Byte(tasks.clone(), 1)), Arc::new(Byte(tasks.clone(), 2)), Arc::new(Byte(tasks.clone(), 0))];
+        let metrics = Metrics::new(&opentelemetry::global::meter("test"));
+        let mut ears = Ears::open(&tasks, recognizers, RecognitionRequest::default(), metrics);
+        for said in 1..=3_u8 {
+            ears.write(&[said; 160]);
+            let heard = ears.next().await;
+            assert!(matches!(&heard, Some(Transcript::Final { text, .. }) if *text.expose() == said.to_string()));
+            if said == 1 {
+                // Its end is noticed when the next words are awaited; until then they are its own.
+                let end = tokio::time::timeout(Duration::from_millis(1), ears.next()).await;
+                assert!(end.is_err(), "{end:?}");
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that finds something else fails here")]
 
 mod agents;
+mod bench;
 mod bus;
 mod bus_api;
 mod calls;

@@ -15,7 +15,11 @@ impl Server {
     /// Starts this program with `args`. Its talk is dropped; settings of the caller's environment do not reach it.
     pub(super) fn start(args: &[&str], env: &[(&str, String)]) -> Result<Self, String> {
         let program = std::env::current_exe().map_err(|error| format!("this program cannot be found: {error}"))?;
-        let mut command = Command::new(program);
+        Self::start_program(Command::new(program).args(args), env)
+    }
+
+    /// As [`Self::start`], for another program.
+    pub(super) fn start_program(command: &mut Command, env: &[(&str, String)]) -> Result<Self, String> {
         for (name, _) in std::env::vars_os() {
             let name_text = name.to_string_lossy();
             if name_text.starts_with("TWILIO_") || name_text.starts_with("TRUNKLINE_") || name_text.starts_with("OTEL_")
@@ -24,7 +28,6 @@ impl Server {
             }
         }
         command
-            .args(args)
             .envs(env.iter().map(|(name, value)| (*name, value.as_str())))
             .stdin(Stdio::null())
             .stdout(Stdio::null())

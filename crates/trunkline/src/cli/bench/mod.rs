@@ -3,6 +3,7 @@
 //! The server under load is a child process, so that its processor time can be read from `/proc` and is its own.
 //! Loads are bounded in count and go to 127.0.0.1 only.
 
+mod calls;
 mod child;
 mod null_bus;
 mod realtime;
@@ -27,6 +28,11 @@ pub(super) enum BenchCommand {
     Texts(TextArgs),
     /// Many clients with a socket: memory, messages, and how soon an agent is called
     Realtime(RealtimeArgs),
+    /// Calls with audio both ways: what a frame costs, how long it takes, and what a call holds
+    Calls(CallArgs),
+    /// The server that `calls` puts under load
+    #[command(hide = true)]
+    CallsServer(CallServerArgs),
     /// The server that `webhooks` puts under load
     #[command(hide = true)]
     Target(TargetArgs),
@@ -90,6 +96,56 @@ pub(super) struct RealtimeArgs {
 }
 
 #[derive(Args)]
+pub(super) struct CallArgs {
+    /// Calls at once
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=4000))]
+    calls: u32,
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=600))]
+    seconds: u32,
+    /// What is measured
+    #[arg(long, default_value = "transport")]
+    path: CallPath,
+    /// Measure a bare echo, a Node.js handler and both paths of ours by turns, three times, and compare
+    #[arg(long)]
+    peers: bool,
+    /// Search how many calls one processor carries with nothing lost and a p99 under 20 ms; with `--peers` Node.js too
+    #[arg(long)]
+    most: bool,
+    /// Folder of the peers, as in the repository; with `ws` installed there
+    #[arg(long, default_value = "benches/peers", value_name = "FOLDER")]
+    peers_dir: std::path::PathBuf,
+    /// Very short calls, one after another, instead: everything of them must be gone afterwards
+    #[arg(long, value_name = "CALLS", conflicts_with_all = ["peers", "most"])]
+    leak: Option<u32>,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct CallServerArgs {
+    /// What is behind the socket
+    #[arg(long)]
+    path: CallPath,
+    /// Folder of store and bus
+    #[arg(long)]
+    data_dir: std::path::PathBuf,
+    /// Base URL of the emulator that stands for Twilio
+    #[arg(long)]
+    emulator: String,
+}
+
+/// What is behind the socket of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CallPath {
+    /// An echo: socket, messages, codec, ledger.
+    Transport,
+    /// Everything but recognizer, agent and voice of a provider.
+    Pipeline,
+}
+
+#[derive(Args)]
 pub(super) struct TargetArgs {
     /// What becomes of a verified webhook
     #[arg(long)]
@@ -116,6 +172,8 @@ enum Mode {
 pub(super) fn run(command: BenchCommand) -> ExitCode {
     match command {
         BenchCommand::Target(args) => target::run(&args),
+        BenchCommand::CallsServer(args) => calls::serve(&args),
+        BenchCommand::Calls(args) => report(|| async move { calls::run(&args).await }),
         BenchCommand::Webhooks(args) => report(|| async move { webhooks::run(&args).await }),
         BenchCommand::Texts(args) => report(|| async move { texts::run(&args).await }),
         BenchCommand::Realtime(args) => report(|| async move { realtime::run(&args).await }),
