@@ -36,7 +36,7 @@ use trunkline_core::voice::{
 };
 use trunkline_core::{ContactAddress, Pii};
 use trunkline_speech::dialogue::{Dialogue, DialogueRequest};
-use trunkline_speech::{Recognizer, SpeechModel, Synthesizer};
+use trunkline_speech::{Recognizer, SpeechError, SpeechModel, Synthesizer};
 
 use self::ears::Ears;
 use self::recording::Recording;
@@ -415,7 +415,7 @@ async fn open_dialogue(
     let request = DialogueRequest { instructions: context.settings.model_instructions.clone(), history, greets: true };
     Some(match tokio::time::timeout(MODEL_PATIENCE, model.open(request)).await {
         Ok(opened) => opened.map_err(|error| error.code()),
-        Err(_) => Err("speech.timeout"),
+        Err(_) => Err(SpeechError::Timeout { engine: model.name(), after: MODEL_PATIENCE }.code()),
     })
 }
 

@@ -146,7 +146,9 @@ impl Mouth {
             None => speaking.is_made = true,
             Some(Ok(piece)) if speaking.length + piece.len() > MAX_AUDIO_BYTES => {
                 speaking.is_made = true;
-                return Err("speech.too_long");
+                let error =
+                    SpeechError::TooLong { what: "a sentence", limit: format!("{MAX_AUDIO_BYTES} bytes of audio") };
+                return Err(error.code());
             }
             Some(Ok(piece)) => {
                 speaking.length += piece.len();

@@ -76,7 +76,8 @@ async fn serve(args: &CallServerArgs, settings: Settings, telemetry: &Telemetry)
     let backend: Arc<dyn VoiceBackend> = Arc::new(observed);
     backend.start().await.map_err(|error| error.to_string())?;
     let context = context(args, &settings, telemetry).await?;
-    let engines = Engines { recognizers: vec![Arc::new(Ear(TaskTracker::new()))], voices: vec![Arc::new(Tone)] };
+    let engines =
+        Engines { recognizers: vec![Arc::new(Ear(TaskTracker::new()))], voices: vec![Arc::new(Tone)], model: None };
     let calls = Calls::new(context.clone(), call_settings, Arc::clone(&backend), engines);
     let readiness = Readiness::starting();
     readiness.pipeline_started();
