@@ -171,6 +171,8 @@ pub(super) async fn lead(context: &CallContext, start: Start) -> Left {
     }
     let outcome = match call.run().await {
         Ok(outcome) => outcome,
+        // The provider may have told that the call is over before its stream did.
+        Err(_) if call.live.session.status().is_final() => Outcome::Caller,
         Err(error) => {
             tracing::warn!(error.code = error.code().as_str(), %error, "the audio of a call was lost");
             Outcome::Lost

@@ -62,6 +62,9 @@ pub(super) async fn run(context: &CallContext, live: &Arc<LiveCall>, mut orders:
     let begun = Instant::now();
     let mut call = Call::new(context, live, stream, agent, journal, known);
     let outcome = call.lead(orders).await.unwrap_or_else(|error| {
+        if session.status().is_final() {
+            return Outcome::Caller;
+        }
         tracing::warn!(error.code = error.code().as_str(), %error, "the words of a call were lost");
         Outcome::Lost
     });
