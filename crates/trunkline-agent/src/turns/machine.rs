@@ -1,5 +1,8 @@
 //! The machine itself.
 
+mod due;
+mod person;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -7,16 +10,13 @@ use trunkline_audio::playout::{Ledger, MarkName, MarkReturned, SegmentId};
 use trunkline_core::Pii;
 
 use super::endpoint::Endpoint;
+use super::guess::Guess;
 use super::reply::{Proof, Reply};
 use super::utterance::Utterance;
 use super::{EndReason, Input, Output, Policy, ReplyId, ReplyKind};
 
 /// Keys that are kept; more are left out.
 const MAX_DIGITS: usize = 64;
-/// Speech over a reply that has brought no words for this long is the noise of the line.
-const NOISE_AFTER: Duration = Duration::from_secs(4);
-/// How long a goodbye may take to be made before the call ends without it.
-const GOODBYE_WAIT: Duration = Duration::from_secs(5);
 
 /// Who has the floor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -73,19 +73,24 @@ pub struct TurnMachine {
     now: Duration,
     ledger: Ledger,
     endpoint: Endpoint,
-    is_speaking: bool,
+    /// Since when the detector says that the person speaks.
+    speaking_since: Option<Duration>,
+    last_words: Duration,
+    /// The recognizer gives guesses, so speech without any means something.
+    has_partials: bool,
     /// When speech over a reply becomes an interruption.
     interrupt_at: Option<Duration>,
     utterance: Option<Utterance>,
     /// Texts of a turn whose answer was stopped before a word of it was heard.
     unanswered: Vec<Pii<String>>,
-    /// A guess was taken for words; the recognizer's final word on it is still to come.
-    awaits_final: bool,
+    answered_guess: Option<Guess>,
     speech_end: Duration,
     reply: Option<Reply>,
     held_since: Option<Duration>,
     digits: String,
     digit_at: Option<Duration>,
+    /// They were ended by their sign.
+    are_digits_complete: bool,
     quiet_since: Duration,
     reprompts: u32,
     ending: Option<Ending>,
@@ -104,16 +109,19 @@ impl TurnMachine {
             policy,
             now: Duration::ZERO,
             ledger: Ledger::new(),
-            is_speaking: false,
+            speaking_since: None,
+            last_words: Duration::ZERO,
+            has_partials: false,
             interrupt_at: None,
             utterance: None,
             unanswered: Vec::new(),
-            awaits_final: false,
+            answered_guess: None,
             speech_end: Duration::ZERO,
             reply: None,
             held_since: None,
             digits: String::new(),
             digit_at: None,
+            are_digits_complete: false,
             quiet_since: Duration::ZERO,
             reprompts: 0,
             ending: None,
@@ -135,11 +143,7 @@ impl TurnMachine {
             Input::SpeechEnded { at } => self.speech_ended(at),
             Input::Partial(text) => self.words(text.expose(), false),
             Input::Final(text) => self.words(text.expose(), true),
-            Input::EndOfUtterance => {
-                if let Some(utterance) = self.utterance.as_mut().filter(|_| !self.is_speaking) {
-                    utterance.is_complete = true;
-                }
-            }
+            Input::EndOfUtterance => self.end_of_utterance(),
             Input::Digit(digit) => self.digit(digit),
             Input::ReplyComplete { reply, ends_call } => self.reply_complete(reply, ends_call),
             Input::ReplyFailed { reply } => self.reply_failed(reply),
@@ -175,6 +179,7 @@ impl TurnMachine {
             self.interrupt_due(),
             self.verdict_due(),
             self.commit_due(),
+            self.unanswered_due(),
             self.digits_due(),
             self.finish_due(),
             self.filler_due(),
@@ -196,7 +201,7 @@ impl TurnMachine {
             Phase::Held
         } else if self.reply.is_some() && self.ledger.is_playing(now) {
             Phase::Speaking
-        } else if self.is_speaking {
+        } else if self.speaking_since.is_some() {
             Phase::PersonSpeaking
         } else if self.reply.is_some() {
             Phase::Thinking
@@ -245,84 +250,21 @@ impl TurnMachine {
         self.ledger.unheard(now)
     }
 
+    /// A sentence that was to be spoken again gave no audio: the reply does not wait for it.
+    pub fn segment_skipped(&mut self, reply: ReplyId) {
+        if let Some(reply) = self.reply.as_mut().filter(|it| it.id == reply) {
+            reply.segment_skipped();
+        }
+    }
+
+    /// Whether the person, or a new turn, may end what is being said.
+    fn may_stop_reply(&self) -> bool {
+        self.ending.as_ref().is_none_or(Ending::is_revocable)
+            && self.reply.as_ref().is_some_and(|reply| reply.is_interruptible)
+    }
+
     fn current(&self, id: ReplyId) -> Option<&Reply> {
         self.reply.as_ref().filter(|reply| reply.id == id && !self.is_over)
-    }
-
-    fn speech_started(&mut self) {
-        self.is_speaking = true;
-        let now = self.now;
-        let utterance = self.utterance.get_or_insert_with(|| Utterance::new(now));
-        utterance.silent_since = None;
-        utterance.is_complete = false;
-        let Some(reply) = &self.reply else { return };
-        if !reply.has_sound() {
-            self.endpoint.spoke_again(now, &self.policy);
-        }
-        if self.held_since.is_none() && reply.is_interruptible && !reply.ignores_speech {
-            self.interrupt_at = Some(now.saturating_add(self.policy.interrupt_after));
-        }
-    }
-
-    fn speech_ended(&mut self, at: Duration) {
-        self.is_speaking = false;
-        self.interrupt_at = None;
-        self.speech_end = at.min(self.now);
-        if let Some(utterance) = &mut self.utterance {
-            utterance.silent_since = Some(self.speech_end.max(utterance.started));
-        }
-    }
-
-    fn words(&mut self, text: &str, is_final: bool) {
-        if text.trim().is_empty() {
-            return;
-        }
-        if self.utterance.is_none() && !self.is_speaking && std::mem::take(&mut self.awaits_final) {
-            if !is_final {
-                self.awaits_final = true;
-            }
-            // These words were answered when they were a guess.
-            return;
-        }
-        let now = self.now;
-        let utterance = self.utterance.get_or_insert_with(|| {
-            // Too quiet for the detector; the recognizer heard it.
-            let mut utterance = Utterance::new(now);
-            utterance.silent_since = Some(now);
-            utterance
-        });
-        if is_final {
-            utterance.finished(now, text);
-        } else {
-            utterance.partial(now, text);
-        }
-        let asks = utterance.asks_for_floor();
-        let may_stop = self.reply.as_ref().is_some_and(|reply| reply.is_interruptible);
-        if asks && may_stop {
-            self.take_floor();
-        }
-    }
-
-    /// The person means it: the reply is over.
-    fn take_floor(&mut self) {
-        if self.ending.as_ref().is_some_and(Ending::is_revocable) {
-            self.ending = None;
-        }
-        self.stop_reply();
-    }
-
-    fn digit(&mut self, digit: char) {
-        self.reprompts = 0;
-        if self.policy.digits_interrupt && self.reply.as_ref().is_some_and(|reply| reply.is_interruptible) {
-            self.take_floor();
-        }
-        if digit != '#' && self.digits.len() < MAX_DIGITS {
-            self.digits.push(digit);
-        }
-        self.digit_at = Some(self.now);
-        if digit == '#' {
-            self.commit();
-        }
     }
 
     fn reply_complete(&mut self, id: ReplyId, ends_call: bool) {
@@ -334,11 +276,12 @@ impl TurnMachine {
     }
 
     fn reply_failed(&mut self, id: ReplyId) {
-        if self.current(id).is_none() {
-            return;
-        }
+        let Some(reply) = self.current(id) else { return };
+        let is_answer = !reply.answers.is_empty();
         self.stop_reply();
-        self.unanswered.clear();
+        if is_answer {
+            self.unanswered.clear();
+        }
         if let Some(ending) = &self.ending {
             self.hang_up(ending.reason);
         }
@@ -397,7 +340,7 @@ impl TurnMachine {
             self.outputs.push_front(Output::Clear);
         }
         self.ledger.clear(now);
-        let spoken = reply.spoken(&mut self.ledger, now, was_heard);
+        let spoken = reply.spoken(&mut self.ledger, now, was_heard, Proof::Time);
         if spoken.heard.expose().is_empty() {
             // Nobody heard an answer: its question is still open.
             self.unanswered.append(&mut reply.answers);
@@ -432,29 +375,12 @@ impl TurnMachine {
         self.quiet_since = self.now;
         let now = self.now;
         let Some(reply) = &mut self.reply else { return };
+        if let Some(ending) = self.ending.as_mut().filter(|_| !reply.has_sound()) {
+            // It could not be made meanwhile.
+            ending.since = now;
+        }
         let again = reply.rewind(&mut self.ledger, now, Proof::Time);
         self.outputs.push_back(Output::Resume { reply: reply.id, again });
-    }
-
-    fn commit(&mut self) {
-        let mut texts = std::mem::take(&mut self.unanswered);
-        if let Some(utterance) = self.utterance.take_if(|utterance| utterance.has_words()) {
-            self.awaits_final = utterance.has_guess();
-            texts.push(utterance.into_text());
-        }
-        let digits = std::mem::take(&mut self.digits);
-        self.digit_at = None;
-        if !digits.is_empty() {
-            texts.push(Pii::new(digits));
-        }
-        if texts.is_empty() {
-            return;
-        }
-        self.reprompts = 0;
-        self.endpoint.committed(self.now);
-        self.stop_reply();
-        texts.splice(0..0, std::mem::take(&mut self.unanswered));
-        self.start(ReplyKind::Answer(texts));
     }
 
     /// Does what is due.
@@ -468,22 +394,18 @@ impl TurnMachine {
             self.hold();
         }
         if is_due(self.verdict_due()) {
-            if let Some(reply) = self.reply.as_mut().filter(|_| self.is_speaking) {
+            if let Some(reply) = self.reply.as_mut().filter(|_| self.speaking_since.is_some()) {
                 reply.ignores_speech = true;
             }
             self.utterance = None;
             self.resume();
         }
         if is_due(self.commit_due()) {
-            let said_something = self.utterance.as_ref().is_some_and(Utterance::has_words);
-            if said_something {
+            if self.utterance.as_ref().is_some_and(Utterance::has_words) {
                 self.commit();
             } else {
                 self.utterance = None;
                 self.quiet_since = now;
-                if !self.unanswered.is_empty() {
-                    self.commit();
-                }
             }
         }
         if is_due(self.digits_due()) {
@@ -494,6 +416,9 @@ impl TurnMachine {
         }
         if is_due(self.finish_due()) {
             self.finish();
+        }
+        if is_due(self.unanswered_due()) {
+            self.commit();
         }
         if is_due(self.filler_due())
             && let Some(reply) = &mut self.reply
@@ -522,8 +447,7 @@ impl TurnMachine {
         let now = self.now;
         self.outputs.push_front(Output::Clear);
         self.ledger.clear(now);
-        let goes_on = |reply: &&mut Reply| self.marks_come_back && !reply.was_stalled;
-        let Some(reply) = self.reply.as_mut().filter(goes_on) else { return self.finish_as(false) };
+        let Some(reply) = self.reply.as_mut().filter(|reply| !reply.was_stalled) else { return self.finish_as(false) };
         reply.was_stalled = true;
         let again = reply.rewind(&mut self.ledger, now, Proof::Mark);
         self.outputs.push_back(Output::Resume { reply: reply.id, again });
@@ -532,95 +456,21 @@ impl TurnMachine {
     fn finish(&mut self) {
         let now = self.now;
         let proved = self.reply.as_ref().is_some_and(|reply| reply.all_heard(&mut self.ledger, now));
-        self.finish_as(proved);
+        // Where no mark ever comes back, the clock is all there is.
+        self.finish_as(proved || !self.marks_come_back);
     }
 
     fn finish_as(&mut self, is_complete: bool) {
         let now = self.now;
         let Some(reply) = self.reply.take() else { return };
         self.held_since = None;
-        self.outputs.push_back(Output::Spoken(reply.spoken(&mut self.ledger, now, is_complete)));
+        // The clock of a far end that returns marks is disproved by one that is missing.
+        let proof = if self.marks_come_back { Proof::Mark } else { Proof::Time };
+        self.outputs.push_back(Output::Spoken(reply.spoken(&mut self.ledger, now, is_complete, proof)));
         self.endpoint.went_well(&self.policy);
         self.quiet_since = now;
         if let Some(ending) = &self.ending {
             self.hang_up(ending.reason);
         }
-    }
-
-    fn interrupt_due(&self) -> Option<Duration> {
-        self.interrupt_at.filter(|_| self.is_speaking && self.reply.is_some() && self.held_since.is_none())
-    }
-
-    /// When a reply that is held goes on, because no words came.
-    fn verdict_due(&self) -> Option<Duration> {
-        let held = self.held_since?;
-        if self.is_speaking {
-            return Some(held.saturating_add(NOISE_AFTER));
-        }
-        let silent = self.utterance.as_ref().and_then(|utterance| utterance.silent_since).unwrap_or(held);
-        Some(silent.max(held).saturating_add(self.policy.interrupt_verdict))
-    }
-
-    fn commit_due(&self) -> Option<Duration> {
-        let utterance = self.utterance.as_ref().filter(|_| !self.is_speaking && self.held_since.is_none())?;
-        let is_in_the_way =
-            |reply: &Reply| !reply.is_interruptible || self.ending.as_ref().is_some_and(|it| !it.is_revocable());
-        if self.reply.as_ref().is_some_and(is_in_the_way) {
-            return None;
-        }
-        let silent = utterance.silent_since?;
-        if !utterance.has_words() {
-            return Some(silent.saturating_add(self.policy.transcript_wait));
-        }
-        if utterance.is_complete {
-            return Some(silent);
-        }
-        let by_silence = silent.saturating_add(self.endpoint.silence());
-        Some(by_silence.max(utterance.changed.saturating_add(self.policy.stability)))
-    }
-
-    fn digits_due(&self) -> Option<Duration> {
-        Some(self.digit_at?.saturating_add(self.policy.digit_timeout))
-    }
-
-    /// When a reply is over: now if marks prove that it was heard, else after the time that they are waited for.
-    fn finish_due(&mut self) -> Option<Duration> {
-        let now = self.now;
-        let reply = self.reply.as_ref().filter(|reply| reply.is_complete && self.held_since.is_none())?;
-        if !reply.all_sent() {
-            return None;
-        }
-        if reply.all_heard(&mut self.ledger, now) {
-            return Some(now);
-        }
-        let grace = if self.ending.is_some() { self.policy.hang_up_grace } else { self.policy.stall_after };
-        Some(self.ledger.unheard(now).saturating_add(now).max(reply.sent_last()).saturating_add(grace))
-    }
-
-    fn filler_due(&self) -> Option<Duration> {
-        let reply = self.reply.as_ref().filter(|_| self.held_since.is_none())?;
-        let waits = !reply.has_sound() && !reply.has_filler && !reply.is_complete && !reply.answers.is_empty();
-        waits.then(|| reply.started.saturating_add(self.policy.filler_after))
-    }
-
-    fn stall_due(&self) -> Option<Duration> {
-        self.reply.as_ref().filter(|_| self.held_since.is_none())?;
-        self.ledger.oldest_mark_due().map(|due| due.saturating_add(self.policy.stall_after))
-    }
-
-    fn reprompt_due(&self) -> Option<Duration> {
-        let is_quiet = self.reply.is_none()
-            && self.utterance.is_none()
-            && !self.is_speaking
-            && self.digit_at.is_none()
-            && self.ending.is_none();
-        is_quiet.then(|| self.quiet_since.saturating_add(self.policy.reprompt_after))
-    }
-
-    /// When the call ends although its goodbye was not said.
-    fn goodbye_due(&self) -> Option<Duration> {
-        let ending = self.ending.as_ref().filter(|_| !self.is_over)?;
-        let is_silent = self.reply.as_ref().is_none_or(|reply| !reply.has_sound());
-        is_silent.then(|| ending.since.saturating_add(GOODBYE_WAIT))
     }
 }

@@ -22,6 +22,7 @@
 mod backchannel;
 mod endpoint;
 mod events;
+mod guess;
 mod machine;
 mod policy;
 mod reply;

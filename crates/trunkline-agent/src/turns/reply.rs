@@ -111,6 +111,11 @@ impl Reply {
         }
     }
 
+    /// A segment that was to be spoken again will not be.
+    pub(super) const fn segment_skipped(&mut self) {
+        self.again = self.again.saturating_sub(1);
+    }
+
     pub(super) const fn has_sound(&self) -> bool {
         self.first_audio.is_some()
     }
@@ -143,13 +148,17 @@ impl Reply {
     }
 
     /// The words that were heard so far.
-    pub(super) fn heard(&self, ledger: &mut Ledger, now: Duration) -> String {
+    fn heard(&self, ledger: &mut Ledger, now: Duration, proof: Proof) -> String {
         let mut words = self.heard_before.clone();
         for segment in &self.segments {
             let heard = ledger.heard(now, segment.id);
-            if heard.complete || (segment.is_sent && heard.sent_ms > 0 && heard.heard_ms == heard.sent_ms) {
+            let by_time = segment.is_sent && heard.sent_ms > 0 && heard.heard_ms == heard.sent_ms;
+            if heard.complete || (by_time && proof == Proof::Time) {
                 join(&mut words, &segment.text);
                 continue;
+            }
+            if proof == Proof::Mark {
+                break;
             }
             let estimate = PER_CHARACTER * u32::try_from(segment.text.chars().count()).unwrap_or(u32::MAX);
             let whole = if segment.is_sent {
@@ -163,8 +172,8 @@ impl Reply {
         words
     }
 
-    pub(super) fn spoken(&self, ledger: &mut Ledger, now: Duration, is_complete: bool) -> Spoken {
-        let heard = if is_complete { self.text() } else { self.heard(ledger, now) };
+    pub(super) fn spoken(&self, ledger: &mut Ledger, now: Duration, is_complete: bool, proof: Proof) -> Spoken {
+        let heard = if is_complete { self.text() } else { self.heard(ledger, now, proof) };
         Spoken {
             reply: self.id,
             heard: Pii::new(heard),

@@ -69,9 +69,9 @@ impl Utterance {
         !self.finals.trim().is_empty() || !self.partial.trim().is_empty()
     }
 
-    /// Whether some of its words are a guess.
-    pub(super) fn has_guess(&self) -> bool {
-        !self.partial.trim().is_empty()
+    /// Those of its words that are a guess.
+    pub(super) fn guess(&self) -> Option<&str> {
+        Some(self.partial.trim()).filter(|guess| guess.contains(char::is_alphanumeric))
     }
 
     /// Whether there are words that ask for the floor.

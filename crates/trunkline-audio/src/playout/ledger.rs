@@ -221,6 +221,11 @@ impl Ledger {
         self.marks.iter().find(|mark| !mark.cleared).map(|mark| mark.due)
     }
 
+    /// When the last of what was sent will have been played.
+    pub fn ends_at(&self) -> Duration {
+        self.clock.ends_at()
+    }
+
     fn entry(&mut self, segment: SegmentId) -> Option<&mut Segment> {
         let at = usize::try_from(segment.0.checked_sub(self.forgotten)?).ok()?;
         self.segments.get_mut(at)
