@@ -195,8 +195,13 @@ impl Mouth {
             if !speaking.is_made {
                 return Ok(Pumped::Waits);
             }
-            if let Some(mark) = speaking.segment.and_then(|segment| machine.segment_sent(segment)) {
-                stream.mark(mark.as_str())?;
+            match speaking.segment {
+                Some(segment) => {
+                    if let Some(mark) = machine.segment_sent(segment) {
+                        stream.mark(mark.as_str())?;
+                    }
+                }
+                None => machine.segment_skipped(self.id),
             }
             self.speaking = None;
         }
