@@ -162,10 +162,8 @@ pub(super) async fn lead(context: &CallContext, start: Start) -> Left {
         outcome: None,
         control,
     };
-    let greeting = (known.turns == 0).then(|| settings.greeting_for(&call.memories));
-    if let Some(words) = opening.or(greeting) {
-        call.announce(vec![words], !leaves_message);
-    }
+    let greeting = if known.turns == 0 { settings.greeting_for(&call.memories) } else { settings.back.clone() };
+    call.announce(vec![opening.unwrap_or(greeting)], !leaves_message);
     if leaves_message {
         call.machine.handle(Duration::ZERO, Input::EndCall(EndReason::Agent));
     }

@@ -5,7 +5,7 @@
 //!    └────▶ Ears ──words──▶┘              └─▶ Journal (store, bus)
 //! ```
 //!
-//! One task leads one call ([`audio_call`]). It is begun by the webhook, before the audio is there, so that engines are
+//! One task leads one call (`audio_call`). It is begun by the webhook, before the audio is there, so that engines are
 //! connected and the person is looked up while the provider opens the stream. Whatever ends the call ends that task, and
 //! with it everything that belongs to the call.
 

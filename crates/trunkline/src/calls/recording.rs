@@ -10,6 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 use trunkline_audio::wav::DualWriter;
 use trunkline_audio::{FRAME_SAMPLES, g711};
 
+/// Recordings of one call that are kept.
+const MAX_PARTS: u32 = 100;
+
 type Frame = [u8; FRAME_SAMPLES];
 
 /// Moments that may wait to be written, of 20 ms each: a disk that is slower than that for 2 s loses the rest.
@@ -29,8 +32,7 @@ impl Recording {
     /// Begins to write `{call}.wav` in `folder`.
     pub(super) fn begin(folder: &Path, call: &str) -> io::Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let name = format!("{call}.wav");
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(folder.join(&name))?;
+        let (file, name) = new_file(folder, call)?;
         let writer = DualWriter::new(BufWriter::new(file))?;
         let (moments, waiting) = mpsc::channel(MAX_WAITING);
         let (tell, done) = oneshot::channel();
@@ -74,6 +76,19 @@ impl Recording {
             Err(_) => None,
         }
     }
+}
+
+/// A file of its own for each part of a call: one that comes back from hold keeps what was recorded before.
+fn new_file(folder: &Path, call: &str) -> io::Result<(File, String)> {
+    let mut name = format!("{call}.wav");
+    for part in 2..=MAX_PARTS {
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.join(&name));
+        match file {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => name = format!("{call}.{part}.wav"),
+            file => return file.map(|file| (file, name)),
+        }
+    }
+    Err(io::Error::other("this call has as many recordings as are kept"))
 }
 
 fn write(mut writer: DualWriter<BufWriter<File>>, mut moments: mpsc::Receiver<(Frame, Frame)>) -> io::Result<()> {

@@ -29,6 +29,8 @@ pub struct CallSettings {
     pub greeting: String,
     /// The first words to someone whose name is remembered; `{name}` stands for it.
     pub greeting_known: String,
+    /// The first words to someone who was on hold, or with somebody who did not answer.
+    pub back: String,
     /// What a person hears who has said nothing for a while.
     pub reprompt: String,
     /// The last words when the person stays silent, or the call has lasted too long.

@@ -83,8 +83,6 @@ struct Answer {
     thinking: Option<Thinking>,
     text: String,
     memories: BTreeMap<String, String>,
-    asked: Instant,
-    first_token: Option<Instant>,
     ends_call: bool,
     hands_over: bool,
 }
@@ -154,7 +152,7 @@ impl<'a> Call<'a> {
     async fn lead(&mut self, mut orders: mpsc::Receiver<CallOrder>) -> Result<Outcome, VoiceError> {
         let settings = &self.context.settings;
         let over = self.began + settings.policy.max_duration;
-        let words = if self.turns == 0 { settings.greeting_for(&self.memories) } else { settings.greeting.clone() };
+        let words = if self.turns == 0 { settings.greeting_for(&self.memories) } else { settings.back.clone() };
         self.say(words, "announcement").await?;
         loop {
             let due = match self.ending {
@@ -346,7 +344,6 @@ impl<'a> Call<'a> {
         let Some(answer) = &mut self.answer else { return Ok(None) };
         match thought {
             Thought::Piece(piece) | Thought::Sentence(piece) => {
-                answer.first_token.get_or_insert_with(Instant::now);
                 answer.text.push_str(&piece);
                 self.send(piece, false).await?;
             }
@@ -387,11 +384,6 @@ impl<'a> Call<'a> {
         let mut turn = answer.turn;
         turn.interrupted = heard.is_some();
         turn.agent = heard.unwrap_or_else(|| Pii::new(answer.text));
-        let latency = answer.first_token.map(|first| first.duration_since(answer.asked));
-        turn.latency_ms = latency.map(|latency| i64::try_from(latency.as_millis()).unwrap_or(i64::MAX));
-        if let Some(latency) = latency {
-            self.context.pipeline.metrics.call_turn(latency, turn.interrupted);
-        }
         for (role, text) in [(Role::Person, &turn.person), (Role::Agent, &turn.agent)] {
             if !text.expose().is_empty() {
                 self.history.push(Utterance { role, text: text.clone() });
@@ -406,16 +398,7 @@ impl<'a> Call<'a> {
 
 impl Answer {
     fn new(turn: CallTurn, thinking: Option<Thinking>) -> Self {
-        Self {
-            turn,
-            thinking,
-            text: String::new(),
-            memories: BTreeMap::new(),
-            asked: Instant::now(),
-            first_token: None,
-            ends_call: false,
-            hands_over: false,
-        }
+        Self { turn, thinking, text: String::new(), memories: BTreeMap::new(), ends_call: false, hands_over: false }
     }
 }
 

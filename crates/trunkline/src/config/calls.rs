@@ -191,6 +191,7 @@ fn calls(reader: &Reader, data_dir: &Path, problems: &mut ConfigError) -> CallSe
         language: text(&key::VOICE_LANGUAGE),
         greeting: text(&key::GREETING),
         greeting_known: text(&key::GREETING_KNOWN),
+        back: text(&key::BACK),
         reprompt: text(&key::REPROMPT),
         goodbye: text(&key::GOODBYE),
         filler: text(&key::FILLER),

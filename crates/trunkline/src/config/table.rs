@@ -94,6 +94,7 @@ settings! {
     VOICE_LANGUAGE = "calls.language", "TRUNKLINE_VOICE_LANGUAGE", "en-US", "The language of calls, as a BCP 47 tag.";
     GREETING = "calls.greeting", "TRUNKLINE_GREETING", "Hello! How can I help you?", "The first words of a call.";
     GREETING_KNOWN = "calls.greeting_known", "TRUNKLINE_GREETING_KNOWN", "Hello {name}! How can I help you?", "The first words to someone whose `name` is remembered.";
+    BACK = "calls.back", "TRUNKLINE_BACK", "Thank you for waiting.", "The first words to someone who was on hold, or whom nobody took over.";
     REPROMPT = "calls.reprompt", "TRUNKLINE_REPROMPT", "Are you still there?", "What a person hears who has said nothing for a while.";
     GOODBYE = "calls.goodbye", "TRUNKLINE_GOODBYE", "Thank you for calling. Goodbye.", "The last words when a person stays silent, or a call has lasted too long.";
     FILLER = "calls.filler", "TRUNKLINE_FILLER", "One moment, please.", "What a person hears while an answer takes long. Empty says nothing.";
