@@ -1,4 +1,8 @@
 //! The callers: one thread, one epoll, a frame for each call every 20 ms.
+//!
+//! The clock alone wakes this thread, never an answer: a process that sleeps in its epoll has to be woken by whoever
+//! sends to it, on the same machine, and that is a cost that no server has when its peer is elsewhere. It would fall on
+//! servers unevenly, too: whoever answers before this thread has gone to sleep does not pay.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -17,8 +21,8 @@ pub(super) const FRAME: Duration = Duration::from_millis(20);
 const LATE: Duration = Duration::from_millis(20);
 /// How long after the last frame answers are awaited.
 const AFTERWARDS: Duration = Duration::from_millis(300);
-/// Frames that are sent in a row, at most, before it is looked what has come.
-const IN_A_ROW: u32 = 16;
+/// How often the clock wakes this thread: what a round trip is exact to.
+const TICK: Duration = Duration::from_micros(250);
 /// Bytes that a server may leave unread.
 const MAX_UNREAD: usize = 256 << 10;
 /// Read at once.
@@ -113,24 +117,23 @@ impl Lines {
         let calls = u32::try_from(self.all.len()).unwrap_or(u32::MAX).max(1);
         let rounds = u32::try_from(time.as_millis() / FRAME.as_millis()).unwrap_or(u32::MAX);
         let begun = Instant::now();
-        let mut in_a_row = 0;
         for round in 0..rounds {
             for number in 0..calls {
                 let due = begun + FRAME * round + FRAME * number / calls;
                 let mut now = Instant::now();
-                while now < due || in_a_row >= IN_A_ROW {
-                    self.hear(due.saturating_duration_since(now), &mut seen)?;
-                    in_a_row = 0;
+                while now < due {
+                    self.hear(&mut seen)?;
+                    tick();
                     now = Instant::now();
                 }
-                in_a_row += 1;
                 seen.lags.push(now.saturating_duration_since(due));
                 self.send(number as usize, due, part, &mut seen)?;
             }
         }
         let until = Instant::now() + AFTERWARDS;
-        while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-            self.hear(left, &mut seen)?;
+        while Instant::now() < until {
+            self.hear(&mut seen)?;
+            tick();
         }
         Ok(seen)
     }
@@ -156,11 +159,10 @@ impl Lines {
         write(socket, unsent, template.frame(*sequence, stamp, audio))
     }
 
-    /// Takes what has come, or waits for it.
-    fn hear(&mut self, patience: Duration, seen: &mut Seen) -> Result<(), String> {
-        let patience = Timespec::try_from(patience).map_err(|error| error.to_string())?;
+    /// Takes what has come.
+    fn hear(&mut self, seen: &mut Seen) -> Result<(), String> {
         self.events.clear();
-        match wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), Some(&patience)) {
+        match wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), Some(&Timespec::default())) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(format!("epoll cannot be used: {error}")),
         }
@@ -176,6 +178,11 @@ impl Lines {
         }
         Ok(())
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this thread has no reactor, and is to sleep")]
+fn tick() {
+    std::thread::sleep(TICK);
 }
 
 impl Line {
