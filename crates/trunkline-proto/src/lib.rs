@@ -36,4 +36,5 @@ pub mod sync;
 pub mod twilsock;
 pub mod twiml;
 pub mod webhook;
+pub mod websocket;
 mod wire_enum;

@@ -16,6 +16,7 @@
 mod caller;
 mod fault;
 mod payload;
+mod plain;
 mod playback;
 mod server;
 mod wire;

@@ -22,7 +22,7 @@ use tokio_tungstenite::tungstenite::http::StatusCode;
 use trunkline_core::Config;
 use trunkline_core::messaging::WebhookEvent;
 use trunkline_core::voice::{AudioEvent, SessionConfig, VoiceBackend as _};
-use trunkline_twilio::voice::{SocketKind, TungsteniteSocket, TwilioVoice, paths};
+use trunkline_twilio::voice::{CallSocket, SocketKind, TwilioVoice, paths};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -56,7 +56,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         };
         let opened = accept_hdr_async(socket, upgrade).await;
         if let (Ok(socket), Some(admission)) = (opened, admitted) {
-            break admission.audio(TungsteniteSocket::new(socket));
+            break admission.audio(CallSocket::server(socket.into_inner(), &[]));
         }
     };
     admission.await?;

@@ -29,5 +29,5 @@ pub use self::backend::{Counters, TwilioVoice, register};
 pub use self::events::{CallEvent, CallEventKind};
 pub use self::media::MAX_QUEUED_BYTES;
 pub use self::settings::{DEFAULT_MAX_CALLS, VOICE_SETTINGS};
-pub use self::socket::{Frame, TungsteniteSocket};
+pub use self::socket::{CallSocket, MAX_SOCKET_MESSAGE, SocketError};
 pub use self::start::NumberRegistration;

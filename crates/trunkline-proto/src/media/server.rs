@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::payload::encode;
+use super::plain::PlainMedia;
 use super::wire::{FromTwilio, Kind, MediaBody, StartBody, Track};
 use super::{FRAME_BYTES, Fault, MAX_MESSAGE, Payload};
 use crate::json::quote;
@@ -132,11 +133,23 @@ impl ServerSession {
     /// What is wrong with it; [`Fault::may_go_on`] says whether the stream can go on without it.
     pub fn text<'a>(&mut self, text: &'a str) -> Result<Event<'a>, Fault> {
         let event = self.read(text);
-        match &event {
+        self.count(&event);
+        event
+    }
+
+    fn count(&mut self, event: &Result<Event<'_>, Fault>) {
+        match event {
             Ok(Event::Ignored(_)) => self.counters.ignored += 1,
             Ok(_) => {}
             Err(_) => self.counters.faults += 1,
         }
+    }
+
+    /// As [`Self::text`], always by the reader of any JSON.
+    #[cfg(test)]
+    pub(super) fn any_text<'a>(&mut self, text: &'a str) -> Result<Event<'a>, Fault> {
+        let event = self.read_any(text);
+        self.count(&event);
         event
     }
 
@@ -202,6 +215,17 @@ impl ServerSession {
         if text.len() > self.limits.message.min(MAX_MESSAGE) {
             return Err(Fault::TooLarge);
         }
+        if self.phase == Phase::Streaming
+            && let Some(plain) = PlainMedia::read(text)
+        {
+            self.follow(plain.stream_sid, plain.sequence_number)?;
+            let payload = plain.payload.map(Cow::Borrowed);
+            return self.media(plain.track, plain.chunk, plain.timestamp, payload);
+        }
+        self.read_any(text)
+    }
+
+    fn read_any<'a>(&mut self, text: &'a str) -> Result<Event<'a>, Fault> {
         // An array would do for a struct otherwise.
         if text.trim_start().starts_with('[') {
             return Err(Fault::WrongType { at: 1 });
@@ -233,15 +257,13 @@ impl ServerSession {
             self.sequence = message.sequence_number.map_or(1, |number| number.0);
             return Ok(Event::Start(Box::new(start)));
         }
-        if *message.stream_sid.ok_or(Fault::Missing("streamSid"))? != self.stream_sid {
-            return Err(Fault::WrongStream);
-        }
-        if let Some(number) = message.sequence_number {
-            self.counters.gaps += u64::from(number.0 != self.sequence.wrapping_add(1));
-            self.sequence = number.0;
-        }
+        self.follow(message.stream_sid.as_deref(), message.sequence_number.map(|number| number.0))?;
         match kind {
-            "media" => self.media(message.media.ok_or(Fault::Missing("media"))?),
+            "media" => {
+                let MediaBody { track, chunk, timestamp, payload } = message.media.ok_or(Fault::Missing("media"))?;
+                let (chunk, timestamp) = (chunk.map(|count| count.0), timestamp.map(|count| count.0));
+                self.media(track.as_deref(), chunk, timestamp, payload.map(|payload| payload.0))
+            }
             "dtmf" => {
                 let digit = message.dtmf.and_then(|dtmf| dtmf.digit).ok_or(Fault::Missing("dtmf.digit"))?;
                 let mut digits = digit.chars();
@@ -263,15 +285,33 @@ impl ServerSession {
         }
     }
 
-    fn media<'a>(&mut self, body: MediaBody<'a>) -> Result<Event<'a>, Fault> {
-        let track = match body.track.as_deref() {
+    /// Notes a message of the stream.
+    fn follow(&mut self, stream_sid: Option<&str>, sequence_number: Option<u64>) -> Result<(), Fault> {
+        if stream_sid.ok_or(Fault::Missing("streamSid"))? != self.stream_sid {
+            return Err(Fault::WrongStream);
+        }
+        if let Some(number) = sequence_number {
+            self.counters.gaps += u64::from(number != self.sequence.wrapping_add(1));
+            self.sequence = number;
+        }
+        Ok(())
+    }
+
+    fn media<'a>(
+        &mut self,
+        track: Option<&str>,
+        chunk: Option<u64>,
+        timestamp: Option<u64>,
+        payload: Option<Cow<'a, str>>,
+    ) -> Result<Event<'a>, Fault> {
+        let track = match track {
             None => Track::Inbound,
             Some(track) => Track::parse(track).ok_or(Fault::Missing("media.track"))?,
         };
-        let payload = Payload(body.payload.ok_or(Fault::Missing("media.payload"))?.0);
+        let payload = Payload(payload.ok_or(Fault::Missing("media.payload"))?);
         self.counters.odd_sizes += u64::from(payload.decoded_len() != FRAME_BYTES);
-        let chunk = body.chunk.map_or(0, |count| count.0);
-        Ok(Event::Media(Media { track, chunk, timestamp_ms: body.timestamp.map_or(0, |count| count.0), payload }))
+        let (chunk, timestamp_ms) = (chunk.unwrap_or(0), timestamp.unwrap_or(0));
+        Ok(Event::Media(Media { track, chunk, timestamp_ms, payload }))
     }
 
     fn start(&mut self, body: StartBody<'_>, outer: Option<&str>) -> Result<Start, Fault> {

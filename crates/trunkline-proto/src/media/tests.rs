@@ -342,3 +342,78 @@ proptest! {
         }
     }
 }
+
+/// Media messages, plain ones and others: what stands in a text is not always what it means.
+fn any_media() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        Just("\"inbound\"".to_owned()),
+        Just("\"7\"".to_owned()),
+        Just("7".to_owned()),
+        Just("\"\"".to_owned()),
+        Just("\"AB\\/D\"".to_owned()),
+        Just("\"\\u0037\"".to_owned()),
+        Just("\"a\tb\"".to_owned()),
+        Just("null".to_owned()),
+        Just("{\"a\":[1]}".to_owned()),
+        Just(format!("\"{SID}\"")),
+        Just("\"media\"".to_owned()),
+        "\"[A-Za-z0-9+/]{0,8}={0,2}\"",
+    ];
+    let names = ["track", "chunk", "timestamp", "payload", "other"];
+    let inner = prop::collection::vec((prop::sample::select(names.to_vec()), value.clone()), 0..5);
+    let names = ["event", "sequenceNumber", "streamSid", "media", "other"];
+    let usual = (Just("event"), Just("\"media\"".to_owned()));
+    let outer = prop::collection::vec((prop::sample::select(names.to_vec()), value), 0..3);
+    let space = prop::sample::select(vec!["", " ", "\n "]);
+    (inner, outer, usual, space, any::<bool>(), 0..5_usize).prop_map(
+        |(inner, mut outer, usual, space, is_usual, at)| {
+            let object = |fields: &[(&str, String)]| {
+                let fields: Vec<_> = fields
+                    .iter()
+                    .map(|(name, value)| format!("{space}\"{name}\"{space}:{space}{value}{space}"))
+                    .collect();
+                format!("{{{}}}", fields.join(","))
+            };
+            outer.insert(at.min(outer.len()), ("media", object(&inner)));
+            if is_usual {
+                outer.insert(0, usual);
+                outer.push(("streamSid", format!("\"{SID}\"")));
+            }
+            format!("{space}{}{space}", object(&outer))
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn a_plain_message_means_what_it_means_to_a_reader_of_any_json(text in any_media()) {
+        let (mut session, mut other) = (started(), started());
+        let read = session.text(&text);
+        prop_assert_eq!(&read, &other.any_text(&text), "{}", text);
+        prop_assert_eq!(session.counters(), other.counters());
+    }
+}
+
+#[test]
+fn twilios_frames_are_plain() {
+    for text in [
+        r#"{ "event": "media", "sequenceNumber": "2", "media": { "track": "inbound", "chunk": "1", "timestamp": "5", "payload": "no+JhoaJjpzSHxAKBgYJ" }, "streamSid": "MZ1" }"#,
+        r#"{"event":"media","sequenceNumber":"2","streamSid":"MZ1","media":{"payload":"no+J"}}"#,
+    ] {
+        assert!(plain::PlainMedia::read(text).is_some(), "{text}");
+    }
+    for text in [
+        "",
+        "{}",
+        r#"{"event":"mark","media":{"payload":"no+J"}}"#,
+        r#"{"event":"media","media":{"payload":"no\/J"}}"#,
+        r#"{"event":"media","media":{"payload":"no+J"}}{}"#,
+        r#"{"event":"media","media":{"payload":"no+J"},}"#,
+        r#"{"event":"media","media":{"payload":"no+J"},"more":"x"}"#,
+        r#"{"event":"media","event":"media","media":{"payload":"no+J"}}"#,
+    ] {
+        assert!(plain::PlainMedia::read(text).is_none(), "{text}");
+    }
+}

@@ -1,13 +1,11 @@
 //! Who may open the socket of a call: whoever has its token, over a request that Twilio signed.
 
-use std::error::Error;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 
-use futures_core::Stream;
-use futures_util::Sink;
 use jiff::Timestamp;
+use tokio::io::{AsyncRead, AsyncWrite};
 use trunkline_core::messaging::WebhookEvent;
 use trunkline_core::voice::{AudioStream, ErrorCode, Operation, SessionState, VoiceError, VoiceSession};
 use trunkline_proto::signature::RequestKind;
@@ -18,7 +16,7 @@ use super::live::Live;
 use super::media::MediaTransport;
 use super::relay::RelayText;
 use super::sessions::Door;
-use super::socket::Frame;
+use super::socket::CallSocket;
 use crate::{codes, signed};
 
 /// What a socket carries.
@@ -98,10 +96,9 @@ impl Admission {
     ///
     /// # Cancel safety
     /// The socket is closed; its token is used up.
-    pub async fn audio<S, E>(self, socket: S) -> Result<(), VoiceError>
+    pub async fn audio<S>(self, socket: CallSocket<S>) -> Result<(), VoiceError>
     where
-        S: Stream<Item = Result<Frame, E>> + Sink<Frame, Error = E> + Send + Unpin + 'static,
-        E: Error + Send + Sync + 'static,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let settings = &self.live.current.settings;
         let guard = StreamGuard::new(&self.inner.counters, &self.live.session);
@@ -120,10 +117,9 @@ impl Admission {
     ///
     /// # Cancel safety
     /// As [`Self::audio`].
-    pub async fn text<S, E>(self, socket: S) -> Result<(), VoiceError>
+    pub async fn text<S>(self, socket: CallSocket<S>) -> Result<(), VoiceError>
     where
-        S: Stream<Item = Result<Frame, E>> + Sink<Frame, Error = E> + Send + Unpin + 'static,
-        E: Error + Send + Sync + 'static,
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let guard = StreamGuard::new(&self.inner.counters, &self.live.session);
         let mut relay = RelayText::new(socket, self.live.over.clone(), guard);

@@ -60,6 +60,9 @@ impl Current {
 #[derive(Debug, Default)]
 pub struct Counters {
     streams: AtomicUsize,
+    frames_heard: AtomicU64,
+    frames_sent: AtomicU64,
+    gaps: AtomicU64,
     faults: AtomicU64,
     refusals: AtomicU64,
 }
@@ -68,6 +71,21 @@ impl Counters {
     /// Streams that are open.
     pub fn streams(&self) -> usize {
         self.streams.load(Ordering::Relaxed)
+    }
+
+    /// Frames of audio that came, so far.
+    pub fn frames_heard(&self) -> u64 {
+        self.frames_heard.load(Ordering::Relaxed)
+    }
+
+    /// Frames of audio that went out, so far.
+    pub fn frames_sent(&self) -> u64 {
+        self.frames_sent.load(Ordering::Relaxed)
+    }
+
+    /// Times that a stream's sequence number was not the next one, so far: Twilio dropped something.
+    pub fn gaps(&self) -> u64 {
+        self.gaps.load(Ordering::Relaxed)
     }
 
     /// Messages of streams that were wrong, so far.
@@ -95,6 +113,18 @@ impl StreamGuard {
     pub(super) fn new(counters: &Arc<Counters>, session: &VoiceSession) -> Self {
         counters.streams.fetch_add(1, Ordering::Relaxed);
         Self { counters: Arc::clone(counters), session: session.clone() }
+    }
+
+    pub(super) fn heard(&self, frames: u64) {
+        self.counters.frames_heard.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    pub(super) fn sent(&self, frames: u64) {
+        self.counters.frames_sent.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    pub(super) fn gaps(&self, gaps: u64) {
+        self.counters.gaps.fetch_add(gaps, Ordering::Relaxed);
     }
 
     pub(super) fn fault(&self) {

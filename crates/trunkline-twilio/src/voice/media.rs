@@ -1,24 +1,21 @@
 //! The audio of one call over its socket: the path of every frame.
 //!
 //! Nothing here is allocated per frame in the steady state, and nothing crosses a queue between tasks: whoever owns the
-//! call polls the socket. A message comes in, is read where it lies, and is decoded into a frame on the stack; a frame
-//! goes out through one buffer that is used again and again.
+//! call polls the socket. A message comes in, is read where it lies, and is decoded into a frame; a frame goes out
+//! through one buffer that is used again and again.
 
 use std::collections::VecDeque;
-use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::BytesMut;
-use futures_core::Stream;
-use futures_util::Sink;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use trunkline_core::voice::{AudioEvent, AudioTransport, FRAME_BYTES, Operation, VoiceError};
 use trunkline_proto::media::{Event, Fault, Limits, Payload, ServerSession, Start, Track};
 
 use super::backend::StreamGuard;
 use super::failure::stream_failed;
-use super::socket::Frame;
+use super::socket::{CallSocket, SocketError};
 
 /// Bytes that wait for a peer who reads slowly, at most: more than a minute of audio as it is written.
 pub const MAX_QUEUED_BYTES: usize = 1024 * 1024;
@@ -26,14 +23,15 @@ pub const MAX_QUEUED_BYTES: usize = 1024 * 1024;
 const MAX_MESSAGE_AUDIO: usize = 50 * FRAME_BYTES;
 /// Messages of a stream that may be wrong; a peer who is worse is not Twilio.
 const MAX_FAULTS: u64 = 1_000;
-/// A message with a frame, and some room.
-const USUAL_MESSAGE: usize = 384;
+/// What is kept of the room for events that wait: those of a message are nearly always one.
+const USUAL_EVENTS: usize = 8;
 /// What is kept of the buffer for odd sizes when it is empty.
 const USUAL_CARRY: usize = 8 * FRAME_BYTES;
 
 struct Piece {
     len: usize,
-    is_audio: bool,
+    /// Of audio; none in a mark.
+    frames: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,37 +42,38 @@ enum Phase {
 
 /// The audio of a call over a socket of Twilio's.
 pub(super) struct MediaTransport<S> {
-    socket: S,
-    session: ServerSession,
+    socket: CallSocket<S>,
+    reading: Reading,
+    /// What came and was not asked for yet: more than one only if several messages were read at once.
+    events: VecDeque<AudioEvent>,
     phase: Phase,
-    /// Where a message is written before it is queued.
-    scratch: Vec<u8>,
-    queue: BytesMut,
+    /// Messages that wait to be written, one after the other, and how long each is.
+    queue: Vec<u8>,
     pieces: VecDeque<Piece>,
-    /// Audio that did not come in whole frames, from `carried_to` on.
-    carry: Vec<u8>,
-    carried_to: usize,
     over: Pin<Box<WaitForCancellationFutureOwned>>,
+}
+
+/// What reads the messages of a stream.
+struct Reading {
+    session: ServerSession,
+    /// Audio that did not come in whole frames.
+    carry: Vec<u8>,
+    /// Why the stream cannot go on.
+    failure: Option<VoiceError>,
     guard: StreamGuard,
 }
 
-impl<S, E> MediaTransport<S>
-where
-    S: Stream<Item = Result<Frame, E>> + Sink<Frame, Error = E> + Send + Unpin,
-    E: Error + Send + Sync + 'static,
-{
-    pub(super) fn new(socket: S, buffer: usize, over: CancellationToken, guard: StreamGuard) -> Self {
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> MediaTransport<S> {
+    pub(super) fn new(socket: CallSocket<S>, buffer: usize, over: CancellationToken, guard: StreamGuard) -> Self {
+        let session = ServerSession::new(Limits::default());
         Self {
             socket,
-            session: ServerSession::new(Limits::default()),
+            reading: Reading { session, carry: Vec::new(), failure: None, guard },
+            events: VecDeque::new(),
             phase: Phase::Open,
-            scratch: Vec::with_capacity(USUAL_MESSAGE),
-            queue: BytesMut::with_capacity(buffer),
+            queue: Vec::with_capacity(buffer),
             pieces: VecDeque::with_capacity(16),
-            carry: Vec::new(),
-            carried_to: 0,
             over: Box::pin(over.cancelled_owned()),
-            guard,
         }
     }
 
@@ -84,93 +83,36 @@ where
             if self.over.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Err(stream_failed(Operation::StreamAudio, "the call is over")));
             }
-            let bytes = match ready!(Pin::new(&mut self.socket).poll_next(context)) {
-                Some(Ok(Frame::Text(bytes))) => bytes,
-                Some(Ok(Frame::Binary)) => {
-                    self.binary()?;
-                    continue;
-                }
-                Some(Err(error)) => return Poll::Ready(Err(lost(error))),
-                None | Some(Ok(Frame::Close)) => {
-                    let message = "the socket was closed before its start";
-                    return Poll::Ready(Err(stream_failed(Operation::StreamAudio, message)));
-                }
-            };
-            let Ok(text) = str::from_utf8(&bytes) else {
-                self.binary()?;
-                continue;
-            };
-            match self.session.text(text) {
-                Ok(Event::Start(start)) => return Poll::Ready(Ok(*start)),
-                Ok(_) => {}
-                Err(fault) => self.fault(fault)?,
+            let (reading, events, mut started) = (&mut self.reading, &mut self.events, None);
+            let read = self.socket.poll_receive(context, |text| match reading.session(text) {
+                Some(Event::Start(start)) => started = Some(*start),
+                Some(event) => reading.event(event, &mut |event| events.push_back(event)),
+                None => {}
+            });
+            if let Some(failure) = self.reading.failure.take() {
+                self.phase = Phase::Over;
+                return Poll::Ready(Err(failure));
+            }
+            if let Some(start) = started {
+                return Poll::Ready(Ok(start));
+            }
+            if !ready!(read).map_err(lost)? {
+                let message = "the socket was closed before its start";
+                return Poll::Ready(Err(stream_failed(Operation::StreamAudio, message)));
             }
         }
     }
 
-    fn binary(&mut self) -> Result<(), VoiceError> {
-        let fault = self.session.binary();
-        self.fault(fault)
-    }
-
-    /// Counts a message that was wrong; an error if the stream cannot go on.
-    fn fault(&mut self, fault: Fault) -> Result<(), VoiceError> {
-        self.guard.fault();
-        if fault.may_go_on() && self.session.counters().faults <= MAX_FAULTS {
-            return Ok(());
-        }
-        self.phase = Phase::Over;
-        Err(stream_failed(Operation::StreamAudio, "the stream cannot go on after a message that was wrong")
-            .with_source(fault))
-    }
-
-    /// A frame from what came in odd sizes.
-    fn carried(&mut self) -> Option<AudioEvent> {
-        let left = self.carry.get(self.carried_to..)?;
-        let frame = left.first_chunk::<FRAME_BYTES>().copied();
-        if let Some(frame) = frame {
-            self.carried_to += FRAME_BYTES;
-            return Some(AudioEvent::Frame(frame));
-        }
-        if self.carried_to > 0 {
-            self.carry.drain(..self.carried_to);
-            self.carried_to = 0;
-            if self.carry.capacity() > USUAL_CARRY {
-                self.carry.shrink_to(USUAL_CARRY);
-            }
-        }
-        None
-    }
-
-    /// The audio of a message; a frame if it is one.
-    fn heard(&mut self, payload: &Payload<'_>) -> Result<Option<AudioEvent>, VoiceError> {
-        if self.carry.is_empty() && payload.decoded_len() == FRAME_BYTES {
-            let mut frame = [0; FRAME_BYTES];
-            if payload.decode_into(&mut frame) == Ok(FRAME_BYTES) {
-                return Ok(Some(AudioEvent::Frame(frame)));
-            }
-        } else if payload.decode_onto(&mut self.carry).is_ok() {
-            return Ok(self.carried());
-        }
-        self.fault(Fault::Missing("media.payload"))?;
-        Ok(None)
-    }
-
-    fn put(
-        &mut self,
-        is_audio: bool,
-        write: impl FnOnce(&ServerSession, &mut Vec<u8>) -> bool,
-    ) -> Result<(), VoiceError> {
-        self.scratch.clear();
-        if self.phase == Phase::Over || !write(&self.session, &mut self.scratch) {
+    fn put(&mut self, frames: u64, write: impl FnOnce(&ServerSession, &mut Vec<u8>) -> bool) -> Result<(), VoiceError> {
+        let before = self.queue.len();
+        if self.phase == Phase::Over || !write(&self.reading.session, &mut self.queue) {
             return Err(stream_failed(Operation::StreamAudio, "the stream is over"));
         }
-        if self.queue.len() + self.scratch.len() > MAX_QUEUED_BYTES {
-            self.phase = Phase::Over;
+        if self.queue.len() > MAX_QUEUED_BYTES {
+            self.end();
             return Err(stream_failed(Operation::StreamAudio, "the peer reads too slowly"));
         }
-        self.queue.extend_from_slice(&self.scratch);
-        self.pieces.push_back(Piece { len: self.scratch.len(), is_audio });
+        self.pieces.push_back(Piece { len: self.queue.len() - before, frames });
         Ok(())
     }
 
@@ -181,79 +123,130 @@ where
     }
 }
 
-impl<S, E> AudioTransport for MediaTransport<S>
-where
-    S: Stream<Item = Result<Frame, E>> + Sink<Frame, Error = E> + Send + Unpin,
-    E: Error + Send + Sync + 'static,
-{
+impl Reading {
+    /// What a message says; nothing if it was wrong.
+    fn session<'t>(&mut self, text: Option<&'t str>) -> Option<Event<'t>> {
+        let said = match text {
+            Some(text) => self.session.text(text),
+            None => Err(self.session.binary()),
+        };
+        said.map_err(|fault| self.fault(fault)).ok()
+    }
+
+    /// Counts a message that was wrong, and notes if the stream cannot go on.
+    fn fault(&mut self, fault: Fault) {
+        self.guard.fault();
+        if fault.may_go_on() && self.session.counters().faults <= MAX_FAULTS {
+            return;
+        }
+        self.failure.get_or_insert_with(|| {
+            stream_failed(Operation::StreamAudio, "the stream cannot go on after a message that was wrong")
+                .with_source(fault)
+        });
+    }
+
+    /// What an event is to whoever leads the call.
+    fn event(&mut self, event: Event<'_>, take: &mut impl FnMut(AudioEvent)) {
+        match event {
+            Event::Media(media) if media.track == Track::Inbound => self.heard(&media.payload, take),
+            Event::Dtmf { digit } => take(AudioEvent::Digit(digit)),
+            Event::Mark { name } => take(AudioEvent::Mark(name.into_owned())),
+            Event::Stop => take(AudioEvent::Stopped),
+            Event::Connected | Event::Start(_) | Event::Media(_) | Event::Ignored(_) => {}
+        }
+    }
+
+    /// The audio of a message, in whole frames.
+    fn heard(&mut self, payload: &Payload<'_>, take: &mut impl FnMut(AudioEvent)) {
+        if self.carry.is_empty() && payload.decoded_len() == FRAME_BYTES {
+            let mut frame = [0; FRAME_BYTES];
+            if payload.decode_into(&mut frame) == Ok(FRAME_BYTES) {
+                self.guard.heard(1);
+                take(AudioEvent::Frame(frame));
+                return;
+            }
+        } else if payload.decode_onto(&mut self.carry).is_ok() {
+            let (frames, _) = self.carry.as_chunks::<FRAME_BYTES>();
+            self.guard.heard(frames.len() as u64);
+            for frame in frames {
+                take(AudioEvent::Frame(*frame));
+            }
+            let whole = frames.len() * FRAME_BYTES;
+            self.carry.drain(..whole);
+            self.carry.shrink_to(USUAL_CARRY);
+            return;
+        }
+        self.fault(Fault::Missing("media.payload"));
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> AudioTransport for MediaTransport<S> {
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<AudioEvent, VoiceError>>> {
         loop {
-            if let Some(frame) = self.carried() {
-                return Poll::Ready(Some(Ok(frame)));
+            if let Some(event) = self.events.pop_front() {
+                if event == AudioEvent::Stopped {
+                    self.events.clear();
+                    self.end();
+                }
+                return Poll::Ready(Some(Ok(event)));
+            }
+            self.events.shrink_to(USUAL_EVENTS);
+            if let Some(failure) = self.reading.failure.take() {
+                self.end();
+                return Poll::Ready(Some(Err(failure)));
             }
             if self.phase == Phase::Over {
                 return Poll::Ready(None);
             }
-            if self.over.as_mut().poll(context).is_ready() {
-                self.end();
-                return Poll::Ready(Some(Ok(AudioEvent::Stopped)));
+            let (reading, events, mut first) = (&mut self.reading, &mut self.events, None);
+            let read = self.socket.poll_receive(context, |text| {
+                if let Some(event) = reading.session(text) {
+                    reading.event(event, &mut |event| match first {
+                        None => first = Some(event),
+                        Some(_) => events.push_back(event),
+                    });
+                }
+            });
+            if let Some(first) = first {
+                // Nearly always it is the only one.
+                self.events.push_front(first);
             }
-            let bytes = match ready!(Pin::new(&mut self.socket).poll_next(context)) {
-                Some(Ok(Frame::Text(bytes))) => bytes,
-                Some(Ok(Frame::Binary)) => {
-                    self.binary()?;
-                    continue;
+            match read {
+                Poll::Ready(Ok(true)) => {}
+                Poll::Ready(Ok(false)) => self.end(),
+                Poll::Ready(Err(error)) => {
+                    self.reading.failure.get_or_insert_with(|| lost(error));
                 }
-                Some(Err(error)) => {
-                    self.end();
-                    return Poll::Ready(Some(Err(lost(error))));
-                }
-                None | Some(Ok(Frame::Close)) => {
-                    self.end();
-                    return Poll::Ready(None);
-                }
-            };
-            let Ok(text) = str::from_utf8(&bytes) else {
-                self.binary()?;
-                continue;
-            };
-            match self.session.text(text) {
-                Ok(Event::Media(media)) if media.track == Track::Inbound => {
-                    if let Some(event) = self.heard(&media.payload)? {
-                        return Poll::Ready(Some(Ok(event)));
-                    }
-                }
-                Ok(Event::Dtmf { digit }) => return Poll::Ready(Some(Ok(AudioEvent::Digit(digit)))),
-                Ok(Event::Mark { name }) => return Poll::Ready(Some(Ok(AudioEvent::Mark(name.into_owned())))),
-                Ok(Event::Stop) => {
+                // The end of the session is looked for when nothing else is to be done: a peer who never lets that be
+                // has the scheduler in its way.
+                Poll::Pending => {
+                    ready!(self.over.as_mut().poll(context));
                     self.end();
                     return Poll::Ready(Some(Ok(AudioEvent::Stopped)));
                 }
-                Ok(Event::Connected | Event::Start(_) | Event::Media(_) | Event::Ignored(_)) => {}
-                Err(fault) => self.fault(fault)?,
             }
         }
     }
 
     fn audio(&mut self, audio: &[u8]) -> Result<(), VoiceError> {
-        audio
-            .chunks(MAX_MESSAGE_AUDIO)
-            .try_for_each(|audio| self.put(true, |session, out| session.write_media(audio, out)))
+        audio.chunks(MAX_MESSAGE_AUDIO).try_for_each(|audio| {
+            self.put((audio.len() / FRAME_BYTES) as u64, |session, out| session.write_media(audio, out))
+        })
     }
 
     fn mark(&mut self, name: &str) -> Result<(), VoiceError> {
-        self.put(false, |session, out| session.write_mark(name, out))
+        self.put(0, |session, out| session.write_mark(name, out))
     }
 
     /// Marks that wait here go out after the clear: they come back like those that Twilio has already.
     fn clear(&mut self) -> Result<(), VoiceError> {
-        let waiting = self.queue.split();
+        let waiting = std::mem::take(&mut self.queue);
         let pieces = std::mem::take(&mut self.pieces);
-        self.put(false, ServerSession::write_clear)?;
-        let mut rest = &waiting[..];
+        self.put(0, ServerSession::write_clear)?;
+        let mut rest = waiting.as_slice();
         for piece in pieces {
             let Some((bytes, after)) = rest.split_at_checked(piece.len) else { break };
-            if !piece.is_audio {
+            if piece.frames == 0 {
                 self.queue.extend_from_slice(bytes);
                 self.pieces.push_back(piece);
             }
@@ -263,26 +256,41 @@ where
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), VoiceError>> {
-        while let Some(piece) = self.pieces.front() {
-            ready!(Pin::new(&mut self.socket).poll_ready(context)).map_err(lost)?;
-            let message = self.queue.split_to(piece.len.min(self.queue.len())).freeze();
-            self.pieces.pop_front();
-            Pin::new(&mut self.socket).start_send(Frame::Text(message)).map_err(lost)?;
+        while !self.pieces.is_empty() {
+            let mut rest = self.queue.as_slice();
+            let texts = self.pieces.iter().map_while(|piece| {
+                let (text, after) = rest.split_at_checked(piece.len)?;
+                rest = after;
+                Some(text)
+            });
+            let count = ready!(self.socket.poll_send(context, texts)).map_err(lost)?;
+            let mut written = 0;
+            for piece in self.pieces.drain(..count) {
+                written += piece.len;
+                self.reading.guard.sent(piece.frames);
+            }
+            self.queue.drain(..written);
         }
-        Pin::new(&mut self.socket).poll_flush(context).map_err(lost)
+        self.socket.poll_flush(context).map_err(lost)
     }
 
     fn poll_close(&mut self, context: &mut Context<'_>) -> Poll<Result<(), VoiceError>> {
         if self.phase == Phase::Open {
             ready!(self.poll_flush(context))?;
         }
-        let closed = ready!(Pin::new(&mut self.socket).poll_close(context));
+        let closed = ready!(self.socket.poll_close(context));
         self.end();
         Poll::Ready(closed.map_err(lost))
     }
 }
 
-fn lost(error: impl Error + Send + Sync + 'static) -> VoiceError {
+impl<S> Drop for MediaTransport<S> {
+    fn drop(&mut self) {
+        self.reading.guard.gaps(self.reading.session.counters().gaps);
+    }
+}
+
+fn lost(error: SocketError) -> VoiceError {
     stream_failed(Operation::StreamAudio, "the socket was lost").with_source(error)
 }
 

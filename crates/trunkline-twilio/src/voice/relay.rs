@@ -1,12 +1,11 @@
 //! The words of one call over its socket.
 
-use std::error::Error;
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures_core::Stream;
-use futures_util::{Sink, SinkExt as _, StreamExt as _};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 use trunkline_core::Pii;
 use trunkline_core::voice::{ErrorCode, Operation, TextCommand, TextEvent, TextStream, VoiceError};
@@ -14,37 +13,34 @@ use trunkline_proto::relay::{Command, Event, Fault, ServerSession, Setup};
 
 use super::backend::StreamGuard;
 use super::failure::stream_failed;
-use super::socket::Frame;
+use super::socket::CallSocket;
 
 /// Messages of a session that may be wrong; a peer who is worse is not Twilio.
 const MAX_FAULTS: u64 = 1_000;
 
 /// The words of a call over a socket of Twilio's.
 pub(super) struct RelayText<S> {
-    socket: S,
+    socket: CallSocket<S>,
+    /// Texts that were read at once and not looked at yet; nothing for a message that is none.
+    waiting: VecDeque<Option<String>>,
     session: ServerSession,
     over: CancellationToken,
     is_over: bool,
     guard: StreamGuard,
 }
 
-impl<S, E> RelayText<S>
-where
-    S: Stream<Item = Result<Frame, E>> + Sink<Frame, Error = E> + Send + Unpin,
-    E: Error + Send + Sync + 'static,
-{
-    pub(super) fn new(socket: S, over: CancellationToken, guard: StreamGuard) -> Self {
-        Self { socket, session: ServerSession::new(), over, is_over: false, guard }
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> RelayText<S> {
+    pub(super) fn new(socket: CallSocket<S>, over: CancellationToken, guard: StreamGuard) -> Self {
+        Self { socket, waiting: VecDeque::new(), session: ServerSession::new(), over, is_over: false, guard }
     }
 
     /// Waits for the message that says of which call this is.
     pub(super) async fn set_up(&mut self) -> Result<Setup, VoiceError> {
         loop {
-            let Some(bytes) = self.receive().await? else {
+            let Some(text) = self.receive().await? else {
                 return Err(stream_failed(Operation::StreamText, "the socket was closed before its setup"));
             };
-            let Ok(text) = str::from_utf8(&bytes) else { continue };
-            match self.session.text(text) {
+            match self.session.text(&text) {
                 Ok(Event::Setup(setup)) => return Ok(*setup),
                 Ok(_) => {}
                 Err(fault) => self.fault(fault)?,
@@ -53,21 +49,29 @@ where
     }
 
     /// The next text; `None` when the socket is closed.
-    async fn receive(&mut self) -> Result<Option<Bytes>, VoiceError> {
+    async fn receive(&mut self) -> Result<Option<String>, VoiceError> {
         loop {
-            let frame = tokio::select! {
-                biased;
-                () = self.over.cancelled() => return Ok(None),
-                frame = self.socket.next() => frame,
-            };
-            match frame {
-                Some(Ok(Frame::Text(bytes))) if str::from_utf8(&bytes).is_ok() => return Ok(Some(bytes)),
-                Some(Ok(Frame::Text(_) | Frame::Binary)) => {
+            match self.waiting.pop_front() {
+                Some(Some(text)) => return Ok(Some(text)),
+                Some(None) => {
                     let fault = self.session.binary();
                     self.fault(fault)?;
+                    continue;
                 }
-                None | Some(Ok(Frame::Close)) => return Ok(None),
-                Some(Err(error)) => {
+                None => {}
+            }
+            let (socket, waiting) = (&mut self.socket, &mut self.waiting);
+            let read =
+                poll_fn(|context| socket.poll_receive(context, |text| waiting.push_back(text.map(str::to_owned))));
+            let read = tokio::select! {
+                biased;
+                () = self.over.cancelled() => return Ok(None),
+                read = read => read,
+            };
+            match read {
+                Ok(false) if self.waiting.is_empty() => return Ok(None),
+                Ok(_) => {}
+                Err(error) => {
                     self.is_over = true;
                     return Err(stream_failed(Operation::StreamText, "the socket was lost").with_source(error));
                 }
@@ -87,23 +91,18 @@ where
 }
 
 #[async_trait]
-impl<S, E> TextStream for RelayText<S>
-where
-    S: Stream<Item = Result<Frame, E>> + Sink<Frame, Error = E> + Send + Unpin,
-    E: Error + Send + Sync + 'static,
-{
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> TextStream for RelayText<S> {
     async fn next(&mut self) -> Option<Result<TextEvent, VoiceError>> {
         while !self.is_over {
-            let bytes = match self.receive().await {
-                Ok(Some(bytes)) => bytes,
+            let text = match self.receive().await {
+                Ok(Some(text)) => text,
                 Ok(None) => {
                     self.is_over = true;
                     return Some(Ok(TextEvent::Stopped));
                 }
                 Err(error) => return Some(Err(error)),
             };
-            let Ok(text) = str::from_utf8(&bytes) else { continue };
-            let event = match self.session.text(text) {
+            let event = match self.session.text(&text) {
                 Ok(Event::Prompt { voice_prompt, lang, last }) => TextEvent::Prompt {
                     text: Pii::new(voice_prompt.into_owned()),
                     language: lang.map(std::borrow::Cow::into_owned).unwrap_or_default(),
@@ -157,7 +156,11 @@ where
             let message = "ConversationRelay does not take the command";
             VoiceError::new(Operation::StreamText, ErrorCode::InvalidConfig, message).with_source(error)
         })?;
-        let sent = self.socket.send(Frame::Text(out.into())).await;
+        // Once it is taken, the socket has it.
+        let sent = match poll_fn(|context| self.socket.poll_send(context, std::iter::once(out.as_slice()))).await {
+            Ok(_) => poll_fn(|context| self.socket.poll_flush(context)).await,
+            Err(error) => Err(error),
+        };
         sent.map_err(|error| {
             self.is_over = true;
             stream_failed(Operation::StreamText, "the socket was lost").with_source(error)

@@ -3,18 +3,18 @@
 use std::sync::{Arc, Mutex, OnceLock};
 
 use axum::Router;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
+use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest as _};
+use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest as _, handshake::derive_accept_key};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use trunkline_core::messaging::WebhookEvent;
@@ -27,7 +27,7 @@ use trunkline_emulator::Emulator;
 use trunkline_proto::form;
 use trunkline_proto::signature::{Algorithm, sign};
 use trunkline_proto::twiml::{ConnectTarget, Verb};
-use trunkline_twilio::voice::{Frame, SocketKind, TwilioVoice, paths};
+use trunkline_twilio::voice::{CallSocket, SocketKind, TwilioVoice, paths};
 
 use crate::support::{PATIENCE, wait_until};
 
@@ -91,16 +91,11 @@ async fn webhook(
     })
 }
 
-async fn media(
-    State(gateway): State<Gateway>,
-    Path(token): Path<String>,
-    headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
-) -> Response {
+async fn media(State(gateway): State<Gateway>, Path(token): Path<String>, mut request: Request) -> Response {
     let event = WebhookEvent {
         url: format!("ws{}{}{token}", gateway.base.trim_start_matches("http"), paths::MEDIA),
         method: "GET".to_owned(),
-        headers: headers_of(&headers),
+        headers: headers_of(request.headers()),
         params: Vec::new(),
         body: Bytes::new(),
         received_at: Timestamp::now(),
@@ -108,21 +103,16 @@ async fn media(
     let Ok(admission) = gateway.voice.get().unwrap().admit(&token, SocketKind::Audio, &event) else {
         return StatusCode::FORBIDDEN.into_response();
     };
-    upgrade.on_upgrade(async move |socket: WebSocket| {
-        let frames = socket.filter_map(async |message| match message {
-            Ok(Message::Text(text)) => Some(Ok(Frame::Text(text.into()))),
-            Ok(Message::Binary(_)) => Some(Ok(Frame::Binary)),
-            Ok(Message::Close(_)) => Some(Ok(Frame::Close)),
-            Ok(Message::Ping(_) | Message::Pong(_)) => None,
-            Err(error) => Some(Err(error)),
-        });
-        let frames = frames.with(async |frame| match frame {
-            Frame::Text(text) => Ok::<_, axum::Error>(Message::Text(text.try_into().unwrap())),
-            Frame::Binary | Frame::Close => Ok(Message::Close(None)),
-        });
+    let key = request.headers()["sec-websocket-key"].as_bytes().to_vec();
+    let on_upgrade = hyper::upgrade::on(&mut request);
+    TaskTracker::new().spawn(async move {
+        let socket = CallSocket::server(TokioIo::new(on_upgrade.await.unwrap()), &[]);
         // A refusal closes the socket: that is what its tests look at.
-        drop(admission.audio(Box::pin(frames)).await);
-    })
+        drop(admission.audio(socket).await);
+    });
+    let headers =
+        [("connection", "upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", &derive_accept_key(&key))];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
 }
 
 async fn world(more: &[(&str, &str)]) -> World {

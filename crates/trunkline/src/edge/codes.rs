@@ -13,3 +13,5 @@ pub(super) const OTHER_ACCOUNT: &str = "edge.other_account";
 pub(super) const DATA_LOST: &str = "edge.data_lost";
 /// A call's socket has no token that was given out for it, or is not signed by Twilio. Answered 403.
 pub(super) const SOCKET_REFUSED: &str = "edge.socket_refused";
+/// A request for a call's socket is not the handshake of a WebSocket (RFC 6455, section 4.2.1). Answered 400.
+pub(super) const NO_SOCKET: &str = "edge.no_socket";

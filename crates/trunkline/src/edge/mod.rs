@@ -7,7 +7,7 @@ pub(crate) mod from_twilio;
 mod health;
 mod intake;
 mod public_url;
-mod sockets;
+mod upgrade;
 mod voice;
 mod webhook;
 

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
-use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use jiff::Timestamp;
+use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use trunkline_bus::{Bus, Subject};
 use trunkline_core::Envelope;
@@ -21,15 +21,10 @@ use trunkline_twilio::voice::{CallEvent, CallEventKind, SocketKind, TwilioVoice,
 use super::codes;
 use super::health::Readiness;
 use super::intake::{Refusal, read, upgrade};
-use super::sockets::CallSocket;
+use super::upgrade::Upgrade;
 use super::webhook::Warnings;
 use crate::calls::{Calls, SOURCE};
 use crate::telemetry::{Metrics, names, traceparent};
-
-/// The largest message that a call's socket may bring.
-const MAX_MESSAGE: usize = 1 << 20;
-/// What is read from a call's socket at once. The default of the library is 128 KiB for each call.
-const READ_BUFFER: usize = 4 << 10;
 
 /// What the routes of calls work with.
 pub struct VoiceEdge {
@@ -51,6 +46,8 @@ pub struct VoiceEdge {
     pub metrics: Metrics,
     /// Keeps a stranger from filling the log.
     pub warnings: Warnings,
+    /// The sockets that are being opened.
+    pub sockets: TaskTracker,
 }
 
 /// The webhooks of calls.
@@ -264,7 +261,7 @@ async fn media(
     Path(token): Path<String>,
     uri: http::Uri,
     headers: HeaderMap,
-    socket: WebSocketUpgrade,
+    socket: Upgrade,
 ) -> Response {
     open(&edge, &token, SocketKind::Audio, &uri, &headers, socket)
 }
@@ -274,7 +271,7 @@ async fn relay(
     Path(token): Path<String>,
     uri: http::Uri,
     headers: HeaderMap,
-    socket: WebSocketUpgrade,
+    socket: Upgrade,
 ) -> Response {
     open(&edge, &token, SocketKind::Text, &uri, &headers, socket)
 }
@@ -285,7 +282,7 @@ fn open(
     kind: SocketKind,
     uri: &http::Uri,
     headers: &HeaderMap,
-    socket: WebSocketUpgrade,
+    socket: Upgrade,
 ) -> Response {
     let event = upgrade(&edge.public_base, uri, headers, Timestamp::now());
     let admission = match edge.twilio.admit(token, kind, &event) {
@@ -298,19 +295,13 @@ fn open(
                 .into_response();
         }
     };
-    socket
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_message_size(MAX_MESSAGE)
-        .max_frame_size(MAX_MESSAGE)
-        .on_upgrade(move |socket| async move {
-            let socket = CallSocket(socket);
-            let taken = match kind {
-                SocketKind::Audio => admission.audio(socket).await,
-                SocketKind::Text => admission.text(socket).await,
-            };
-            if let Err(error) = taken {
-                tracing::warn!(error.code = error.code().as_str(), %error, "a socket of a call was closed");
-            }
-        })
+    socket.lead(&edge.sockets, move |socket| async move {
+        let taken = match kind {
+            SocketKind::Audio => admission.audio(socket).await,
+            SocketKind::Text => admission.text(socket).await,
+        };
+        if let Err(error) = taken {
+            tracing::warn!(error.code = error.code().as_str(), %error, "a socket of a call was closed");
+        }
+    })
 }

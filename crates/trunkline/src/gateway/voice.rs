@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use opentelemetry::metrics::Meter;
+use tokio_util::task::TaskTracker;
 use trunkline_core::HealthState;
 use trunkline_core::voice::{ErrorCode, VoiceBackend};
 use trunkline_twilio::voice::TwilioVoice;
@@ -15,7 +16,7 @@ use crate::calls::Calls;
 use crate::config::VoiceSettings;
 use crate::edge::{Readiness, VoiceEdge, Warnings};
 use crate::pipeline::Context;
-use crate::telemetry::ObservedVoice;
+use crate::telemetry::{ObservedVoice, observe_streams};
 
 /// How often the number's webhook and the provider are looked at.
 const HEALTH_EVERY: Duration = Duration::from_secs(30);
@@ -46,6 +47,7 @@ impl Voice {
         let public_base = if public_base.is_empty() { format!("http://{address}") } else { public_base };
         let twilio = TwilioVoice::new(settings.backend).map_err(GatewayError::VoiceRefused)?;
         let counters = twilio.counters();
+        observe_streams(meter, &counters);
         let observed = ObservedVoice::new(Arc::new(twilio.clone()), account, meter, move || counters.streams());
         let observed = Arc::new(observed);
         let backend: Arc<dyn VoiceBackend> = Arc::clone(&observed) as _;
@@ -68,6 +70,7 @@ impl Voice {
             readiness,
             metrics: context.metrics.clone(),
             warnings: Warnings::default(),
+            sockets: TaskTracker::new(),
         };
         Ok(Self { edge: Arc::new(edge), calls, twilio, backend, observed })
     }

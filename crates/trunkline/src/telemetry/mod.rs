@@ -9,6 +9,7 @@ mod metrics;
 pub mod names;
 mod operations;
 mod setup;
+mod streams;
 mod trace;
 mod voice;
 
@@ -16,5 +17,6 @@ pub use backend::Observed;
 pub use metrics::Metrics;
 pub(crate) use setup::page;
 pub use setup::{Telemetry, TelemetryError};
+pub use streams::observe_streams;
 pub use trace::{set_parent, traceparent};
 pub use voice::ObservedVoice;

@@ -156,6 +156,14 @@ pub const PARTICIPATION: &str = "twilio_participation_total";
 /// Tasks that ended by a panic.
 pub const PANICS: &str = "trunkline_panics_total";
 
+/// Frames of audio, 20 ms each, that went over the streams of calls, by `direction`: in, out.
+pub const STREAM_FRAMES: &str = "twilio_stream_frames_total";
+/// Times that the sequence number of a stream was not the next one, counted when it ends.
+pub const STREAM_GAPS: &str = "twilio_stream_gaps_total";
+/// Messages of streams that were wrong.
+pub const STREAM_FAULTS: &str = "twilio_stream_faults_total";
+/// Sockets of calls that were turned away.
+pub const STREAM_REFUSALS: &str = "twilio_stream_refusals_total";
 /// Calls that live now.
 pub const CALLS_LIVE: &str = "trunkline_calls_live";
 /// Calls that ended, by `outcome`.

@@ -1,61 +1,73 @@
-use std::collections::VecDeque;
-use std::convert::Infallible;
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
-use bytes::Bytes;
 use jiff::Timestamp;
+use tokio::io::ReadBuf;
 use trunkline_core::voice::{CallDirection, SessionId, VoiceSession};
 use trunkline_proto::media::{CallFacts, CallerSession};
 
 use super::*;
 use crate::voice::Counters;
 
-/// A socket in memory: what it will say, and what it was told. It takes nothing while it is stuck.
+/// A connection in memory: what it will say, and what it was told. It takes nothing while it is stuck.
 #[derive(Default)]
 struct Wire {
-    incoming: VecDeque<Frame>,
-    sent: Vec<String>,
+    incoming: Vec<u8>,
+    sent: Vec<u8>,
     is_stuck: bool,
 }
 
 #[derive(Clone, Default)]
-struct Socket(Arc<Mutex<Wire>>);
+struct Connection(Arc<Mutex<Wire>>);
 
-impl Stream for Socket {
-    type Item = Result<Frame, Infallible>;
-
-    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.lock().unwrap().incoming.pop_front().map_or(Poll::Pending, |frame| Poll::Ready(Some(Ok(frame))))
+impl AsyncRead for Connection {
+    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, out: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut wire = self.0.lock().unwrap();
+        if wire.incoming.is_empty() {
+            return Poll::Pending;
+        }
+        let length = wire.incoming.len().min(out.remaining());
+        out.put_slice(&wire.incoming.drain(..length).collect::<Vec<_>>());
+        Poll::Ready(Ok(()))
     }
 }
 
-impl Sink<Frame> for Socket {
-    type Error = Infallible;
-
-    fn poll_ready(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        if self.0.lock().unwrap().is_stuck { Poll::Pending } else { Poll::Ready(Ok(())) }
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let mut wire = self.0.lock().unwrap();
+        if wire.is_stuck {
+            return Poll::Pending;
+        }
+        wire.sent.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
     }
 
-    fn start_send(self: Pin<&mut Self>, frame: Frame) -> Result<(), Infallible> {
-        let Frame::Text(text) = frame else { panic!("only texts are sent") };
-        self.0.lock().unwrap().sent.push(String::from_utf8(text.into()).unwrap());
-        Ok(())
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
+}
+
+/// A client's frame, with a mask that changes nothing.
+fn frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len()).unwrap();
+    let head: &[u8] = &[0x80 | kind, 0xfe];
+    let head = if length < 126 {
+        vec![0x80 | kind, 0x80 | length.to_be_bytes()[1]]
+    } else {
+        [head, &length.to_be_bytes()].concat()
+    };
+    [&head, [0; 4].as_slice(), payload].concat()
 }
 
 struct Call {
-    socket: Socket,
+    connection: Connection,
     caller: CallerSession,
-    transport: MediaTransport<Socket>,
+    transport: MediaTransport<Connection>,
     counters: Arc<Counters>,
     over: CancellationToken,
 }
@@ -63,14 +75,14 @@ struct Call {
 impl Call {
     /// A stream that has begun.
     fn new() -> Self {
-        let socket = Socket::default();
+        let connection = Connection::default();
         let counters = Arc::<Counters>::default();
         let (id, now) = (SessionId::new("s"), Timestamp::UNIX_EPOCH);
         let session = VoiceSession::new(id, CallDirection::Inbound, "+15551234567", "+15557654321", now);
         let over = CancellationToken::new();
         let guard = StreamGuard::new(&counters, &session);
         let mut call = Self {
-            transport: MediaTransport::new(socket.clone(), 4096, over.clone(), guard),
+            transport: MediaTransport::new(CallSocket::server(connection.clone(), &[]), 4096, over.clone(), guard),
             caller: CallerSession::new(CallFacts {
                 account_sid: "AC11111111111111111111111111111111".to_owned(),
                 call_sid: "CA22222222222222222222222222222222".to_owned(),
@@ -78,7 +90,7 @@ impl Call {
                 tracks: vec![Track::Inbound],
                 custom_parameters: std::collections::BTreeMap::new(),
             }),
-            socket,
+            connection,
             counters,
             over,
         };
@@ -94,7 +106,7 @@ impl Call {
     }
 
     fn says(&self, text: &str) {
-        self.socket.0.lock().unwrap().incoming.push_back(Frame::Text(Bytes::copy_from_slice(text.as_bytes())));
+        self.connection.0.lock().unwrap().incoming.extend(frame(1, text.as_bytes()));
     }
 
     fn speaks(&mut self, audio: &[u8]) {
@@ -114,9 +126,19 @@ impl Call {
 
     /// The kinds of what was sent.
     fn sent(&self) -> Vec<String> {
-        let wire = self.socket.0.lock().unwrap();
-        let kind = |text: &String| serde_json::from_str::<serde_json::Value>(text).unwrap()["event"].to_string();
-        wire.sent.iter().map(kind).map(|kind| kind.trim_matches('"').to_owned()).collect()
+        let wire = self.connection.0.lock().unwrap();
+        let (mut rest, mut kinds) = (wire.sent.as_slice(), Vec::new());
+        while let [0x81, short, after @ ..] = rest {
+            let (length, after) = match (short, after) {
+                (126, [high, low, after @ ..]) => (usize::from(u16::from_be_bytes([*high, *low])), after),
+                (short, after) => (usize::from(*short), after),
+            };
+            let text: serde_json::Value = serde_json::from_slice(&after[..length]).unwrap();
+            kinds.push(text["event"].as_str().unwrap().to_owned());
+            rest = &after[length..];
+        }
+        assert!(rest.is_empty(), "only texts are sent");
+        kinds
     }
 }
 
@@ -141,14 +163,14 @@ fn odd_sizes_become_whole_frames_in_order() {
 #[test]
 fn a_clear_overtakes_audio_that_waits_here_and_keeps_its_marks() {
     let mut call = Call::new();
-    call.socket.0.lock().unwrap().is_stuck = true;
+    call.connection.0.lock().unwrap().is_stuck = true;
     call.transport.audio(&[1; 2 * FRAME_BYTES]).unwrap();
     call.transport.mark("a").unwrap();
     call.transport.audio(&[2; FRAME_BYTES]).unwrap();
     assert!(call.transport.poll_flush(&mut context()).is_pending());
     call.transport.clear().unwrap();
     call.transport.audio(&[3; FRAME_BYTES]).unwrap();
-    call.socket.0.lock().unwrap().is_stuck = false;
+    call.connection.0.lock().unwrap().is_stuck = false;
     assert!(call.transport.poll_flush(&mut context()).is_ready());
     assert_eq!(call.sent(), ["clear", "mark", "media"]);
 }
@@ -166,7 +188,7 @@ fn a_peer_who_does_not_read_ends_the_stream_at_the_limit() {
 #[test]
 fn what_is_wrong_is_counted_and_a_second_start_ends_the_stream() {
     let mut call = Call::new();
-    call.socket.0.lock().unwrap().incoming.push_back(Frame::Binary);
+    call.connection.0.lock().unwrap().incoming.extend(frame(2, b"?"));
     call.says("[]");
     call.says("{\"event\":\"media\",\"streamSid\":\"MZother\",\"media\":{\"payload\":\"\"}}");
     call.says(

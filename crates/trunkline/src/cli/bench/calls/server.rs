@@ -24,7 +24,7 @@ use trunkline::connectors::Connectors;
 use trunkline::edge::{Readiness, VoiceEdge, Warnings, call_sockets, health_routes, voice_routes};
 use trunkline::live::Live;
 use trunkline::pipeline::{CatchUpTrigger, Context, Horizon, Typing};
-use trunkline::telemetry::{ObservedVoice, Telemetry};
+use trunkline::telemetry::{ObservedVoice, Telemetry, observe_streams};
 use trunkline_agent::turns::{Input, Output, Policy, ReplyId, TurnMachine};
 use trunkline_agent::{Agent, AgentError, AgentEvent, AgentStream, Turn};
 use trunkline_audio::{FRAME_SAMPLES, g711};
@@ -71,6 +71,7 @@ async fn serve(args: &CallServerArgs, settings: Settings, telemetry: &Telemetry)
         *settings.voice.clone().ok_or_else(|| "calls are switched off".to_owned())?;
     let twilio = TwilioVoice::new(backend).map_err(|error| error.to_string())?;
     let counters = twilio.counters();
+    observe_streams(&telemetry.meter(), &counters);
     let inner = Arc::new(twilio.clone());
     let observed = ObservedVoice::new(inner, "AC", &telemetry.meter(), move || counters.streams());
     let backend: Arc<dyn VoiceBackend> = Arc::new(observed);
@@ -92,6 +93,7 @@ async fn serve(args: &CallServerArgs, settings: Settings, telemetry: &Telemetry)
         readiness: readiness.clone(),
         metrics: telemetry.metrics(),
         warnings: Warnings::default(),
+        sockets: TaskTracker::new(),
     });
     let webhooks = match args.path {
         CallPath::Pipeline => voice_routes(Arc::clone(&edge)),
