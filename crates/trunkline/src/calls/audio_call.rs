@@ -2,6 +2,8 @@
 //!
 //! The person's frames are its clock: each of them is heard, and makes room for one of ours. Nothing here waits for an
 //! engine; what engines make comes in through [`Mouth::next`] and [`Recognition::next`].
+//!
+//! The call's span is entered where something happens, not at each poll: fifty times a second nothing does.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
+use tracing::Span;
 use trunkline_agent::turns::{EndReason, Input, Output, Phase, ReplyId, ReplyKind, Spoken, TurnMachine};
 use trunkline_agent::{Agent, Role, Turn, Utterance};
 use trunkline_audio::dtmf::Tones;
@@ -58,6 +61,8 @@ pub(super) struct Start {
     /// What an order asked of the provider.
     pub(super) control: Option<CallControl>,
     pub(super) began: Instant,
+    /// What everything that happens belongs to.
+    pub(super) span: Span,
 }
 
 /// What a call leaves when it is over.
@@ -120,6 +125,7 @@ struct Call<'a> {
     announcement: Option<Vec<String>>,
     outcome: Option<Outcome>,
     control: Option<CallControl>,
+    span: Span,
 }
 
 /// Leads a call until it is over.
@@ -128,8 +134,8 @@ struct Call<'a> {
 /// Dropping it ends everything that belongs to the call.
 pub(super) async fn lead(context: &CallContext, start: Start) -> Left {
     let settings = &context.settings;
-    let Start { live, orders, stream, known, journal, recording, ears, agent, leaves_message, opening, control, began } =
-        start;
+    let Start { live, orders, stream, known, journal, recording, ears, agent, .. } = start;
+    let Start { leaves_message, opening, control, began, span, .. } = start;
     let history = known
         .said
         .into_iter()
@@ -161,22 +167,26 @@ pub(super) async fn lead(context: &CallContext, start: Start) -> Left {
         announcement: None,
         outcome: None,
         control,
+        span: span.clone(),
     };
     let greeting = if known.turns == 0 { settings.greeting_for(&call.memories) } else { settings.back.clone() };
     call.announce(vec![opening.unwrap_or(greeting)], !leaves_message);
     if leaves_message {
         call.machine.handle(Duration::ZERO, Input::EndCall(EndReason::Agent));
     }
-    let outcome = match call.run().await {
-        Ok(outcome) => outcome,
-        // The provider may have told that the call is over before its stream did.
-        Err(_) if call.live.session.status().is_final() => Outcome::Caller,
-        Err(error) => {
-            tracing::warn!(error.code = error.code().as_str(), %error, "the audio of a call was lost");
-            Outcome::Lost
-        }
-    };
-    call.finish(outcome)
+    let ended = call.run().await;
+    span.in_scope(|| {
+        let outcome = match ended {
+            Ok(outcome) => outcome,
+            // The provider may have told that the call is over before its stream did.
+            Err(_) if call.live.session.status().is_final() => Outcome::Caller,
+            Err(error) => {
+                tracing::warn!(error.code = error.code().as_str(), %error, "the audio of a call was lost");
+                Outcome::Lost
+            }
+        };
+        call.finish(outcome)
+    })
 }
 
 impl Call<'_> {
@@ -190,7 +200,7 @@ impl Call<'_> {
         loop {
             self.pump()?;
             if !flush(&mut self.stream).await? {
-                tracing::warn!("the far end of a call does not read");
+                tracing::warn!(parent: &self.span, "the far end of a call does not read");
                 return Ok(Outcome::Lost);
             }
             if let Some(outcome) = self.outcome.take() {
@@ -205,7 +215,10 @@ impl Call<'_> {
             } else if self.last_event.elapsed() > DEAD_AFTER {
                 return Ok(Outcome::Lost);
             }
-            self.take(event)?;
+            match event {
+                Event::Far(Some(Ok(AudioEvent::Frame(frame)))) => self.heard(self.now(), &frame),
+                event => self.span.clone().in_scope(|| self.take(event))?,
+            }
             self.do_outputs()?;
         }
     }
@@ -342,35 +355,39 @@ impl Call<'_> {
 
     fn do_outputs(&mut self) -> Result<(), VoiceError> {
         while let Some(output) = self.machine.poll_output() {
-            match output {
-                Output::Clear | Output::Stalled => self.clear(&output)?,
-                Output::Start { reply, kind } => self.start(reply, kind),
-                Output::Stop { reply } => {
-                    self.stopped = self.mouth.take_if(|mouth| mouth.id == reply);
-                    if let Some(mouth) = &mut self.stopped {
-                        mouth.silence();
-                    }
+            self.span.clone().in_scope(|| self.carry_out(output))?;
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, output: Output) -> Result<(), VoiceError> {
+        match output {
+            Output::Clear | Output::Stalled => self.clear(&output)?,
+            Output::Start { reply, kind } => self.start(reply, kind),
+            Output::Stop { reply } => {
+                self.stopped = self.mouth.take_if(|mouth| mouth.id == reply);
+                if let Some(mouth) = &mut self.stopped {
+                    mouth.silence();
                 }
-                Output::Hold { .. } => {
-                    if let Some(mouth) = &mut self.mouth {
-                        mouth.hold();
-                    }
-                }
-                Output::Resume { again, .. } => {
-                    if let Some(mouth) = &mut self.mouth {
-                        mouth.resume(again);
-                    }
-                }
-                Output::Filler { .. } => {
-                    let filler = self.context.settings.filler.clone();
-                    if let Some(mouth) = self.mouth.as_mut().filter(|mouth| !filler.is_empty() && mouth.says_nothing())
-                    {
-                        mouth.say_first(filler);
-                    }
-                }
-                Output::Spoken(spoken) => self.spoken(&spoken),
-                Output::HangUp(reason) => self.outcome = Some(self.end(reason)),
             }
+            Output::Hold { .. } => {
+                if let Some(mouth) = &mut self.mouth {
+                    mouth.hold();
+                }
+            }
+            Output::Resume { again, .. } => {
+                if let Some(mouth) = &mut self.mouth {
+                    mouth.resume(again);
+                }
+            }
+            Output::Filler { .. } => {
+                let filler = self.context.settings.filler.clone();
+                if let Some(mouth) = self.mouth.as_mut().filter(|mouth| !filler.is_empty() && mouth.says_nothing()) {
+                    mouth.say_first(filler);
+                }
+            }
+            Output::Spoken(spoken) => self.spoken(&spoken),
+            Output::HangUp(reason) => self.outcome = Some(self.end(reason)),
         }
         Ok(())
     }
@@ -497,7 +514,7 @@ impl Call<'_> {
             }
         };
         let context = self.context;
-        let tools = (&context.voices, &context.tasks);
+        let tools = (&context.voices, &context.tasks, &self.span);
         let pumped = mouth.pump(now, &mut self.machine, &mut self.stream, &mut sent, tools)?;
         if pumped == Pumped::Complete && mouth.report() {
             let (reply, ends_call) = (mouth.id, mouth.ends_call);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 use trunkline_speech::live::{Frame, MAX_FRAMES};
 use trunkline_speech::recognition::{Recognition, RecognitionRequest, Transcript};
 use trunkline_speech::{Recognizer, SpeechError};
@@ -41,6 +41,7 @@ pub(super) struct Ears {
     ended: mpsc::Sender<bool>,
     is_deaf: bool,
     metrics: Metrics,
+    span: Span,
     _running: DropGuard,
 }
 
@@ -69,7 +70,16 @@ impl Ears {
             tasks.spawn(work.in_current_span());
         }
         let early = VecDeque::new();
-        Self { listening: None, early, opened, ended, is_deaf, metrics, _running: stop.drop_guard() }
+        Self {
+            listening: None,
+            early,
+            opened,
+            ended,
+            is_deaf,
+            metrics,
+            span: Span::current(),
+            _running: stop.drop_guard(),
+        }
     }
 
     /// 20 ms of the person; never waits.
@@ -114,7 +124,7 @@ impl Ears {
                 Some(Err(error)) => error,
                 None => SpeechError::Ended { engine, reason: "it closed the connection".to_owned() },
             };
-            failed(&self.metrics, engine, &error);
+            self.span.in_scope(|| failed(&self.metrics, engine, &error));
             let worked = self.listening.take().is_some_and(|listening| listening.worked);
             // There is room: one recognizer listens at a time. Without the task that connects, `opened` ends.
             let _full = self.ended.try_send(worked).is_err();
@@ -189,7 +199,7 @@ mod tests {
                         drop(words.send(Ok(Transcript::Final { text, confidence: None })).await);
                     }
                 }
-                .instrument(tracing::Span::none()),
+                .instrument(Span::none()),
             );
             Ok(Recognition::new(audio, transcripts, CancellationToken::new().drop_guard()))
         }

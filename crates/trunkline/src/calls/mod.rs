@@ -29,7 +29,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 use trunkline_agent::turns::EndReason;
 use trunkline_core::voice::{
     AnsweredBy, CallControl, SessionConfig, SessionId, VoiceBackend, VoiceError, VoiceSession,
@@ -171,12 +171,12 @@ impl Calls {
             // Leaves the list however the call ends, also by a panic.
             let _entry = Entry { context: Arc::clone(&context), live: Arc::clone(&live) };
             if as_text {
-                text_call::run(&context, &live, orders).await;
+                text_call::run(&context, &live, orders).instrument(span).await;
             } else {
-                run(&context, live, orders).await;
+                run(&context, live, orders, span).await;
             }
         };
-        self.0.tasks.spawn(work.instrument(span));
+        self.0.tasks.spawn(work);
     }
 
     /// A session that is still being put away: it is led again when that is done.
@@ -299,8 +299,23 @@ fn address_of(session: &VoiceSession) -> ContactAddress {
     address
 }
 
-/// A call whose audio is ours.
-async fn run(context: &CallContext, live: Arc<LiveCall>, mut orders: mpsc::Receiver<CallOrder>) {
+/// A call whose audio is ours. The span is entered for its beginning and its end; in between the call does so itself.
+async fn run(context: &CallContext, live: Arc<LiveCall>, orders: mpsc::Receiver<CallOrder>, span: Span) {
+    let Some(mut start) = prepare(context, live, orders).instrument(span.clone()).await else { return };
+    let live = Arc::clone(&start.live);
+    let left = match led_by_model(context, &mut start).instrument(span.clone()).await {
+        Some(outcome) => audio_call::Left::of(start, outcome),
+        None => audio_call::lead(context, start).await,
+    };
+    put_away(context, &live, left).instrument(span).await;
+}
+
+/// What a call needs to begin. None: it cannot, and whoever is there has been told.
+async fn prepare(
+    context: &CallContext,
+    live: Arc<LiveCall>,
+    mut orders: mpsc::Receiver<CallOrder>,
+) -> Option<audio_call::Start> {
     let pipeline = &context.pipeline;
     let session = live.session.clone();
     pipeline.metrics.calls_live(context.calls.count());
@@ -308,15 +323,15 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, mut orders: mpsc::Recei
     let Some(agent) = pipeline.agent.clone() else {
         tracing::warn!("a call came in, and no agent is configured that could answer it");
         give_up(context, &session).await;
-        return;
+        return None;
     };
     let request = audio_call::request(&context.settings.language, &*agent);
     let ears = Ears::open(&context.tasks, context.recognizers.clone(), request, pipeline.metrics.clone());
     let Some(stream) = or_hung_up(context.backend.stream_audio(session.id()), &mut orders).await else {
         close(context, &session).await;
-        return;
+        return None;
     };
-    tracing::Span::current().record("twilio.call_sid", session.call());
+    Span::current().record("twilio.call_sid", session.call());
     // After the stream: an outbound call has its name at the provider by now.
     let opened = journal::open(pipeline, &context.tasks, &session, SOURCE, address_of(&session)).await;
     let (journal, known) = match opened {
@@ -324,7 +339,7 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, mut orders: mpsc::Recei
         Err(error) => {
             tracing::error!(error.code = error.code(), "a call cannot be recorded in the store; it is given up");
             give_up(context, &session).await;
-            return;
+            return None;
         }
     };
     let stream = match stream {
@@ -333,7 +348,7 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, mut orders: mpsc::Recei
             tracing::warn!(error.code = error.code().as_str(), %error, "the audio of a call did not come");
             journal.close(Outcome::NotConnected.as_str(), None, 0).await;
             close(context, &session).await;
-            return;
+            return None;
         }
     };
     let by_machine =
@@ -341,7 +356,7 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, mut orders: mpsc::Recei
     if by_machine && context.settings.voicemail == VoicemailPolicy::HangUp {
         journal.close(Outcome::Machine.as_str(), None, 0).await;
         close(context, &session).await;
-        return;
+        return None;
     }
     let leaves_message = by_machine && context.settings.voicemail == VoicemailPolicy::LeaveMessage;
     let recording = context.settings.recordings.as_deref().and_then(|folder| {
@@ -349,7 +364,7 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, mut orders: mpsc::Recei
             .inspect_err(|error| tracing::error!(%error, "a recording could not be begun"))
             .ok()
     });
-    let mut start = audio_call::Start {
+    Some(audio_call::Start {
         live,
         orders,
         stream,
@@ -362,14 +377,14 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, mut orders: mpsc::Recei
         opening: None,
         control: None,
         began: Instant::now(),
-    };
-    let leaving = Arc::clone(&start.live);
-    let left = match led_by_model(context, &mut start).await {
-        Some(outcome) => audio_call::Left::of(start, outcome),
-        None => audio_call::lead(context, start).await,
-    };
-    leaving.leaves();
-    end(context, &session, left.outcome, left.control).await;
+        span: Span::current(),
+    })
+}
+
+/// Tells the provider what is to become of a call, and keeps what is left of it.
+async fn put_away(context: &CallContext, live: &LiveCall, left: audio_call::Left) {
+    live.leaves();
+    end(context, &live.session, left.outcome, left.control).await;
     // Only now: what is to become of the call has been said before its stream ends.
     drop(left.stream);
     let recording = match left.recording {
@@ -377,8 +392,8 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, mut orders: mpsc::Recei
         None => None,
     };
     let duration = u64::try_from(left.duration.as_millis()).unwrap_or(u64::MAX);
-    pipeline.metrics.call_ended(left.outcome.as_str(), left.duration);
-    tracing::Span::current().record("call.outcome", left.outcome.as_str());
+    context.pipeline.metrics.call_ended(left.outcome.as_str(), left.duration);
+    Span::current().record("call.outcome", left.outcome.as_str());
     left.journal.close(left.outcome.as_str(), recording.as_deref(), duration).await;
 }
 

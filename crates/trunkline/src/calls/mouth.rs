@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use tokio_util::task::TaskTracker;
+use tracing::Span;
 use trunkline_agent::turns::{ReplyId, TurnMachine};
 use trunkline_audio::playout::SegmentId;
 use trunkline_audio::{FRAME_SAMPLES, g711};
@@ -19,6 +20,8 @@ use super::voices::{Voiced, Voices};
 /// Audio that is sent ahead of its time: what an interruption throws away at most, and what a busy moment of ours may last
 /// without a gap.
 pub(super) const LEAD: Duration = Duration::from_millis(400);
+/// How much of that has been heard when more is sent: a few frames in one go cost little more than one.
+const REFILL: Duration = Duration::from_millis(80);
 /// Audio of one sentence that may wait to be sent, in bytes: five minutes.
 const MAX_AUDIO_BYTES: usize = 2_400_000;
 /// Sentences of one reply that may wait to be spoken.
@@ -61,6 +64,8 @@ pub(super) struct Mouth {
     /// The next sentence, whose audio is made while this one plays.
     prepared: Option<(String, Voiced)>,
     pub(super) is_held: bool,
+    /// As much has been sent ahead as may be.
+    is_ahead: bool,
     is_reported: bool,
     /// The call ends after it.
     pub(super) ends_call: bool,
@@ -80,6 +85,7 @@ impl Mouth {
             speaking: None,
             prepared: None,
             is_held: false,
+            is_ahead: false,
             is_reported: false,
             ends_call: false,
             hands_over: false,
@@ -169,13 +175,13 @@ impl Mouth {
         machine: &mut TurnMachine,
         stream: &mut AudioStream,
         sent: &mut impl FnMut(&[u8; FRAME_SAMPLES]),
-        (voices, tasks): (&Arc<Voices>, &TaskTracker),
+        (voices, tasks, span): (&Arc<Voices>, &TaskTracker, &Span),
     ) -> Result<Pumped, VoiceError> {
         loop {
             if self.is_held || !machine.may_send(self.id) {
                 return Ok(Pumped::Waits);
             }
-            self.prepare(voices, tasks);
+            self.prepare(voices, tasks, span);
             let Some(speaking) = &mut self.speaking else {
                 let is_over = self.thinking.is_none() && self.texts.is_empty();
                 return Ok(if is_over { Pumped::Complete } else { Pumped::Waits });
@@ -184,7 +190,9 @@ impl Mouth {
                 let begun = speaking.segment.or_else(|| machine.begin_segment(self.id, &speaking.text));
                 let Some(segment) = begun else { return Ok(Pumped::Waits) };
                 speaking.segment = Some(segment);
-                if machine.unheard(now) >= LEAD || !machine.audio_sent(now, segment, FRAME_SAMPLES) {
+                let unheard = machine.unheard(now);
+                self.is_ahead = unheard >= LEAD || (self.is_ahead && unheard + REFILL > LEAD);
+                if self.is_ahead || !machine.audio_sent(now, segment, FRAME_SAMPLES) {
                     return Ok(Pumped::Waits);
                 }
                 let frame = speaking.frame();
@@ -208,11 +216,12 @@ impl Mouth {
     }
 
     /// Has the sentence that is to be spoken made, and the one behind it.
-    fn prepare(&mut self, voices: &Arc<Voices>, tasks: &TaskTracker) {
+    fn prepare(&mut self, voices: &Arc<Voices>, tasks: &TaskTracker, span: &Span) {
+        let speak = |text: &str| span.in_scope(|| voices.speak(tasks, text));
         if self.speaking.is_none() {
             let next = self.prepared.take().or_else(|| {
                 let text = self.texts.pop_front()?;
-                let voiced = voices.speak(tasks, &text);
+                let voiced = speak(&text);
                 Some((text, voiced))
             });
             self.speaking = next.map(|(text, voiced)| Speaking {
@@ -227,7 +236,7 @@ impl Mouth {
         if self.prepared.is_none()
             && let Some(text) = self.texts.pop_front()
         {
-            let voiced = voices.speak(tasks, &text);
+            let voiced = speak(&text);
             self.prepared = Some((text, voiced));
         }
     }
