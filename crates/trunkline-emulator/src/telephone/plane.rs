@@ -102,6 +102,8 @@ pub(crate) struct Plane {
     pub(crate) machine_beeps: bool,
     /// The sound of the machine that answered is over.
     pub(crate) machine_done: bool,
+    /// A server dropped its queue; the far side's sound had been sent to it up to here. For the next tick.
+    pub(crate) cleared_ms: Option<u64>,
 }
 
 impl Plane {
@@ -122,6 +124,7 @@ impl Plane {
             beside: Vec::new(),
             machine_beeps: false,
             machine_done: false,
+            cleared_ms: None,
         }
     }
 
@@ -168,6 +171,9 @@ impl Plane {
         }
         let (mut inbound, mut outbound) = (QUIET, QUIET);
         let now_ms = self.now_ms();
+        if let Some(sent_ms) = self.cleared_ms.take() {
+            party.cleared(sent_ms);
+        }
         let said = party.speak(now_ms, &mut inbound);
         if let Some(text) = party.take_text()
             && self.texts.len() < MAX_TEXTS
