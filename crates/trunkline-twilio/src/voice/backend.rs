@@ -16,7 +16,7 @@ use trunkline_core::voice::{
 use trunkline_core::{Config, HealthState, HealthStatus, Retry};
 
 use super::failure::{session_not_found, stream_failed, too_many};
-use super::live::{Live, Slot};
+use super::live::{Live, OpenSocket, Slot};
 use super::sessions::Sessions;
 use super::settings::Settings;
 use super::start::NumberRegistration;
@@ -89,12 +89,14 @@ impl Counters {
 pub(super) struct StreamGuard {
     counters: Arc<Counters>,
     session: VoiceSession,
+    /// Tells the call when the socket is gone.
+    _socket: Option<OpenSocket>,
 }
 
 impl StreamGuard {
-    pub(super) fn new(counters: &Arc<Counters>, session: &VoiceSession) -> Self {
+    pub(super) fn new(counters: &Arc<Counters>, session: &VoiceSession, socket: Option<OpenSocket>) -> Self {
         counters.streams.fetch_add(1, Ordering::Relaxed);
-        Self { counters: Arc::clone(counters), session: session.clone() }
+        Self { counters: Arc::clone(counters), session: session.clone(), _socket: socket }
     }
 
     pub(super) fn fault(&self) {

@@ -1,5 +1,6 @@
 //! A call while it lives: its session, and what waits for its socket.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -63,6 +64,15 @@ pub(super) struct Progress {
     pub(super) briefing: Option<Pii<String>>,
 }
 
+/// A socket of a call, from its admission to its end.
+pub(super) struct OpenSocket(Arc<AtomicUsize>);
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A call while it lives.
 pub(super) struct Live {
     pub(super) session: VoiceSession,
@@ -78,6 +88,7 @@ pub(super) struct Live {
     pub(super) text: Slot<Box<dyn TextStream>>,
     /// Cancelled when the session ends.
     pub(super) over: CancellationToken,
+    sockets: Arc<AtomicUsize>,
     progress: Mutex<Progress>,
 }
 
@@ -98,8 +109,20 @@ impl Live {
             audio: Slot::default(),
             text: Slot::default(),
             over: CancellationToken::new(),
+            sockets: Arc::default(),
             progress: Mutex::default(),
         }
+    }
+
+    /// A socket of it is admitted.
+    pub(super) fn open_socket(&self) -> OpenSocket {
+        self.sockets.fetch_add(1, Ordering::Relaxed);
+        OpenSocket(Arc::clone(&self.sockets))
+    }
+
+    /// Whether a socket of it is open, or is being opened.
+    pub(super) fn has_socket(&self) -> bool {
+        self.sockets.load(Ordering::Relaxed) > 0
     }
 
     pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {

@@ -324,6 +324,27 @@ async fn a_call_that_is_told_twice_is_one_and_one_too_many_is_apologised_to() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_told_again_while_it_streams_gets_no_second_stream() {
+    let world = world(&[]).await;
+    let (session, url) = world.incoming(CALL).await;
+    let mut socket = world.open(&url, true).await.unwrap();
+    // Before its start as well as after it.
+    let (_, same) = world.incoming(CALL).await;
+    assert_eq!(same, url);
+    socket.send(start_of(CALL)).await.unwrap();
+    let stream = timeout(PATIENCE, world.voice.stream_audio(session.id())).await.unwrap().unwrap();
+    let (_, same) = world.incoming(CALL).await;
+    assert_eq!(same, url);
+    assert_eq!(world.open(&same, true).await.err(), Some(StatusCode::FORBIDDEN));
+    assert_eq!(world.voice.counters().streams(), 1);
+    // A call whose socket was lost may have another one.
+    drop(stream);
+    let (_, fresh) = world.incoming(CALL).await;
+    assert_ne!(fresh, url);
+    drop(world.open(&fresh, true).await.unwrap());
+}
+
+#[tokio::test]
 async fn status_callbacks_move_forward_only_and_the_last_frees_the_line() {
     let world = world(&[]).await;
     let (session, _) = world.incoming(CALL).await;
