@@ -12,7 +12,6 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep_until};
 use trunkline_agent::turns::{EndReason, Input, Output, Phase, ReplyId, ReplyKind, Spoken, TurnMachine};
 use trunkline_agent::{Agent, Role, Turn, Utterance};
-use trunkline_audio::dtmf::Tones;
 use trunkline_audio::level::rms_dbfs;
 use trunkline_audio::vad::{SpeechDetector, SpeechEvent};
 use trunkline_audio::{FRAME_MS, FRAME_SAMPLES, g711};
@@ -23,8 +22,9 @@ use trunkline_store::CallTurn;
 
 use super::ears::Ears;
 use super::journal::{Journal, Known};
+use super::keys::Keys;
 use super::live_calls::{CallOrder, LiveCall};
-use super::mouth::{Made, Mouth, Pumped};
+use super::mouth::{LEAD, Made, Mouth, Pumped};
 use super::recording::Recording;
 use super::thinking::{ANSWER_DEADLINE, Grain, Thinking};
 use super::{CallContext, FLUSH_PATIENCE, Outcome, control_of};
@@ -98,6 +98,7 @@ struct Call<'a> {
     detector: SpeechDetector,
     ears: Ears,
     mouth: Option<Mouth>,
+    keys: Keys,
     /// A reply that was stopped, until it is known how much of it was heard.
     stopped: Option<Mouth>,
     /// Replies that failed one after the other.
@@ -143,6 +144,7 @@ pub(super) async fn lead(context: &CallContext, start: Start) -> Left {
         detector: SpeechDetector::default(),
         ears,
         mouth: None,
+        keys: Keys::default(),
         stopped: None,
         failures: 0,
         agent,
@@ -232,7 +234,7 @@ impl Call<'_> {
         let now = self.now();
         let dead = (self.last_event + DEAD_AFTER).saturating_duration_since(self.began);
         let by_machine = self.machine.next_deadline().map_or(dead, |due| due.min(dead));
-        let due = if self.mouth.as_ref().is_some_and(Mouth::has_audio) {
+        let due = if self.keys.are_waiting() || self.mouth.as_ref().is_some_and(Mouth::has_audio) {
             by_machine.min(now + WITHOUT_FRAMES)
         } else {
             by_machine
@@ -270,7 +272,7 @@ impl Call<'_> {
             Event::Order(Some(CallOrder::HangUp)) => self.machine.handle(now, Input::EndCall(EndReason::Operator)),
             Event::Order(Some(CallOrder::Say(text))) => self.announce(vec![text.into_inner()], true),
             Event::Order(Some(CallOrder::Drain)) => self.machine.handle(now, Input::EndCall(EndReason::Draining)),
-            Event::Order(Some(CallOrder::Digits(digits))) => press(&mut self.stream, &digits)?,
+            Event::Order(Some(CallOrder::Digits(digits))) => self.keys.press(&digits),
             Event::Order(Some(order)) => {
                 if let Some((outcome, control)) = control_of(&self.context.settings, order) {
                     self.outcome = Some(outcome);
@@ -386,6 +388,7 @@ impl Call<'_> {
             return Ok(());
         }
         self.context.pipeline.metrics.call_cleared();
+        self.keys.clear();
         if let Some(recording) = &mut self.recording {
             recording.cleared();
         }
@@ -489,6 +492,10 @@ impl Call<'_> {
     /// Sends what may be sent.
     fn pump(&mut self) -> Result<(), VoiceError> {
         let now = self.now();
+        if self.keys.are_waiting() {
+            // What else is said waits for the keys.
+            return self.pump_keys(now);
+        }
         let Some(mouth) = &mut self.mouth else { return Ok(()) };
         let recording = &mut self.recording;
         let mut sent = |frame: &AudioFrame| {
@@ -503,6 +510,19 @@ impl Call<'_> {
             let (reply, ends_call) = (mouth.id, mouth.ends_call);
             self.machine.handle(now, Input::ReplyComplete { reply, ends_call });
             self.do_outputs()?;
+        }
+        Ok(())
+    }
+
+    /// Sends the tones of keys, in their place among what is said.
+    fn pump_keys(&mut self, now: Duration) -> Result<(), VoiceError> {
+        while self.machine.unheard(now) < LEAD {
+            let Some(frame) = self.keys.next_frame() else { break };
+            self.machine.tones_sent(now, FRAME_SAMPLES);
+            self.stream.audio(&frame)?;
+            if let Some(recording) = &mut self.recording {
+                recording.sent(&frame);
+            }
         }
         Ok(())
     }
@@ -540,17 +560,4 @@ pub(super) async fn flush(stream: &mut AudioStream) -> Result<bool, VoiceError> 
         return flushed.map(|()| true);
     }
     tokio::time::timeout(FLUSH_PATIENCE, stream.flush()).await.map_or(Ok(false), |flushed| flushed.map(|()| true))
-}
-
-/// Sends the tones of keys, whatever is being said.
-pub(super) fn press(stream: &mut AudioStream, digits: &str) -> Result<(), VoiceError> {
-    let mut frame = [g711::SILENCE; FRAME_SAMPLES];
-    // Whoever orders keys has them checked.
-    let Ok(mut tones) = Tones::new(digits) else { return Ok(()) };
-    let mut linear = [0_i16; FRAME_SAMPLES];
-    while tones.fill(&mut linear) > 0 {
-        g711::encode_into(&linear, &mut frame);
-        stream.audio(&frame)?;
-    }
-    Ok(())
 }

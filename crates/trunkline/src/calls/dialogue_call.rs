@@ -17,7 +17,8 @@ use trunkline_core::voice::{AudioEvent, AudioFrame, VoiceError};
 use trunkline_speech::dialogue::{Dialogue, DialogueEvent, Order};
 use trunkline_store::CallTurn;
 
-use super::audio_call::{Start, flush, press};
+use super::audio_call::{Start, flush};
+use super::keys::Keys;
 use super::live_calls::CallOrder;
 use super::mouth::LEAD;
 use super::{CallContext, Outcome, control_of};
@@ -53,6 +54,9 @@ struct Call<'a> {
     dialogue: Dialogue,
     ledger: Ledger,
     detector: SpeechDetector,
+    keys: Keys,
+    /// The tones of keys, as the ledger has them.
+    tones: Option<(Generation, SegmentId)>,
     audio: VecDeque<Bytes>,
     waiting: usize,
     answer: Option<Answer>,
@@ -79,6 +83,8 @@ pub(super) async fn lead(
         dialogue,
         ledger: Ledger::new(),
         detector: SpeechDetector::default(),
+        keys: Keys::default(),
+        tones: None,
         audio: VecDeque::new(),
         waiting: 0,
         answer: None,
@@ -107,7 +113,11 @@ impl Call<'_> {
                 return Ok(Ended::Call(Outcome::Lost));
             }
             let dead = self.last_frame + DEAD_AFTER;
-            let due = if self.waiting > 0 { Instant::now() + Duration::from_millis(FRAME_MS) } else { dead };
+            let due = if self.waiting > 0 || self.keys.are_waiting() {
+                Instant::now() + Duration::from_millis(FRAME_MS)
+            } else {
+                dead
+            };
             tokio::select! {
                 biased;
                 far = self.start.stream.next() => match far {
@@ -157,8 +167,7 @@ impl Call<'_> {
                 None
             }
             CallOrder::Digits(digits) => {
-                // Whoever orders keys has them checked; a stream that fails is seen by the next frame.
-                drop(press(&mut self.start.stream, &digits));
+                self.keys.press(&digits);
                 None
             }
             order => {
@@ -201,6 +210,7 @@ impl Call<'_> {
         self.context.pipeline.metrics.call_cleared();
         self.start.stream.clear()?;
         self.ledger.clear(now);
+        self.keys.clear();
         self.audio.clear();
         self.waiting = 0;
         if let Some(recording) = &mut self.start.recording {
@@ -307,6 +317,11 @@ impl Call<'_> {
     /// Sends what may be sent now.
     fn pump(&mut self) -> Result<(), VoiceError> {
         let now = self.now();
+        self.pump_keys(now)?;
+        if self.keys.are_waiting() {
+            // What the model says waits for the keys.
+            return Ok(());
+        }
         while let Some(answer) = &self.answer {
             let is_last = answer.is_done && self.waiting > 0;
             if (self.waiting < FRAME_SAMPLES && !is_last) || self.ledger.unheard(now) >= LEAD {
@@ -324,6 +339,26 @@ impl Call<'_> {
             if self.waiting == 0 {
                 let mark = self.ledger.mark(segment);
                 self.start.stream.mark(mark.as_str())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn pump_keys(&mut self, now: Duration) -> Result<(), VoiceError> {
+        while self.ledger.unheard(now) < LEAD {
+            let Some(frame) = self.keys.next_frame() else { break };
+            let tones = self.tones.filter(|(generation, _)| self.ledger.is_current(*generation));
+            let (generation, segment) = tones.unwrap_or_else(|| {
+                let beside = self.answer.as_ref().map(|answer| answer.generation);
+                let beside = beside.filter(|generation| self.ledger.is_current(*generation));
+                let generation = beside.unwrap_or_else(|| self.ledger.begin());
+                (generation, self.ledger.segment(generation))
+            });
+            self.tones = Some((generation, segment));
+            self.ledger.sent(now, generation, segment, FRAME_SAMPLES);
+            self.start.stream.audio(&frame)?;
+            if let Some(recording) = &mut self.start.recording {
+                recording.sent(&frame);
             }
         }
         Ok(())

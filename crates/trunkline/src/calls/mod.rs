@@ -14,6 +14,7 @@ mod chunker;
 mod dialogue_call;
 mod ears;
 mod journal;
+mod keys;
 mod live_calls;
 mod mouth;
 mod recording;
