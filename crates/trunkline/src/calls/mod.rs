@@ -9,8 +9,10 @@
 //! connected and the person is looked up while the provider opens the stream. Whatever ends the call ends that task, and
 //! with it everything that belongs to the call.
 
+mod answers;
 mod audio_call;
 mod chunker;
+mod closing;
 mod dialogue_call;
 mod ears;
 mod journal;
@@ -413,7 +415,12 @@ async fn open_dialogue(
     history: Vec<(bool, Pii<String>)>,
 ) -> Option<Result<Dialogue, &'static str>> {
     let model = context.model.as_ref()?;
-    let request = DialogueRequest { instructions: context.settings.model_instructions.clone(), history, greets: true };
+    let request = DialogueRequest {
+        instructions: context.settings.model_instructions.clone(),
+        history,
+        greets: true,
+        may_hand_over: context.settings.transfer_to.is_some(),
+    };
     Some(match tokio::time::timeout(MODEL_PATIENCE, model.open(request)).await {
         Ok(opened) => opened.map_err(|error| error.code()),
         Err(_) => Err(SpeechError::Timeout { engine: model.name(), after: MODEL_PATIENCE }.code()),

@@ -3,6 +3,7 @@
 //! of it, so every expectation has its decoys, and the words that were heard are compared.
 
 mod keys;
+mod model;
 mod overlap;
 
 use std::time::Duration;
