@@ -60,12 +60,16 @@ pub(super) struct Start {
     pub(super) began: Instant,
 }
 
-/// What a call leaves when it is over.
+/// What a call leaves when it is over, or when the person is put on hold.
 pub(super) struct Left {
     pub(super) outcome: Outcome,
+    pub(super) live: Arc<LiveCall>,
+    pub(super) orders: mpsc::Receiver<CallOrder>,
+    pub(super) known: Known,
+    pub(super) agent: Arc<dyn Agent>,
     pub(super) journal: Journal,
     pub(super) recording: Option<Recording>,
-    pub(super) duration: Duration,
+    pub(super) began: Instant,
     /// Open until the provider has been told what is to become of the call.
     pub(super) stream: AudioStream,
     /// What an order asked of the provider.
@@ -75,8 +79,8 @@ pub(super) struct Left {
 impl Left {
     /// Of a call that somebody else led to its end.
     pub(super) fn of(start: Start, outcome: Outcome) -> Self {
-        let Start { journal, recording, began, control, stream, .. } = start;
-        Self { outcome, journal, recording, duration: began.elapsed(), stream, control }
+        let Start { live, orders, known, agent, journal, recording, began, control, stream, .. } = start;
+        Self { outcome, live, orders, known, agent, journal, recording, began, stream, control }
     }
 }
 
@@ -537,11 +541,16 @@ impl Call<'_> {
                 self.spoken(&spoken);
             }
         }
+        let said = self.history.into_iter().map(|said| (said.role == Role::Person, said.text));
         Left {
             outcome,
+            live: self.live,
+            orders: self.orders,
+            known: Known { contact: self.contact, turns: self.turns, said: said.collect(), memories: self.memories },
+            agent: self.agent,
             journal: self.journal,
             recording: self.recording,
-            duration: now,
+            began: self.began,
             stream: self.stream,
             control: self.control,
         }

@@ -9,6 +9,8 @@ use trunkline_core::voice::{SessionId, VoiceSession};
 use trunkline_core::{E164, Pii};
 use trunkline_store::CallTurn;
 
+use super::held::ON_HOLD;
+
 /// Turns that are shown of a call; the others are in the store.
 const MAX_TURNS: usize = 20;
 /// Orders that may wait for a call.
@@ -33,6 +35,8 @@ pub enum CallOrder {
         /// What they hear again and again; silence if none.
         announcement: Option<String>,
     },
+    /// The person who was on hold is connected with us again.
+    Resumed,
     /// Press keys: the far end hears their tones.
     Digits(String),
     /// Say goodbye and hang up: the gateway stops.
@@ -64,6 +68,11 @@ impl LiveCall {
     /// What is shown of it now.
     pub fn shown(&self) -> Shown {
         self.with(|shown| shown.clone())
+    }
+
+    /// Whether the person is on hold.
+    pub fn is_on_hold(&self) -> bool {
+        self.with(|shown| shown.machine == ON_HOLD)
     }
 
     /// Whether it is over, and only being put away.

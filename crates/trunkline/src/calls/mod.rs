@@ -15,6 +15,7 @@ mod chunker;
 mod closing;
 mod dialogue_call;
 mod ears;
+mod held;
 mod journal;
 mod keys;
 mod live_calls;
@@ -246,7 +247,11 @@ impl Calls {
     pub async fn resume(&self, id: &SessionId) -> Result<(), VoiceError> {
         let session = self.0.backend.get_session(id).await?;
         self.0.backend.control(id, CallControl::Resume).await?;
-        self.begin(&session, session.is_text());
+        match self.0.calls.get(id.as_str()).filter(|live| !live.is_leaving()) {
+            Some(live) if live.order(CallOrder::Resumed) => {}
+            Some(_) => tracing::error!("a call that was taken back has more orders than it can take"),
+            None => self.begin(&session, session.is_text()),
+        }
         Ok(())
     }
 
@@ -346,13 +351,14 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, mut orders: mpsc::Recei
         close(context, &session).await;
         return;
     }
+    let turns = known.turns;
     let leaves_message = by_machine && context.settings.voicemail == VoicemailPolicy::LeaveMessage;
     let recording = context.settings.recordings.as_deref().and_then(|folder| {
         Recording::begin(folder, session.id().as_str())
             .inspect_err(|error| tracing::error!(%error, "a recording could not be begun"))
             .ok()
     });
-    let mut start = audio_call::Start {
+    let start = audio_call::Start {
         live,
         orders,
         stream,
@@ -364,14 +370,10 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, mut orders: mpsc::Recei
         leaves_message,
         opening: None,
         control: None,
-        began: Instant::now(),
+        began: began(&session, turns),
     };
-    let leaving = Arc::clone(&start.live);
-    let left = match led_by_model(context, &mut start).await {
-        Some(outcome) => audio_call::Left::of(start, outcome),
-        None => audio_call::lead(context, start).await,
-    };
-    leaving.leaves();
+    let left = lead(context, start).await;
+    left.live.leaves();
     end(context, &session, left.outcome, left.control).await;
     // Only now: what is to become of the call has been said before its stream ends.
     drop(left.stream);
@@ -379,10 +381,69 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, mut orders: mpsc::Recei
         Some(recording) => recording.finish().await,
         None => None,
     };
-    let duration = u64::try_from(left.duration.as_millis()).unwrap_or(u64::MAX);
-    pipeline.metrics.call_ended(left.outcome.as_str(), left.duration);
+    let lasted = left.began.elapsed();
+    let duration = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX);
+    pipeline.metrics.call_ended(left.outcome.as_str(), lasted);
     tracing::Span::current().record("call.outcome", left.outcome.as_str());
     left.journal.close(left.outcome.as_str(), recording.as_deref(), duration).await;
+}
+
+/// Leads a call to its end, however often the person is put on hold meanwhile.
+async fn lead(context: &CallContext, mut start: audio_call::Start) -> audio_call::Left {
+    loop {
+        let mut left = match led_by_model(context, &mut start).await {
+            Some(outcome) => audio_call::Left::of(start, outcome),
+            None => audio_call::lead(context, start).await,
+        };
+        if left.outcome != Outcome::Held {
+            return left;
+        }
+        let control = left.control.take();
+        match held::wait(context, &left.live, &mut left.orders, control).await {
+            held::Next::Back => {}
+            held::Next::Over(outcome, control) => return audio_call::Left { outcome, control, ..left },
+        }
+        let id = left.live.session.id();
+        let stream = match or_hung_up(context.backend.stream_audio(id), &mut left.orders).await {
+            Some(Ok(stream)) => stream,
+            Some(Err(error)) => {
+                tracing::warn!(error.code = error.code().as_str(), %error, "the audio of a call did not come back");
+                return audio_call::Left { outcome: Outcome::Lost, ..left };
+            }
+            None => return audio_call::Left { outcome: Outcome::Ended(EndReason::Operator), ..left },
+        };
+        let request = audio_call::request(&context.settings.language, &*left.agent);
+        let metrics = context.pipeline.metrics.clone();
+        // What was sent and not heard is not heard any more.
+        let recording = left.recording.map(|mut recording| {
+            recording.cleared();
+            recording
+        });
+        start = audio_call::Start {
+            live: left.live,
+            orders: left.orders,
+            stream,
+            known: left.known,
+            journal: left.journal,
+            recording,
+            ears: Ears::open(&context.tasks, context.recognizers.clone(), request, metrics),
+            agent: left.agent,
+            leaves_message: false,
+            opening: None,
+            control: None,
+            began: left.began,
+        };
+    }
+}
+
+/// When a call began for us: now, unless it has had turns and was with somebody else meanwhile.
+fn began(session: &VoiceSession, turns: i64) -> Instant {
+    let now = Instant::now();
+    if turns == 0 {
+        return now;
+    }
+    let since = Duration::try_from(jiff::Timestamp::now().duration_since(session.created_at())).unwrap_or_default();
+    now.checked_sub(since).unwrap_or(now)
 }
 
 /// Has a model lead the call, if there is one. `None`: there is none, or it failed; the call goes on without.

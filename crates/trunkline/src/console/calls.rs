@@ -122,6 +122,10 @@ fn no_call() -> Failure {
 
 fn order(state: &ConsoleState, id: &str, order: CallOrder) -> Result<StatusCode, Failure> {
     let call = state.calls.as_ref().and_then(|calls| calls.live().get(id)).ok_or_else(no_call)?;
+    if call.is_on_hold() && matches!(order, CallOrder::Say(_) | CallOrder::Digits(_)) {
+        let reason = "the person is on hold, and hears nothing of ours; resume the call first".to_owned();
+        return Err(Failure(StatusCode::CONFLICT, codes::ON_HOLD, reason));
+    }
     if call.order(order) {
         return Ok(StatusCode::ACCEPTED);
     }
