@@ -22,6 +22,7 @@ mod sessions;
 mod settings;
 mod socket;
 mod start;
+mod sweep;
 mod webhooks;
 
 pub use self::admission::{Admission, SocketKind};

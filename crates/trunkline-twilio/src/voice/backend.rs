@@ -312,7 +312,8 @@ impl VoiceBackend for TwilioVoice {
         };
         let detected_in = if detection == MachineDetection::Off { std::time::Duration::ZERO } else { DETECTION };
         let patience = config.ring_timeout + RING_EXTRA + detected_in + current.settings.stream_timeout;
-        let live = Live::new(session.clone(), Arc::clone(&current), ours.clone(), config.as_text, patience);
+        let mut live = Live::new(session.clone(), Arc::clone(&current), ours.clone(), config.as_text, patience);
+        live.limit = config.time_limit;
         let live = Arc::new(live);
         let twiml = document::connect(&live, &inner.sessions, places).to_xml();
         if twiml.chars().nth(MAX_TWIML_CHARS).is_some() {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::Pii;
@@ -62,6 +63,8 @@ pub(super) struct Progress {
     pub(super) recording: Option<RecordingSid>,
     /// What whoever takes the call over is told.
     pub(super) briefing: Option<Pii<String>>,
+    /// When Twilio was last asked whether it is over.
+    pub(super) asked_at: Option<Timestamp>,
 }
 
 /// A socket of a call, from its admission to its end.
@@ -84,6 +87,8 @@ pub(super) struct Live {
     pub(super) as_text: bool,
     /// How long its socket may take to come.
     pub(super) patience: Duration,
+    /// How long the call may last, if that was said when it was placed.
+    pub(super) limit: Option<Duration>,
     pub(super) audio: Slot<AudioStream>,
     pub(super) text: Slot<Box<dyn TextStream>>,
     /// Cancelled when the session ends.
@@ -106,6 +111,7 @@ impl Live {
             ours,
             as_text,
             patience,
+            limit: None,
             audio: Slot::default(),
             text: Slot::default(),
             over: CancellationToken::new(),
