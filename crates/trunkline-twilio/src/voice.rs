@@ -18,6 +18,7 @@ mod live;
 mod media;
 pub mod paths;
 mod relay;
+mod relay_settings;
 mod sessions;
 mod settings;
 mod socket;

@@ -27,6 +27,8 @@ pub struct CallSettings {
     pub language: String,
     /// The first words of a call.
     pub greeting: String,
+    /// The first words where the provider speaks, if it says them by itself.
+    pub relay_welcome: String,
     /// The first words to someone whose name is remembered; `{name}` stands for it.
     pub greeting_known: String,
     /// The first words to someone who was on hold, or with somebody who did not answer.

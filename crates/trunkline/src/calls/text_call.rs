@@ -179,8 +179,13 @@ impl<'a> Call<'a> {
     async fn lead(&mut self, orders: &mut mpsc::Receiver<CallOrder>) -> Result<Outcome, VoiceError> {
         let settings = &self.context.settings;
         let over = self.began + settings.policy.max_duration;
-        let words = if self.turns == 0 { settings.greeting_for(&self.memories) } else { settings.back.clone() };
-        self.say(words, "announcement").await?;
+        if self.turns == 0 && !settings.relay_welcome.is_empty() {
+            // The provider has begun to say it.
+            self.says(settings.relay_welcome.clone(), "announcement");
+        } else {
+            let words = if self.turns == 0 { settings.greeting_for(&self.memories) } else { settings.back.clone() };
+            self.say(words, "announcement").await?;
+        }
         loop {
             let due = match self.ending {
                 Some((at, _)) => at,
@@ -341,14 +346,19 @@ impl<'a> Call<'a> {
     }
 
     async fn say(&mut self, text: String, kind: &str) -> Result<(), VoiceError> {
+        self.says(text.clone(), kind);
+        self.send(text, true).await
+    }
+
+    /// A text is being said, which is known already.
+    fn says(&mut self, text: String, kind: &str) {
         self.spoken(None);
         let turn = self.turn(kind, String::new());
         let mut answer = Answer::new(turn, None);
-        answer.text.clone_from(&text);
+        self.quiet_due = Instant::now() + speaking_time(&text) + self.context.settings.policy.reprompt_after;
+        answer.text = text;
         self.answer = Some(answer);
         self.show();
-        self.quiet_due = Instant::now() + speaking_time(&text) + self.context.settings.policy.reprompt_after;
-        self.send(text, true).await
     }
 
     /// Shows what is being said, as far as it is known.

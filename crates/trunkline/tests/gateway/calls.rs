@@ -6,6 +6,7 @@ mod held;
 mod keys;
 mod model;
 mod overlap;
+mod relay;
 
 use std::time::Duration;
 
