@@ -300,8 +300,12 @@ impl Call<'_> {
             recording.heard(frame);
         }
         match self.detector.push(at_ms, &linear) {
-            Some(SpeechEvent::Started { .. }) => self.machine.handle(now, Input::SpeechStarted),
+            Some(SpeechEvent::Started { .. }) => {
+                self.ears.speech(true);
+                self.machine.handle(now, Input::SpeechStarted);
+            }
             Some(SpeechEvent::Ended { at_ms: ended }) => {
+                self.ears.speech(false);
                 let ago = Duration::from_millis((at_ms + FRAME_MS).saturating_sub(ended));
                 self.machine.handle(now, Input::SpeechEnded { at: now.saturating_sub(ago) });
             }

@@ -20,6 +20,7 @@ mod journal;
 mod keys;
 mod live_calls;
 mod mouth;
+mod progress;
 mod recording;
 mod settings;
 mod text_call;
