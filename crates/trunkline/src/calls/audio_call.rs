@@ -27,7 +27,7 @@ use super::live_calls::{CallOrder, LiveCall};
 use super::mouth::{LEAD, Made, Mouth, Pumped};
 use super::recording::Recording;
 use super::thinking::{ANSWER_DEADLINE, Grain, Thinking};
-use super::{CallContext, FLUSH_PATIENCE, Outcome, control_of};
+use super::{CallContext, FLUSH_PATIENCE, Outcome, VoicemailPolicy, control_of};
 use crate::telemetry::traceparent;
 
 /// Replies that may fail one after the other before the call ends.
@@ -277,6 +277,7 @@ impl Call<'_> {
             Event::Order(Some(CallOrder::Say(text))) => self.announce(vec![text.into_inner()], true),
             Event::Order(Some(CallOrder::Drain)) => self.machine.handle(now, Input::EndCall(EndReason::Draining)),
             Event::Order(Some(CallOrder::Digits(digits))) => self.keys.press(&digits),
+            Event::Order(Some(CallOrder::Machine)) => self.machine_listens(),
             Event::Order(Some(order)) => {
                 if let Some((outcome, control)) = control_of(&self.context.settings, order) {
                     self.outcome = Some(outcome);
@@ -287,6 +288,20 @@ impl Call<'_> {
             Event::Time => self.machine.handle(now, Input::Tick),
         }
         Ok(())
+    }
+
+    /// A machine answered, as it turns out when we have begun to talk to it.
+    fn machine_listens(&mut self) {
+        let now = self.now();
+        match self.context.settings.voicemail {
+            VoicemailPolicy::HangUp => self.outcome = Some(Outcome::Machine),
+            VoicemailPolicy::LeaveMessage => {
+                let message = self.context.settings.greeting_for(&self.memories);
+                self.announce(vec![message], false);
+                self.machine.handle(now, Input::EndCall(EndReason::Agent));
+            }
+            VoicemailPolicy::Talk => {}
+        }
     }
 
     /// 20 ms of the person.

@@ -31,6 +31,14 @@ struct Ending {
     has_sound: bool,
     /// All of it was made.
     is_made: bool,
+    /// Nobody changes our mind.
+    is_final: bool,
+}
+
+impl Ending {
+    const fn is_revocable(&self) -> bool {
+        !self.is_final && matches!(self.reason, EndReason::Agent | EndReason::Silence)
+    }
 }
 
 /// Where a call is on its way to its end.
@@ -51,7 +59,7 @@ impl Closing {
     pub(super) fn person(&mut self, now: Duration) {
         self.quiet_since = now;
         self.reprompts = 0;
-        self.ending.take_if(|ending| matches!(ending.reason, EndReason::Agent | EndReason::Silence));
+        self.ending.take_if(|ending| ending.is_revocable());
     }
 
     /// We speak, or are about to.
@@ -66,20 +74,26 @@ impl Closing {
     pub(super) fn made(&mut self) {
         if let Some(ending) = &mut self.ending {
             // The end of what was said before a goodbye is not the goodbye's.
-            ending.is_made |= ending.has_sound || ending.reason == EndReason::Agent;
+            ending.is_made |= ending.has_sound || (ending.reason == EndReason::Agent && !ending.is_final);
         }
     }
 
     /// The call ends: when what is said has been heard, or, of ends that the model does not know of, a goodbye.
     pub(super) fn end(&mut self, now: Duration, reason: EndReason) {
         if self.ending.is_none() {
-            self.ending = Some(Ending { reason, since: now, has_sound: false, is_made: false });
+            self.ending = Some(Ending { reason, since: now, has_sound: false, is_made: false, is_final: false });
         }
+    }
+
+    /// The call ends when what we are about to say has been heard: a machine listens.
+    pub(super) fn leave(&mut self, now: Duration) {
+        let ending = Ending { reason: EndReason::Agent, since: now, has_sound: false, is_made: false, is_final: true };
+        self.ending = Some(ending);
     }
 
     /// Whether the person may end what is being said.
     pub(super) fn may_interrupt(&self) -> bool {
-        self.ending.as_ref().is_none_or(|ending| matches!(ending.reason, EndReason::Agent | EndReason::Silence))
+        self.ending.as_ref().is_none_or(Ending::is_revocable)
     }
 
     /// When something is due, if nothing happens before.

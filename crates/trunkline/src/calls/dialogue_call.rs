@@ -18,7 +18,7 @@ use super::answers::{Answers, MAX_WORDS, Spoken};
 use super::audio_call::{Start, flush};
 use super::closing::{Closing, Due};
 use super::live_calls::CallOrder;
-use super::{CallContext, Outcome, control_of};
+use super::{CallContext, Outcome, VoicemailPolicy, control_of};
 
 /// How long the far end may say nothing at all before the call is taken as lost.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
@@ -176,6 +176,15 @@ impl Call<'_> {
                 self.say(&self.context.settings.draining);
                 None
             }
+            CallOrder::Machine => match self.context.settings.voicemail {
+                VoicemailPolicy::HangUp => Some(Outcome::Machine),
+                VoicemailPolicy::LeaveMessage => {
+                    self.say(&self.context.settings.greeting);
+                    self.closing.leave(self.began.elapsed());
+                    None
+                }
+                VoicemailPolicy::Talk => None,
+            },
             CallOrder::Say(text) => {
                 self.say(text.expose());
                 None

@@ -73,6 +73,7 @@ async fn until_over(context: &CallContext, session: &VoiceSession, orders: &mut 
                     return Next::Over(over, None);
                 }
             }
+            Some(CallOrder::Machine) => {}
             Some(CallOrder::Say(_) | CallOrder::Digits(_)) => {
                 tracing::warn!("who is on hold cannot be spoken to; they hear what they were put on hold with");
             }

@@ -13,6 +13,8 @@ use super::held::ON_HOLD;
 
 /// Turns that are shown of a call; the others are in the store.
 const MAX_TURNS: usize = 20;
+/// What is shown of the provider's own transcript, in utterances.
+const MAX_TRANSCRIPT: usize = 50;
 /// Orders that may wait for a call.
 const MAX_ORDERS: usize = 16;
 
@@ -37,6 +39,8 @@ pub enum CallOrder {
     },
     /// The person who was on hold is connected with us again.
     Resumed,
+    /// The provider has found out that a machine listens.
+    Machine,
     /// Press keys: the far end hears their tones.
     Digits(String),
     /// Say goodbye and hang up: the gateway stops.
@@ -52,6 +56,8 @@ pub struct Shown {
     pub level_dbfs: f32,
     /// The latest turns.
     pub turns: VecDeque<CallTurn>,
+    /// What the provider's own recogniser heard last, if it was asked to: whose side, and the words.
+    pub transcript: VecDeque<(Option<String>, Pii<String>)>,
 }
 
 /// A call that lives.
@@ -97,6 +103,16 @@ impl LiveCall {
         self.with(|shown| {
             shown.machine = machine;
             shown.level_dbfs = level_dbfs;
+        });
+    }
+
+    /// The provider's own recogniser heard something.
+    pub(crate) fn show_transcript(&self, side: Option<String>, text: Pii<String>) {
+        self.with(|shown| {
+            if shown.transcript.len() == MAX_TRANSCRIPT {
+                shown.transcript.pop_front();
+            }
+            shown.transcript.push_back((side, text));
         });
     }
 

@@ -37,7 +37,8 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use trunkline_agent::turns::EndReason;
 use trunkline_core::voice::{
-    AnsweredBy, CallControl, SessionConfig, SessionId, VoiceBackend, VoiceError, VoiceSession,
+    AnsweredBy, CallControl, CallDirection, RecordingMode, SessionConfig, SessionId, VoiceBackend, VoiceError,
+    VoiceSession,
 };
 use trunkline_core::{ContactAddress, Pii};
 use trunkline_speech::dialogue::{Dialogue, DialogueRequest};
@@ -147,6 +148,11 @@ impl Calls {
     /// The calls that live.
     pub fn live(&self) -> &LiveCalls {
         &self.0.calls
+    }
+
+    /// What is shown of calls has changed.
+    pub(crate) fn changed(&self) {
+        self.0.pipeline.live.calls_changed();
     }
 
     /// The folder of recordings, if any are kept.
@@ -353,6 +359,7 @@ async fn run(context: &CallContext, live: Arc<LiveCall>, mut orders: mpsc::Recei
         return;
     }
     let turns = known.turns;
+    record_there(context, &session, turns);
     let leaves_message = by_machine && context.settings.voicemail == VoicemailPolicy::LeaveMessage;
     let recording = context.settings.recordings.as_deref().and_then(|folder| {
         Recording::begin(folder, session.id().as_str())
@@ -435,6 +442,21 @@ async fn lead(context: &CallContext, mut start: audio_call::Start) -> audio_call
             began: left.began,
         };
     }
+}
+
+/// Has the provider record a call that came in, if it is to; one that we placed was placed so. Nobody waits for that.
+fn record_there(context: &CallContext, session: &VoiceSession, turns: i64) {
+    let mode = context.settings.provider_recording;
+    if mode == RecordingMode::Off || session.direction() == CallDirection::Outbound || turns > 0 {
+        return;
+    }
+    let (backend, id) = (Arc::clone(&context.backend), session.id().clone());
+    let work = async move {
+        if let Err(error) = backend.control(&id, CallControl::StartRecording(mode)).await {
+            tracing::warn!(error.code = error.code().as_str(), %error, "the provider does not record a call");
+        }
+    };
+    context.tasks.spawn(work.in_current_span());
 }
 
 /// When a call began for us: now, unless it has had turns and was with somebody else meanwhile.

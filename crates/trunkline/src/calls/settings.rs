@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use trunkline_agent::turns::Policy;
 use trunkline_core::E164;
+use trunkline_core::voice::RecordingMode;
 
 /// What to do when a machine answers a call that we placed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct CallSettings {
     pub transfer_timeout: Duration,
     /// When a machine answers.
     pub voicemail: VoicemailPolicy,
+    /// Whether the provider records too.
+    pub provider_recording: RecordingMode,
     /// The folder of recordings; none to keep none.
     pub recordings: Option<PathBuf>,
 }

@@ -16,7 +16,8 @@ use super::journal::{self, Journal, Known};
 use super::live_calls::{CallOrder, LiveCall};
 use super::thinking::{ANSWER_DEADLINE, Grain, Thinking, Thought};
 use super::{
-    CallContext, FLUSH_PATIENCE, Outcome, SOURCE, address_of, began, close, control_of, end, give_up, held, or_hung_up,
+    CallContext, FLUSH_PATIENCE, Outcome, SOURCE, VoicemailPolicy, address_of, began, close, control_of, end, give_up,
+    held, or_hung_up,
 };
 use crate::telemetry::traceparent;
 
@@ -215,6 +216,14 @@ impl<'a> Call<'a> {
                             return Ok(outcome);
                         }
                     }
+                    Some(CallOrder::Machine) => match settings.voicemail {
+                        VoicemailPolicy::HangUp => return Ok(Outcome::Machine),
+                        VoicemailPolicy::LeaveMessage => {
+                            let message = settings.greeting_for(&self.memories);
+                            self.goodbye(message, EndReason::Agent).await?;
+                        }
+                        VoicemailPolicy::Talk => {}
+                    },
                     // Only who is on hold is taken back.
                     Some(CallOrder::Resumed) => {}
                     Some(CallOrder::Drain) => {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use trunkline_agent::turns::Policy;
+use trunkline_core::voice::RecordingMode;
 use trunkline_core::{Config, ConfigError, E164, Secret};
 
 use super::Reader;
@@ -127,6 +128,7 @@ fn backend(reader: &Reader, public_base: &str, problems: &mut ConfigError) -> Op
         .setting("api_version", reader.text_or_default(&key::API_VERSION))
         .setting("max_calls", reader.text_or_default(&key::MAX_CALLS))
         .setting("overflow", reader.text_or_default(&key::CALL_OVERFLOW))
+        .setting("record_calls", reader.text_or_default(&key::PROVIDER_RECORDING))
         .setting("machine_detection", reader.text_or_default(&key::MACHINE_DETECTION));
     for (name, setting) in [
         ("account_sid", &key::ACCOUNT_SID),
@@ -204,6 +206,15 @@ fn calls(reader: &Reader, data_dir: &Path, problems: &mut ConfigError) -> CallSe
             VoicemailPolicy::HangUp
         }
     };
+    let provider_recording = match reader.text_or_default(&key::PROVIDER_RECORDING) {
+        "off" => RecordingMode::Off,
+        "mono" => RecordingMode::Mono,
+        "dual" => RecordingMode::Dual,
+        _ => {
+            problems.add(reader.name_of(&key::PROVIDER_RECORDING), "must be off, mono or dual");
+            RecordingMode::Off
+        }
+    };
     let is_recorded: bool = reader.parsed(&key::RECORD_CALLS, "true or false", problems);
     let text = |setting| reader.text_or_default(setting).to_owned();
     CallSettings {
@@ -222,6 +233,7 @@ fn calls(reader: &Reader, data_dir: &Path, problems: &mut ConfigError) -> CallSe
         transfer_to,
         transfer_timeout: reader.duration(&key::TRANSFER_TIMEOUT, SECOND..=Duration::from_mins(10), problems),
         voicemail,
+        provider_recording,
         recordings: is_recorded.then(|| recordings(reader, data_dir)),
     }
 }

@@ -104,6 +104,7 @@ settings! {
     REPROMPT_AFTER = "calls.reprompt_after", "TRUNKLINE_REPROMPT_AFTER", "8s", "The silence after which a person is asked again. Between 1s and 1h.";
     MAX_REPROMPTS = "calls.max_reprompts", "TRUNKLINE_MAX_REPROMPTS", "2", "How often, before the goodbye.";
     MAX_CALL_DURATION = "calls.max_duration", "TRUNKLINE_MAX_CALL_DURATION", "1h", "How long a call may last. At most 4h.";
+    PROVIDER_RECORDING = "calls.provider_recording", "TRUNKLINE_PROVIDER_RECORDING", "off", "Whether Twilio records calls too, and keeps the files: `off`, `mono` or `dual`. Facts tell of them (`recording.completed.v1`).";
     RECORD_CALLS = "calls.record", "TRUNKLINE_RECORD_CALLS", "false", "Whether calls are recorded here: a WAV file for each, the person on the left. With `trunkline up` they are unless this says `false`.";
     RECORDINGS = "calls.recordings", "TRUNKLINE_RECORDINGS", "", "The folder of recordings; `recordings` in the data folder when not set.";
     TRANSFER_TO = "calls.transfer_to", "TRUNKLINE_TRANSFER_TO", "", "The number, E.164, of whoever takes over when the agent hands a caller over. The agent goes on when not set.";

@@ -48,6 +48,8 @@ pub(super) fn live(calls: &Calls) -> Vec<Value> {
 fn live_call(call: &LiveCall) -> Value {
     let shown = call.shown();
     let session = &call.session;
+    let line = |(side, text): &(Option<String>, Pii<String>)| json!({ "side": side, "text": text.expose() });
+    let transcript: Vec<_> = shown.transcript.iter().map(line).collect();
     json!({
         "call": session.id().as_str(),
         "direction": session.direction().as_str(),
@@ -57,6 +59,7 @@ fn live_call(call: &LiveCall) -> Value {
         "machine": shown.machine,
         "level_dbfs": shown.level_dbfs,
         "turns": shown.turns.iter().map(turn).collect::<Vec<_>>(),
+        "transcript": transcript,
     })
 }
 

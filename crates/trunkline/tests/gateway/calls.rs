@@ -4,9 +4,13 @@
 
 mod held;
 mod keys;
+mod limits;
+mod machines;
 mod model;
 mod overlap;
 mod relay;
+mod stalls;
+mod transfer;
 
 use std::time::Duration;
 

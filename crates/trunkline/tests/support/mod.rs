@@ -6,6 +6,7 @@ mod model;
 mod otlp;
 mod program;
 mod realtime;
+mod stalling;
 mod visitor;
 mod webhook;
 
@@ -28,6 +29,7 @@ pub(crate) use model::Model;
 pub(crate) use otlp::{Collector, Exported};
 pub(crate) use program::{Finished, Program};
 pub(crate) use realtime::{ModelAnswer, RealtimeModel};
+pub(crate) use stalling::Stalling;
 pub(crate) use visitor::{Visitor, WEBCHAT_ALONE, line, lines, open as open_socket};
 pub(crate) use webhook::{Webhook, message_added};
 
