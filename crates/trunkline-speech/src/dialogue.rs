@@ -25,6 +25,8 @@ pub struct DialogueRequest {
     pub history: Vec<(bool, Pii<String>)>,
     /// Whether the model speaks first.
     pub greets: bool,
+    /// Whether there is somebody to whom the model may hand the person over.
+    pub may_hand_over: bool,
 }
 
 /// What the model is told while it runs.
@@ -68,6 +70,10 @@ pub enum DialogueEvent {
     },
     /// The answer is complete.
     Done,
+    /// The model wants the call to end when what it has said was heard.
+    EndsCall,
+    /// The model wants a person to take over; only where it may ([`DialogueRequest::may_hand_over`]).
+    HandsOver,
 }
 
 /// A model that takes part in a call by itself.

@@ -1,5 +1,7 @@
 //! Words out of audio, while it is spoken.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio_util::sync::DropGuard;
@@ -48,6 +50,12 @@ pub trait Recognizer: Send + Sync {
     /// Its name, as in metrics.
     fn name(&self) -> &'static str;
 
+    /// How long after the end of speech something must have been heard; whoever takes longer makes no progress. Default
+    /// 2 s, for engines that hear while somebody speaks.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+
     /// Begins to listen. Audio may be written at once, also while the engine is still being connected.
     ///
     /// # Errors
@@ -57,6 +65,9 @@ pub trait Recognizer: Send + Sync {
     /// Cancel-safe: dropping the future or the recognition ends the engine's work.
     async fn open(&self, request: RecognitionRequest) -> Result<Recognition, SpeechError>;
 }
+
+/// [`Recognizer::patience`] with an engine that begins to hear when an utterance is over.
+pub const UTTERANCE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A recognition that is under way. Dropping it ends it.
 pub struct Recognition {

@@ -18,10 +18,12 @@ mod live;
 mod media;
 pub mod paths;
 mod relay;
+mod relay_settings;
 mod sessions;
 mod settings;
 mod socket;
 mod start;
+mod sweep;
 mod webhooks;
 
 pub use self::admission::{Admission, SocketKind};

@@ -6,7 +6,7 @@ mod person;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use trunkline_audio::playout::{Ledger, MarkName, MarkReturned, SegmentId};
+use trunkline_audio::playout::{Generation, Ledger, MarkName, MarkReturned, SegmentId};
 use trunkline_core::Pii;
 
 use super::endpoint::Endpoint;
@@ -86,6 +86,8 @@ pub struct TurnMachine {
     answered_guess: Option<Guess>,
     speech_end: Duration,
     reply: Option<Reply>,
+    /// Tones of keys, as the ledger has them.
+    tones: Option<(Generation, SegmentId)>,
     held_since: Option<Duration>,
     digits: String,
     digit_at: Option<Duration>,
@@ -118,6 +120,7 @@ impl TurnMachine {
             answered_guess: None,
             speech_end: Duration::ZERO,
             reply: None,
+            tones: None,
             held_since: None,
             digits: String::new(),
             digit_at: None,
@@ -238,6 +241,23 @@ impl TurnMachine {
         true
     }
 
+    /// Enters tones of keys that are about to be sent, in samples at 8 kHz: they take their time among what is said, and
+    /// are no words of ours.
+    pub fn tones_sent(&mut self, now: Duration, samples: usize) {
+        self.now = self.now.max(now);
+        if let Some((generation, segment)) = self.tones
+            && self.ledger.sent(self.now, generation, segment, samples)
+        {
+            return;
+        }
+        // Beside a reply they must not make its audio stale; without one, or while it is held, they are by themselves.
+        let generation = self.reply.as_ref().map(|reply| reply.generation);
+        let generation = generation.filter(|one| self.ledger.is_current(*one)).unwrap_or_else(|| self.ledger.begin());
+        let segment = self.ledger.segment(generation);
+        self.ledger.sent(self.now, generation, segment, samples);
+        self.tones = Some((generation, segment));
+    }
+
     /// All audio of a segment was sent: the mark that is to follow it.
     pub fn segment_sent(&mut self, segment: SegmentId) -> Option<MarkName> {
         let reply = self.reply.as_mut().filter(|reply| reply.holds(segment))?;
@@ -331,11 +351,12 @@ impl TurnMachine {
 
     /// Ends the reply where it is.
     fn stop_reply(&mut self) {
-        self.held_since = None;
+        // What was held was cleared before its end; that nothing of it plays any more does not make it heard.
+        let was_held = self.held_since.take().is_some();
         self.interrupt_at = None;
         let now = self.now;
         let Some(mut reply) = self.reply.take() else { return };
-        let was_heard = reply.has_been_played(&mut self.ledger, now);
+        let was_heard = !was_held && reply.has_been_played(&mut self.ledger, now);
         if !self.ledger.unheard(now).is_zero() {
             self.outputs.push_front(Output::Clear);
         }

@@ -8,6 +8,7 @@ use trunkline_audio::playout::SegmentId;
 
 use super::*;
 
+mod keys;
 mod random;
 mod troubles;
 

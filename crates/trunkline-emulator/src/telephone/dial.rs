@@ -38,7 +38,15 @@ impl Interpreter<'_> {
             _ => None,
         });
         let Some(number) = number else {
-            self.leg.note(13224, 0, "This emulator dials telephone numbers only").await;
+            let what = dial.targets.first().map_or("nobody", |target| match target {
+                DialTarget::Client(_) => "a <Client>",
+                DialTarget::Sip(_) => "<Sip>",
+                DialTarget::Conference(_) => "a <Conference>",
+                DialTarget::Queue(_) => "a <Queue>",
+                _ => "somebody without a number",
+            });
+            let note = format!("<Dial> names {what}, and this emulator dials telephone numbers only: it failed");
+            self.leg.note(13224, 0, &note).await;
             return Ok(self.dialled(dial, None, CallStatus::Failed, 0));
         };
         if !limits::is_phone_number(&number.number) {

@@ -98,7 +98,13 @@ async fn read(leg: &Leg, body: &[u8], base: Option<Target>) -> Result<Ready, NoD
             Ok(Ready { parsed, base })
         }
         Err(error) => {
-            leg.note(error.twilio_code(), 0, &error.to_string()).await;
+            let text = str::from_utf8(body).unwrap_or_default();
+            let missing = MISSING.iter().find(|verb| text.contains(&format!("<{verb}")));
+            let note = missing.map_or_else(
+                || error.to_string(),
+                |verb| format!("<{verb}> is Twilio's, and this emulator does not carry it out"),
+            );
+            leg.note(error.twilio_code(), 0, &note).await;
             Err(NoDocument(error.twilio_code()))
         }
     }
@@ -123,6 +129,8 @@ pub(crate) fn resolve(base: Option<&Target>, url: Option<&str>, method: Option<H
     Some(Target { url, method })
 }
 
+/// Verbs of calls that Twilio has and this emulator has not.
+const MISSING: [&str; 7] = ["Enqueue", "Leave", "Refer", "Pay", "Sms", "Prompt", "Application"];
 const ATTEMPT: Duration = Duration::from_secs(5);
 const WHOLE_REQUEST: Duration = Duration::from_secs(15);
 /// Longest document, in bytes, and one byte over it.

@@ -11,7 +11,7 @@ use super::interpreter::{Flow, Interpreter};
 use super::leg::{Leg, Stopped};
 use super::plane::Heard;
 use super::studio::phrases;
-use crate::state::events::Params;
+use crate::state::events::{Params, Target};
 
 /// What somebody said or pressed.
 enum Input {
@@ -30,19 +30,60 @@ impl Interpreter<'_> {
                 last = self.leg.plane().clips().push(sound, times).or(last);
             }
         }
-        let input = self.leg.unless_stopped(listen(self.leg, gather, &mut frames, last)).await?;
+        let method = gather.partial_result_callback_method;
+        let partial = gather.partial_result_callback.as_deref().and_then(|url| self.target(Some(url), method));
+        let partials = Partials { target: partial, language: language(gather), told: 0 };
+        let input = self.leg.unless_stopped(listen(self.leg, gather, &mut frames, last, partials)).await?;
         self.leg.plane().clips().clear();
         let extra: Params = match input {
             Input::Digits(digits) => vec![("Digits", digits)],
-            Input::Speech(text) => vec![
-                ("SpeechResult", text),
-                ("Confidence", CONFIDENCE.to_owned()),
-                ("Language", gather.language.clone().unwrap_or_else(|| "en-US".to_owned())),
-            ],
+            Input::Speech(text) => {
+                vec![("SpeechResult", text), ("Confidence", CONFIDENCE.to_owned()), ("Language", language(gather))]
+            }
             Input::Nothing if gather.action_on_empty_result == Some(true) => vec![("Digits", String::new())],
             Input::Nothing => return Ok(Flow::Next),
         };
         Ok(self.action(gather.action.as_deref(), gather.method, extra))
+    }
+}
+
+fn language(gather: &Gather) -> String {
+    gather.language.clone().unwrap_or_else(|| "en-US".to_owned())
+}
+
+/// Whoever is told of words while they are spoken.
+struct Partials {
+    target: Option<Target>,
+    language: String,
+    told: u32,
+}
+
+impl Partials {
+    /// Tells the words so far; `is_stable`: they do not change any more.
+    fn tell(&mut self, leg: &Leg, words: &str, is_stable: bool) {
+        let Some(target) = self.target.clone().filter(|_| !words.is_empty() && self.told < MAX_PARTIALS) else {
+            return;
+        };
+        let mut params = leg.params();
+        let (stable, unstable) = if is_stable { (words, "") } else { ("", words) };
+        params.push(("SequenceNumber", self.told.to_string()));
+        params.push(("StableSpeechResult", stable.to_owned()));
+        params.push(("UnstableSpeechResult", unstable.to_owned()));
+        params.push(("Stability", if is_stable { "1.0" } else { "0.5" }.to_owned()));
+        params.push(("Language", self.language.clone()));
+        self.told = self.told.saturating_add(1);
+        leg.callbacks.tell(target, params);
+    }
+
+    /// Tells, now and then, what is known of words that are being spoken: a script's are, and grow by the word.
+    fn tell_so_far(&mut self, leg: &Leg, spoken_ms: u64) {
+        if self.target.is_none() || spoken_ms == 0 || !spoken_ms.is_multiple_of(PARTIAL_EVERY_MS) {
+            return;
+        }
+        let known = leg.plane().texts.front().cloned().unwrap_or_default();
+        let count = usize::try_from(spoken_ms / MS_PER_WORD).unwrap_or(usize::MAX);
+        let words: Vec<_> = known.split_whitespace().take(count).collect();
+        self.tell(leg, &words.join(" "), false);
     }
 }
 
@@ -51,6 +92,7 @@ async fn listen(
     gather: &Gather,
     frames: &mut tokio::sync::mpsc::Receiver<Heard>,
     last_prompt: Option<u64>,
+    mut partials: Partials,
 ) -> Input {
     let input = gather.input.unwrap_or(GatherInput::Dtmf);
     let (takes_keys, takes_speech) = (input != GatherInput::Speech, input != GatherInput::Dtmf);
@@ -112,10 +154,14 @@ async fn listen(
                     begun_ms.get_or_insert(at_ms);
                     leg.plane().clips().clear();
                 }
+                if let Some(begun) = begun_ms {
+                    partials.tell_so_far(leg, now_ms.saturating_sub(begun));
+                }
                 let ended = matches!(event, Some(SpeechEvent::Ended { .. }));
                 if begun_ms.is_some_and(|begun| ended || now_ms.saturating_sub(begun) >= max_speech) {
                     let text = words(leg, &audio, gather.hints.as_deref()).await;
                     if !text.is_empty() {
+                        partials.tell(leg, &text, true);
                         return Input::Speech(text);
                     }
                     begun_ms = None;
@@ -148,6 +194,12 @@ fn later(duration: Duration) -> Instant {
     Instant::now().checked_add(duration).unwrap_or_else(Instant::now)
 }
 
+/// How often words that are being spoken are told of.
+const PARTIAL_EVERY_MS: u64 = 500;
+/// How long a word takes.
+const MS_PER_WORD: u64 = 350;
+/// How often words of one `<Gather>` are told of.
+const MAX_PARTIALS: u32 = 200;
 /// Seconds without input, by default.
 const TIMEOUT_S: u32 = 5;
 /// Seconds of speech, by default.

@@ -22,6 +22,7 @@ mod gather;
 mod interpreter;
 pub(crate) mod leg;
 pub(crate) mod line;
+mod overlap;
 mod party;
 pub(crate) mod place;
 pub(crate) mod plane;

@@ -30,7 +30,11 @@ impl Party {
     pub(crate) fn speak(&mut self, now_ms: u64, frame: &mut Frame) -> Said {
         match self {
             Self::Silent => Said::default(),
-            Self::Script(script) => script.speak(now_ms, frame),
+            Self::Script(script) => {
+                let said = script.speak(now_ms, frame);
+                script.spoke(now_ms, frame);
+                said
+            }
             Self::Line(line) => line.speak(frame),
         }
     }
@@ -41,6 +45,13 @@ impl Party {
             Self::Silent => {}
             Self::Script(script) => script.hear(now_ms, frame),
             Self::Line(line) => line.hear(frame),
+        }
+    }
+
+    /// A server dropped what it had to say when the person's sound had been sent up to `sent_ms`.
+    pub(crate) fn cleared(&mut self, sent_ms: u64) {
+        if let Self::Script(script) = self {
+            script.cleared(sent_ms);
         }
     }
 

@@ -1,6 +1,7 @@
 //! The audio of one call, 20 ms at a time: what each side says, and everybody who listens.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use trunkline_audio::FRAME_MS;
@@ -102,6 +103,10 @@ pub(crate) struct Plane {
     pub(crate) machine_beeps: bool,
     /// The sound of the machine that answered is over.
     pub(crate) machine_done: bool,
+    /// How long the call may last since its answer, if a request has said so meanwhile.
+    pub(crate) limit: Option<Duration>,
+    /// A server dropped its queue; the far side's sound had been sent to it up to here. For the next tick.
+    pub(crate) cleared_ms: Option<u64>,
 }
 
 impl Plane {
@@ -122,6 +127,8 @@ impl Plane {
             beside: Vec::new(),
             machine_beeps: false,
             machine_done: false,
+            limit: None,
+            cleared_ms: None,
         }
     }
 
@@ -168,6 +175,9 @@ impl Plane {
         }
         let (mut inbound, mut outbound) = (QUIET, QUIET);
         let now_ms = self.now_ms();
+        if let Some(sent_ms) = self.cleared_ms.take() {
+            party.cleared(sent_ms);
+        }
         let said = party.speak(now_ms, &mut inbound);
         if let Some(text) = party.take_text()
             && self.texts.len() < MAX_TEXTS

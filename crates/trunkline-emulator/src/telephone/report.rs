@@ -50,6 +50,7 @@ pub(crate) struct Report {
     first_audio_ms: Option<u64>,
     gaps_ms: Vec<u64>,
     clear_ms: Vec<u64>,
+    clear_voiced_ms: Vec<u64>,
     failed: Option<String>,
 }
 
@@ -77,6 +78,9 @@ struct Timings {
     gaps_ms: Vec<u64>,
     /// From talking over to silence.
     clear_ms: Vec<u64>,
+    /// From the first frame of talking over that has a voice to the last that was sent when the other side's server
+    /// dropped its queue, in milliseconds of audio.
+    clear_voiced_ms: Vec<u64>,
 }
 
 impl Report {
@@ -116,6 +120,12 @@ impl Report {
         }
     }
 
+    pub(crate) fn cleared_after(&mut self, voiced_ms: u64) {
+        if self.clear_voiced_ms.len() < MAX_UTTERANCES {
+            self.clear_voiced_ms.push(voiced_ms);
+        }
+    }
+
     pub(crate) fn fail(&mut self, why: String) {
         self.failed.get_or_insert(why);
     }
@@ -145,6 +155,7 @@ impl Report {
                 first_audio_ms: self.first_audio_ms,
                 gaps_ms: self.gaps_ms.clone(),
                 clear_ms: self.clear_ms.clone(),
+                clear_voiced_ms: self.clear_voiced_ms.clone(),
             },
             digits: self.digits.clone(),
             recording_url: None,

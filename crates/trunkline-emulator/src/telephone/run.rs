@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use trunkline_audio::FRAME_MS;
 
 use super::answering::{Answering, AnsweringRule};
@@ -199,7 +200,15 @@ pub(super) async fn limited(leg: &Leg, limit: Duration, near: impl Future<Output
     tokio::pin!(near);
     let limit = async {
         leg.until_even_after(|plane| (plane.phase == Phase::Talking).then_some(())).await;
-        tokio::time::sleep(limit).await;
+        let answered = Instant::now();
+        loop {
+            let known = leg.plane().limit.unwrap_or(limit);
+            let changed = leg.until_even_after(|plane| (plane.limit.unwrap_or(limit) != known).then_some(()));
+            tokio::select! {
+                () = changed => {}
+                () = tokio::time::sleep(known.saturating_sub(answered.elapsed())) => break,
+            }
+        }
         leg.hang_up(HungUpBy::Network);
         std::future::pending::<()>().await;
     };

@@ -7,6 +7,7 @@ use trunkline_audio::vad::{SpeechDetector, SpeechEvent, SpeechSettings};
 use trunkline_audio::{dtmf, g711};
 
 use super::clip::{Frame, QUIET, Sound, sound_ms};
+use super::overlap::Overlap;
 use super::party::Said;
 use super::report::{Expectation, Report, Who};
 
@@ -63,6 +64,7 @@ pub(crate) struct ScriptRun {
     machine: bool,
     over: bool,
     ears: Ears,
+    overlap: Overlap,
     begun: Option<String>,
     pub(crate) report: SharedReport,
 }
@@ -98,7 +100,19 @@ impl ScriptRun {
             asked_ms: None,
             talked_over_ms: None,
         };
-        Self { steps, at: 0, since_ms: None, played: 0, key_ms: 0, machine, over: false, ears, begun: None, report }
+        Self {
+            steps,
+            at: 0,
+            since_ms: None,
+            played: 0,
+            key_ms: 0,
+            machine,
+            over: false,
+            ears,
+            overlap: Overlap::default(),
+            begun: None,
+            report,
+        }
     }
 
     /// Words that were begun since this was last asked.
@@ -149,6 +163,7 @@ impl ScriptRun {
                         self.begun.clone_from(text);
                         self.since_ms = Some(now_ms);
                         self.ears.talked_over_ms = Some(now_ms);
+                        self.overlap.begin();
                     }
                     if !copy(sound, &mut self.played, frame) {
                         return said;
@@ -220,6 +235,18 @@ impl ScriptRun {
         self.over = true;
         said.hung_up = true;
         said
+    }
+
+    /// 20 ms of what the person said goes out.
+    pub(crate) fn spoke(&mut self, now_ms: u64, frame: &Frame) {
+        self.overlap.spoke(now_ms, frame);
+    }
+
+    /// A server dropped what it had to say when the person's sound had been sent up to `sent_ms`.
+    pub(crate) fn cleared(&mut self, sent_ms: u64) {
+        if let Some(voiced_ms) = self.overlap.cleared(sent_ms) {
+            self.report.lock().cleared_after(voiced_ms);
+        }
     }
 
     /// 20 ms of what the person hears.

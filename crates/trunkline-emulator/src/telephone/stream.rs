@@ -285,7 +285,14 @@ impl Running<'_> {
                     None => return End::Server,
                 },
                 heard = frames.recv() => match heard {
-                    Some(heard) => self.hear(heard).await,
+                    Some(heard) => {
+                        let sent = self.hear(heard).await;
+                        if !frames.is_empty() {
+                            // A clock that catches up lets the server have its say between the frames.
+                            tokio::task::yield_now().await;
+                        }
+                        sent
+                    }
                     None => return self.stop().await,
                 },
             };
@@ -343,10 +350,12 @@ impl Running<'_> {
                 full.then_some((media::QUEUE_OVERFLOW, "Too many marks were queued"))
             }
             Ok(Command::Clear) => {
+                let sent_ms = self.begun.unwrap_or_default().saturating_add(self.inbound).saturating_mul(FRAME_MS);
                 self.leg.change(|plane| {
                     if let Some(player) = player(&mut plane.source) {
                         player.clear();
                     }
+                    plane.cleared_ms = Some(sent_ms);
                 });
                 None
             }

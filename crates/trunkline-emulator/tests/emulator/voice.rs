@@ -250,3 +250,66 @@ async fn the_one_who_is_called_is_briefed_and_may_be_taken_elsewhere() {
     let events: Vec<_> = told.iter().filter(|one| one.path == "/status").map(|one| one.param("CallStatus")).collect();
     assert_eq!(events, ["in-progress", "completed"]);
 }
+
+#[tokio::test]
+async fn words_are_told_of_while_they_are_spoken() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    let document =
+        "<Response><Gather input=\"speech\" action=\"/speech\" partialResultCallback=\"/partial\"/></Response>";
+    world.answers_with(&receiver, document).await;
+    receiver.xml("/partial", "");
+    receiver.xml("/speech", "<Response/>");
+    let steps = json!([{"pause_ms": 300}, {"say": "please cancel my appointment on monday morning"},
+        {"wait_for_hang_up": {"timeout_ms": 9000}}]);
+    let (_, result) = world.script(json!({"from": PERSON, "steps": steps})).await;
+    assert!(result["failed"].is_null(), "{result}");
+    let asked = receiver.wait(4).await;
+    let partial: Vec<_> = asked.iter().filter(|one| one.path == "/partial").collect();
+    let (first, last) = (partial[0], partial[partial.len() - 1]);
+    assert!(first.param("UnstableSpeechResult").starts_with("please"), "{:?}", first.param("UnstableSpeechResult"));
+    assert_eq!((first.param("SequenceNumber"), first.param("StableSpeechResult")), ("0", ""));
+    assert_eq!(last.param("StableSpeechResult"), "please cancel my appointment on monday morning");
+    assert_eq!(last.param("SequenceNumber"), (partial.len() - 1).to_string());
+}
+
+#[tokio::test]
+async fn a_call_ends_when_a_request_has_shortened_its_time() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    world.answers_with(&receiver, "<Response><Pause length=\"60\"/></Response>").await;
+    let steps = json!([{"wait_for_hang_up": {"timeout_ms": 20_000}}]);
+    let placed = world.control(Method::POST, "/calls", json!({"from": PERSON, "steps": steps})).await;
+    let sid = placed.text("sid");
+    let path = format!("/2010-04-01/Accounts/{}/Calls/{sid}.json", world.emulator.account().account_sid);
+    until(async || (world.get(&path).await.text("status") == "in-progress").then_some(())).await;
+    let refused = world.post(&path, &[("TimeLimit", "100000")]).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    let told = world.post(&path, &[("TimeLimit", "1")]).await;
+    assert_eq!(told.status, StatusCode::OK, "{}", told.body);
+    until(async || (world.get(&path).await.text("status") == "completed").then_some(())).await;
+    let shown = world.control(Method::GET, &format!("/calls/{sid}"), Value::Null).await.body;
+    assert_eq!(shown["result"]["hung_up_by"], "network", "{shown}");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said_clearly() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    receiver.xml("/dialled", "<Response/>");
+    for (inside, expected) in [
+        ("<Dial action=\"/dialled\"><Conference>room</Conference></Dial>", "a <Conference>"),
+        ("<Dial action=\"/dialled\"><Client>ada</Client></Dial>", "a <Client>"),
+        ("<Dial action=\"/dialled\"><Sip>sip:ada@example.com</Sip></Dial>", "<Sip>"),
+        ("<Dial action=\"/dialled\"><Queue>support</Queue></Dial>", "a <Queue>"),
+        ("<Enqueue>support</Enqueue>", "<Enqueue> is Twilio's"),
+    ] {
+        world.answers_with(&receiver, &format!("<Response>{inside}</Response>")).await;
+        let (sid, _) =
+            world.script(json!({"from": PERSON, "steps": [{"wait_for_hang_up": {"timeout_ms": 15_000}}]})).await;
+        let path =
+            format!("/2010-04-01/Accounts/{}/Calls/{sid}/Notifications.json", world.emulator.account().account_sid);
+        let notes = world.get(&path).await.body;
+        assert!(notes.to_string().contains(expected), "{inside}: {notes}");
+    }
+}

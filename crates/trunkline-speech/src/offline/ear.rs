@@ -18,7 +18,9 @@ use trunkline_core::Pii;
 use super::dictionary::Dictionary;
 use super::programs::{find, folder, missing, search_path};
 use crate::live::{self, AudioSource};
-use crate::recognition::{MAX_TRANSCRIPTS, Recognition, RecognitionRequest, Recognizer, Transcript};
+use crate::recognition::{
+    MAX_TRANSCRIPTS, Recognition, RecognitionRequest, Recognizer, Transcript, UTTERANCE_PATIENCE,
+};
 use crate::utterances::Utterances;
 use crate::{SpeechError, Vocabulary};
 
@@ -176,6 +178,11 @@ impl OfflineRecognizer {
 impl Recognizer for OfflineRecognizer {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    /// It begins to hear when an utterance is over.
+    fn patience(&self) -> Duration {
+        UTTERANCE_PATIENCE
     }
 
     async fn open(&self, request: RecognitionRequest) -> Result<Recognition, SpeechError> {

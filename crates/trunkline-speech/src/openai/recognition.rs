@@ -15,7 +15,9 @@ use trunkline_core::Pii;
 use super::{NAME, OpenAiConfig, language};
 use crate::live::{self, AudioSource};
 use crate::provider::http;
-use crate::recognition::{MAX_TRANSCRIPTS, Recognition, RecognitionRequest, Recognizer, Transcript};
+use crate::recognition::{
+    MAX_TRANSCRIPTS, Recognition, RecognitionRequest, Recognizer, Transcript, UTTERANCE_PATIENCE,
+};
 use crate::utterances::{MAX_UTTERANCE_BYTES, Utterances};
 use crate::{SpeechError, Vocabulary};
 
@@ -109,6 +111,11 @@ fn wav(audio: &[u8]) -> Vec<u8> {
 impl Recognizer for OpenAiRecognizer {
     fn name(&self) -> &'static str {
         NAME
+    }
+
+    /// It begins to hear when an utterance is over.
+    fn patience(&self) -> std::time::Duration {
+        UTTERANCE_PATIENCE
     }
 
     async fn open(&self, request: RecognitionRequest) -> Result<Recognition, SpeechError> {

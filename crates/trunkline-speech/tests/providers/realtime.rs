@@ -104,6 +104,7 @@ async fn sound_goes_through_untouched_both_ways() {
         instructions: "You are a concierge.".to_owned(),
         history: vec![(true, words("hello")), (false, words("hello, how can I help?"))],
         greets: true,
+        may_hand_over: false,
     };
     let mut dialogue = open(&base, Timeouts::default(), request).await.expect("open");
     for frame in said.chunks_exact(FRAME_SAMPLES) {
@@ -255,4 +256,41 @@ async fn what_goes_wrong_on_the_way_has_its_code() {
     })
     .await;
     assert_eq!(failure(&oversize, Timeouts::default()).await.code(), "speech.too_long");
+}
+
+#[tokio::test]
+async fn a_function_that_the_model_calls_is_a_wish_and_is_answered() {
+    let (report, told) = oneshot::channel();
+    let base = server::socket(move |_, mut peer| async move {
+        let settings = agree(&mut peer).await;
+        peer.say(&created("r1")).await;
+        for (at, name) in ["hang_up", "hand_over", "order_pizza"].into_iter().enumerate() {
+            let item = json!({
+                "id": format!("f{at}"), "object": "realtime.item", "type": "function_call", "status": "completed",
+                "name": name, "call_id": format!("call_{at}"), "arguments": "{}",
+            });
+            peer.say(&json!({
+                "type": "response.output_item.done", "event_id": "event_6", "response_id": "r1", "output_index": at,
+                "item": item,
+            }))
+            .await;
+        }
+        peer.say(&done("r1", "completed")).await;
+        report.send((settings, [peer.hear().await, peer.hear().await, peer.hear().await])).ok();
+        peer.stay().await;
+    })
+    .await;
+    let request = DialogueRequest { may_hand_over: true, ..DialogueRequest::default() };
+    let mut dialogue = open(&base, Timeouts::default(), request).await.expect("open");
+    let events = [next(&mut dialogue).await, next(&mut dialogue).await, next(&mut dialogue).await];
+    assert_eq!(events, [DialogueEvent::EndsCall, DialogueEvent::HandsOver, DialogueEvent::Done]);
+    let (settings, answers) = within(told).await.expect("the server's report");
+    let names: Vec<_> =
+        settings["session"]["tools"].as_array().expect("tools").iter().map(|tool| tool["name"].clone()).collect();
+    assert_eq!(names, ["hang_up", "hand_over"]);
+    for (at, answer) in answers.iter().enumerate() {
+        let item = &answer["item"];
+        assert_eq!((&item["type"], &item["call_id"]), (&json!("function_call_output"), &json!(format!("call_{at}"))));
+        assert_eq!(item["output"], if at < 2 { r#"{"ok":true}"# } else { r#"{"ok":false}"# });
+    }
 }

@@ -12,7 +12,7 @@ use trunkline_proto::signature::RequestKind;
 
 use super::backend::{Inner, StreamGuard, TwilioVoice};
 use super::failure::stream_failed;
-use super::live::Live;
+use super::live::{Live, OpenSocket};
 use super::media::MediaTransport;
 use super::relay::RelayText;
 use super::sessions::Door;
@@ -33,6 +33,7 @@ pub struct Admission {
     live: Arc<Live>,
     inner: Arc<Inner>,
     kind: SocketKind,
+    socket: OpenSocket,
 }
 
 impl TwilioVoice {
@@ -60,7 +61,8 @@ impl TwilioVoice {
             self.inner().counters.refuse();
             return Err(stream_failed(operation, "the token is unknown, used or too old"));
         };
-        Ok(Admission { live, inner: Arc::clone(self.inner()), kind })
+        let socket = live.open_socket();
+        Ok(Admission { live, inner: Arc::clone(self.inner()), kind, socket })
     }
 }
 
@@ -100,13 +102,14 @@ impl Admission {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let settings = &self.live.current.settings;
-        let guard = StreamGuard::new(&self.inner.counters, &self.live.session);
-        let mut transport = MediaTransport::new(socket, settings.stream_buffer, self.live.over.clone(), guard);
+        let Self { live, inner, kind, socket: open } = self;
+        let settings = &live.current.settings;
+        let guard = StreamGuard::new(&inner.counters, &live.session, Some(open));
+        let mut transport = MediaTransport::new(socket, settings.stream_buffer, live.over.clone(), guard);
         let start = tokio::time::timeout(settings.stream_timeout, poll_fn(|context| transport.poll_start(context)));
-        let start = start.await.map_err(|_| self.late())??;
-        self.check(&start.call_sid)?;
-        self.live.audio.put(AudioStream::new(transport));
+        let start = start.await.map_err(|_| late(kind))??;
+        check(&inner, &live, kind, &start.call_sid)?;
+        live.audio.put(AudioStream::new(transport));
         Ok(())
     }
 
@@ -121,27 +124,27 @@ impl Admission {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let guard = StreamGuard::new(&self.inner.counters, &self.live.session);
-        let mut relay = RelayText::new(socket, self.live.over.clone(), guard);
-        let patience = self.live.current.settings.stream_timeout;
-        let setup = tokio::time::timeout(patience, relay.set_up()).await.map_err(|_| self.late())??;
-        self.check(&setup.call_sid)?;
-        self.live.text.put(Box::new(relay));
+        let Self { live, inner, kind, socket: open } = self;
+        let guard = StreamGuard::new(&inner.counters, &live.session, Some(open));
+        let mut relay = RelayText::new(socket, live.over.clone(), guard);
+        let patience = live.current.settings.stream_timeout;
+        let setup = tokio::time::timeout(patience, relay.set_up()).await.map_err(|_| late(kind))??;
+        check(&inner, &live, kind, &setup.call_sid)?;
+        live.text.put(Box::new(relay));
         Ok(())
     }
+}
 
-    fn late(&self) -> VoiceError {
-        stream_failed(self.kind.operation(), "the stream did not start in time")
-    }
+fn late(kind: SocketKind) -> VoiceError {
+    stream_failed(kind.operation(), "the stream did not start in time")
+}
 
-    /// The call of the socket must be the session's; where that is not known yet it is now.
-    fn check(&self, call: &str) -> Result<(), VoiceError> {
-        let live = &self.live;
-        if live.over.is_cancelled() || !self.inner.sessions.bind(live, call) {
-            self.inner.counters.refuse();
-            return Err(stream_failed(self.kind.operation(), "the stream is of another call, or of one that is over"));
-        }
-        live.session.set_state(SessionState::Streaming, Timestamp::now());
-        Ok(())
+/// The call of the socket must be the session's; where that is not known yet it is now.
+fn check(inner: &Inner, live: &Live, kind: SocketKind, call: &str) -> Result<(), VoiceError> {
+    if live.over.is_cancelled() || !inner.sessions.bind(live, call) {
+        inner.counters.refuse();
+        return Err(stream_failed(kind.operation(), "the stream is of another call, or of one that is over"));
     }
+    live.session.set_state(SessionState::Streaming, Timestamp::now());
+    Ok(())
 }

@@ -16,7 +16,7 @@ use trunkline_core::voice::{
 use trunkline_core::{Config, HealthState, HealthStatus, Retry};
 
 use super::failure::{session_not_found, stream_failed, too_many};
-use super::live::{Live, Slot};
+use super::live::{Live, OpenSocket, Slot};
 use super::sessions::Sessions;
 use super::settings::Settings;
 use super::start::NumberRegistration;
@@ -107,12 +107,14 @@ impl Counters {
 pub(super) struct StreamGuard {
     counters: Arc<Counters>,
     session: VoiceSession,
+    /// Tells the call when the socket is gone.
+    _socket: Option<OpenSocket>,
 }
 
 impl StreamGuard {
-    pub(super) fn new(counters: &Arc<Counters>, session: &VoiceSession) -> Self {
+    pub(super) fn new(counters: &Arc<Counters>, session: &VoiceSession, socket: Option<OpenSocket>) -> Self {
         counters.streams.fetch_add(1, Ordering::Relaxed);
-        Self { counters: Arc::clone(counters), session: session.clone() }
+        Self { counters: Arc::clone(counters), session: session.clone(), _socket: socket }
     }
 
     pub(super) fn heard(&self, frames: u64) {
@@ -340,7 +342,8 @@ impl VoiceBackend for TwilioVoice {
         };
         let detected_in = if detection == MachineDetection::Off { std::time::Duration::ZERO } else { DETECTION };
         let patience = config.ring_timeout + RING_EXTRA + detected_in + current.settings.stream_timeout;
-        let live = Live::new(session.clone(), Arc::clone(&current), ours.clone(), config.as_text, patience);
+        let mut live = Live::new(session.clone(), Arc::clone(&current), ours.clone(), config.as_text, patience);
+        live.limit = config.time_limit;
         let live = Arc::new(live);
         let twiml = document::connect(&live, &inner.sessions, places).to_xml();
         if twiml.chars().nth(MAX_TWIML_CHARS).is_some() {

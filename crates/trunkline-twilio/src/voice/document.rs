@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use trunkline_core::voice::WebhookAnswer;
+use trunkline_core::voice::{SessionState, WebhookAnswer};
 use trunkline_proto::twiml::{
     Connect, ConversationRelay, Dial, DialTarget, Number, Parameter, Pause, Record, Redirect, Response, Say, Stream,
     Verb,
@@ -35,7 +35,11 @@ pub(super) fn connect(live: &Live, sessions: &Sessions, places: &Places) -> Resp
     parameters.push(Parameter::new("session", id.as_str()));
     let mut connect = if live.as_text {
         let token = sessions.issue(id, Door::Text, live.patience);
-        let relay = live.current.settings.relay.clone();
+        let mut relay = live.current.settings.relay.clone();
+        if live.session.state() >= SessionState::Connected {
+            // Who comes back, from hold or from a transfer, has been welcomed.
+            relay.welcome_greeting = None;
+        }
         Connect::to(ConversationRelay { url: Some(places.socket(paths::RELAY, &token)), parameters, ..relay })
     } else {
         let token = sessions.issue(id, Door::Audio, live.patience);

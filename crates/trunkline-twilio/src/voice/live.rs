@@ -1,8 +1,10 @@
 //! A call while it lives: its session, and what waits for its socket.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use trunkline_core::Pii;
@@ -61,6 +63,17 @@ pub(super) struct Progress {
     pub(super) recording: Option<RecordingSid>,
     /// What whoever takes the call over is told.
     pub(super) briefing: Option<Pii<String>>,
+    /// When Twilio was last asked whether it is over.
+    pub(super) asked_at: Option<Timestamp>,
+}
+
+/// A socket of a call, from its admission to its end.
+pub(super) struct OpenSocket(Arc<AtomicUsize>);
+
+impl Drop for OpenSocket {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A call while it lives.
@@ -74,10 +87,13 @@ pub(super) struct Live {
     pub(super) as_text: bool,
     /// How long its socket may take to come.
     pub(super) patience: Duration,
+    /// How long the call may last, if that was said when it was placed.
+    pub(super) limit: Option<Duration>,
     pub(super) audio: Slot<AudioStream>,
     pub(super) text: Slot<Box<dyn TextStream>>,
     /// Cancelled when the session ends.
     pub(super) over: CancellationToken,
+    sockets: Arc<AtomicUsize>,
     progress: Mutex<Progress>,
 }
 
@@ -95,11 +111,24 @@ impl Live {
             ours,
             as_text,
             patience,
+            limit: None,
             audio: Slot::default(),
             text: Slot::default(),
             over: CancellationToken::new(),
+            sockets: Arc::default(),
             progress: Mutex::default(),
         }
+    }
+
+    /// A socket of it is admitted.
+    pub(super) fn open_socket(&self) -> OpenSocket {
+        self.sockets.fetch_add(1, Ordering::Relaxed);
+        OpenSocket(Arc::clone(&self.sockets))
+    }
+
+    /// Whether a socket of it is open, or is being opened.
+    pub(super) fn has_socket(&self) -> bool {
+        self.sockets.load(Ordering::Relaxed) > 0
     }
 
     pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {

@@ -6,9 +6,10 @@ use trunkline_core::voice::{MachineDetection, RecordingMode};
 use trunkline_core::{Config, ConfigError, E164};
 use trunkline_proto::sid::AccountSid;
 use trunkline_proto::signature::SigningKeys;
-use trunkline_proto::twiml::{ConversationRelay, Interruptible};
+use trunkline_proto::twiml::ConversationRelay;
 
 use super::paths::Places;
+use super::relay_settings::relay;
 use crate::rest::calls::CALLS_API_VERSION;
 use crate::rest::{RestConfig, RetryPolicy};
 use crate::settings::Reader;
@@ -38,10 +39,25 @@ pub const VOICE_SETTINGS: &[(&str, &str)] = &[
     ("relay_tts_provider", "who speaks: ElevenLabs, Google or Amazon"),
     ("relay_transcription_provider", "who recognises: Deepgram or Google"),
     ("relay_speech_model", "the recogniser's model"),
+    ("relay_tts_language", "its language when it speaks, if that is another one"),
+    ("relay_transcription_language", "its language when it listens, if that is another one"),
     ("relay_welcome_greeting", "what ConversationRelay says at once"),
+    ("relay_welcome_greeting_interruptible", "what stops that: none, dtmf, speech or any"),
     ("relay_interruptible", "what stops its speech: none, dtmf, speech or any"),
+    ("relay_interrupt_sensitivity", "how little speech is enough: high, medium or low"),
+    ("relay_ignore_backchannel", "whether short words of agreement stop nothing: true or false"),
+    ("relay_report_input_during_agent_speech", "what is reported while it speaks: none, dtmf, speech or any"),
+    ("relay_preemptible", "whether new words replace those that wait: true or false"),
     ("relay_dtmf_detection", "whether it reports keys: true or false"),
+    ("relay_partial_prompts", "whether prompts are reported before they are whole: true or false"),
+    ("relay_speech_timeout", "silence that ends a prompt: auto, or 600 to 5000 milliseconds"),
+    ("relay_eot_threshold", "certainty that a turn is over, 0.5 to 0.9"),
     ("relay_hints", "phrases for it to expect, separated by commas"),
+    ("relay_profanity_filter", "whether rude words are masked: true or false"),
+    ("relay_deepgram_smart_format", "whether recognised text is formatted: true or false"),
+    ("relay_elevenlabs_text_normalization", "whether text is made ready to be spoken: on, auto or off"),
+    ("relay_background_noise_reduction", "whether noise is reduced: true or false"),
+    ("relay_debug", "debugging: what it reports beside the conversation"),
     ("record_calls", "whether calls are recorded: off (default), mono or dual"),
     ("machine_detection", "whether to find out what answers: off (default), enable or detect_message_end"),
 ];
@@ -194,7 +210,7 @@ fn stream_timeout(reader: &mut Reader<'_>) -> Duration {
     time.unwrap_or(STREAM_TIMEOUT)
 }
 
-fn word<T: Copy>(reader: &mut Reader<'_>, key: &str, words: &[(&str, T)]) -> Option<T> {
+pub(super) fn word<T: Copy>(reader: &mut Reader<'_>, key: &str, words: &[(&str, T)]) -> Option<T> {
     let text = reader.text(key)?;
     let found = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
     if found.is_none() {
@@ -202,25 +218,6 @@ fn word<T: Copy>(reader: &mut Reader<'_>, key: &str, words: &[(&str, T)]) -> Opt
         reader.problems.add(key, format!("must be one of {}", known.join(", ")));
     }
     found
-}
-
-fn relay(reader: &mut Reader<'_>) -> ConversationRelay {
-    let interruptible: Vec<_> = Interruptible::ALL.iter().map(|value| (value.as_str(), *value)).collect();
-    let interruptible = word(reader, "relay_interruptible", &interruptible);
-    let dtmf_detection = word(reader, "relay_dtmf_detection", &[("true", true), ("false", false)]);
-    let text = |key: &str| reader.text(key).map(str::to_owned);
-    ConversationRelay {
-        language: text("relay_language"),
-        voice: text("relay_voice"),
-        tts_provider: text("relay_tts_provider"),
-        transcription_provider: text("relay_transcription_provider"),
-        speech_model: text("relay_speech_model"),
-        welcome_greeting: text("relay_welcome_greeting"),
-        hints: text("relay_hints"),
-        interruptible,
-        dtmf_detection,
-        ..ConversationRelay::default()
-    }
 }
 
 #[cfg(test)]

@@ -100,9 +100,11 @@ impl Inner {
             return Err(VoiceError::new(OPERATION, ErrorCode::InvalidConfig, message));
         };
         if let Some(live) = told.live {
-            // Twilio asks again when it got no answer. A token that was used does not open a second socket.
+            // Twilio asks again when it got no answer. While a socket is open, or may be opened with what was answered
+            // before, that is the answer again: a call has one stream, and a token that was used opens no second one.
             let door = if live.as_text { Door::Text } else { Door::Audio };
-            if live.session.answer().is_none() || !self.sessions.is_expected(live.session.id(), door) {
+            let is_answered = live.has_socket() || self.sessions.is_expected(live.session.id(), door);
+            if live.session.answer().is_none() || !is_answered {
                 let answer = document::connect(&live, &self.sessions, places);
                 live.session.set_answer(document::answer(&answer));
             }

@@ -314,6 +314,27 @@ async fn a_call_that_is_told_twice_is_one_and_one_too_many_is_apologised_to() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_told_again_while_it_streams_gets_no_second_stream() {
+    let world = world(&[]).await;
+    let (session, url) = world.incoming(CALL).await;
+    let mut socket = world.open(&url, true).await.unwrap();
+    // Before its start as well as after it.
+    let (_, same) = world.incoming(CALL).await;
+    assert_eq!(same, url);
+    socket.send(start_of(CALL)).await.unwrap();
+    let stream = timeout(PATIENCE, world.voice.stream_audio(session.id())).await.unwrap().unwrap();
+    let (_, same) = world.incoming(CALL).await;
+    assert_eq!(same, url);
+    assert_eq!(world.open(&same, true).await.err(), Some(StatusCode::FORBIDDEN));
+    assert_eq!(world.voice.counters().streams(), 1);
+    // A call whose socket was lost may have another one.
+    drop(stream);
+    let (_, fresh) = world.incoming(CALL).await;
+    assert_ne!(fresh, url);
+    drop(world.open(&fresh, true).await.unwrap());
+}
+
+#[tokio::test]
 async fn status_callbacks_move_forward_only_and_the_last_frees_the_line() {
     let world = world(&[]).await;
     let (session, _) = world.incoming(CALL).await;
@@ -330,4 +351,42 @@ async fn status_callbacks_move_forward_only_and_the_last_frees_the_line() {
     assert_eq!(session.status(), CallStatus::InProgress);
     assert_eq!((status("no-answer", "3").name, world.voice.active_session_count()), ("call.failed", 0));
     assert_eq!(session.state(), SessionState::Disconnected);
+}
+
+#[tokio::test]
+async fn a_call_whose_end_nobody_told_is_found_to_be_over() {
+    let world = world(&[]).await;
+    // One that Twilio does not know, one that goes on, and one that is over; no callback of any comes here.
+    let config = || SessionConfig {
+        status_callback: Some("http://127.0.0.1:9/nobody".to_owned()),
+        ..SessionConfig::to(ADA.parse().unwrap())
+    };
+    let unknown = world.incoming(CALL).await.0;
+    let placed =
+        [world.voice.create_session(config()).await.unwrap(), world.voice.create_session(config()).await.unwrap()];
+    let mut streams = Vec::new();
+    for session in &placed {
+        streams.push(timeout(PATIENCE, world.voice.stream_audio(session.id())).await.unwrap().unwrap());
+    }
+    let over: trunkline_proto::sid::CallSid = placed[1].call().unwrap().parse().unwrap();
+    world.voice.calls().update(over, &trunkline_twilio::rest::calls::CallUpdate::Complete).await.unwrap();
+    timeout(PATIENCE, async { while streams[1].next().await.is_some() {} }).await.unwrap();
+    drop(streams.pop());
+
+    let now = Timestamp::now();
+    assert_eq!(world.voice.sweep(now).await.unwrap(), 0, "they may be on their way");
+    assert_eq!(world.voice.sweep(now + std::time::Duration::from_secs(90)).await.unwrap(), 2);
+    assert_eq!((placed[1].state(), placed[1].status()), (SessionState::Disconnected, CallStatus::Completed));
+    assert!(unknown.state().is_over());
+    assert_eq!((placed[0].state(), world.voice.active_session_count()), (SessionState::Streaming, 1));
+
+    // Nobody believes in a stream that is longer than a call can be.
+    let going: trunkline_proto::sid::CallSid = placed[0].call().unwrap().parse().unwrap();
+    let late = now + std::time::Duration::from_hours(5);
+    assert_eq!(world.voice.sweep(late).await.unwrap(), 0, "it does go on");
+    world.voice.calls().update(going, &trunkline_twilio::rest::calls::CallUpdate::Complete).await.unwrap();
+    assert_eq!(world.voice.sweep(late + std::time::Duration::from_mins(1)).await.unwrap(), 0, "it was asked about");
+    assert_eq!(world.voice.sweep(late + std::time::Duration::from_mins(2)).await.unwrap(), 1);
+    timeout(PATIENCE, async { while streams[0].next().await.is_some() {} }).await.unwrap();
+    assert_eq!(world.voice.active_session_count(), 0);
 }

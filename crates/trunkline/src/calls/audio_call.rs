@@ -15,7 +15,6 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tracing::Span;
 use trunkline_agent::turns::{EndReason, Input, Output, Phase, ReplyId, ReplyKind, Spoken, TurnMachine};
 use trunkline_agent::{Agent, Role, Turn, Utterance};
-use trunkline_audio::dtmf::Tones;
 use trunkline_audio::level::rms_dbfs;
 use trunkline_audio::vad::{SpeechDetector, SpeechEvent};
 use trunkline_audio::{FRAME_MS, FRAME_SAMPLES, g711};
@@ -26,11 +25,12 @@ use trunkline_store::CallTurn;
 
 use super::ears::Ears;
 use super::journal::{Journal, Known};
+use super::keys::Keys;
 use super::live_calls::{CallOrder, LiveCall};
-use super::mouth::{Made, Mouth, Pumped};
+use super::mouth::{LEAD, Made, Mouth, Pumped};
 use super::recording::Recording;
 use super::thinking::{ANSWER_DEADLINE, Grain, Thinking};
-use super::{CallContext, FLUSH_PATIENCE, Outcome, control_of};
+use super::{CallContext, FLUSH_PATIENCE, Outcome, VoicemailPolicy, control_of};
 use crate::telemetry::traceparent;
 
 /// Replies that may fail one after the other before the call ends.
@@ -65,12 +65,16 @@ pub(super) struct Start {
     pub(super) span: Span,
 }
 
-/// What a call leaves when it is over.
+/// What a call leaves when it is over, or when the person is put on hold.
 pub(super) struct Left {
     pub(super) outcome: Outcome,
+    pub(super) live: Arc<LiveCall>,
+    pub(super) orders: mpsc::Receiver<CallOrder>,
+    pub(super) known: Known,
+    pub(super) agent: Arc<dyn Agent>,
     pub(super) journal: Journal,
     pub(super) recording: Option<Recording>,
-    pub(super) duration: Duration,
+    pub(super) began: Instant,
     /// Open until the provider has been told what is to become of the call.
     pub(super) stream: AudioStream,
     /// What an order asked of the provider.
@@ -80,8 +84,8 @@ pub(super) struct Left {
 impl Left {
     /// Of a call that somebody else led to its end.
     pub(super) fn of(start: Start, outcome: Outcome) -> Self {
-        let Start { journal, recording, began, control, stream, .. } = start;
-        Self { outcome, journal, recording, duration: began.elapsed(), stream, control }
+        let Start { live, orders, known, agent, journal, recording, began, control, stream, .. } = start;
+        Self { outcome, live, orders, known, agent, journal, recording, began, stream, control }
     }
 }
 
@@ -103,6 +107,7 @@ struct Call<'a> {
     detector: SpeechDetector,
     ears: Ears,
     mouth: Option<Mouth>,
+    keys: Keys,
     /// A reply that was stopped, until it is known how much of it was heard.
     stopped: Option<Mouth>,
     /// Replies that failed one after the other.
@@ -149,6 +154,7 @@ pub(super) async fn lead(context: &CallContext, start: Start) -> Left {
         detector: SpeechDetector::default(),
         ears,
         mouth: None,
+        keys: Keys::default(),
         stopped: None,
         failures: 0,
         agent,
@@ -245,7 +251,7 @@ impl Call<'_> {
         let now = self.now();
         let dead = (self.last_event + DEAD_AFTER).saturating_duration_since(self.began);
         let by_machine = self.machine.next_deadline().map_or(dead, |due| due.min(dead));
-        let due = if self.mouth.as_ref().is_some_and(Mouth::has_audio) {
+        let due = if self.keys.are_waiting() || self.mouth.as_ref().is_some_and(Mouth::has_audio) {
             by_machine.min(now + WITHOUT_FRAMES)
         } else {
             by_machine
@@ -283,7 +289,8 @@ impl Call<'_> {
             Event::Order(Some(CallOrder::HangUp)) => self.machine.handle(now, Input::EndCall(EndReason::Operator)),
             Event::Order(Some(CallOrder::Say(text))) => self.announce(vec![text.into_inner()], true),
             Event::Order(Some(CallOrder::Drain)) => self.machine.handle(now, Input::EndCall(EndReason::Draining)),
-            Event::Order(Some(CallOrder::Digits(digits))) => press(&mut self.stream, &digits)?,
+            Event::Order(Some(CallOrder::Digits(digits))) => self.keys.press(&digits),
+            Event::Order(Some(CallOrder::Machine)) => self.machine_listens(),
             Event::Order(Some(order)) => {
                 if let Some((outcome, control)) = control_of(&self.context.settings, order) {
                     self.outcome = Some(outcome);
@@ -294,6 +301,20 @@ impl Call<'_> {
             Event::Time => self.machine.handle(now, Input::Tick),
         }
         Ok(())
+    }
+
+    /// A machine answered, as it turns out when we have begun to talk to it.
+    fn machine_listens(&mut self) {
+        let now = self.now();
+        match self.context.settings.voicemail {
+            VoicemailPolicy::HangUp => self.outcome = Some(Outcome::Machine),
+            VoicemailPolicy::LeaveMessage => {
+                let message = self.context.settings.greeting_for(&self.memories);
+                self.announce(vec![message], false);
+                self.machine.handle(now, Input::EndCall(EndReason::Agent));
+            }
+            VoicemailPolicy::Talk => {}
+        }
     }
 
     /// 20 ms of the person.
@@ -307,8 +328,12 @@ impl Call<'_> {
             recording.heard(frame);
         }
         match self.detector.push(at_ms, &linear) {
-            Some(SpeechEvent::Started { .. }) => self.machine.handle(now, Input::SpeechStarted),
+            Some(SpeechEvent::Started { .. }) => {
+                self.ears.speech(true);
+                self.machine.handle(now, Input::SpeechStarted);
+            }
             Some(SpeechEvent::Ended { at_ms: ended }) => {
+                self.ears.speech(false);
                 let ago = Duration::from_millis((at_ms + FRAME_MS).saturating_sub(ended));
                 self.machine.handle(now, Input::SpeechEnded { at: now.saturating_sub(ago) });
             }
@@ -403,6 +428,7 @@ impl Call<'_> {
             return Ok(());
         }
         self.context.pipeline.metrics.call_cleared();
+        self.keys.clear();
         if let Some(recording) = &mut self.recording {
             recording.cleared();
         }
@@ -506,6 +532,10 @@ impl Call<'_> {
     /// Sends what may be sent.
     fn pump(&mut self) -> Result<(), VoiceError> {
         let now = self.now();
+        if self.keys.are_waiting() {
+            // What else is said waits for the keys.
+            return self.pump_keys(now);
+        }
         let Some(mouth) = &mut self.mouth else { return Ok(()) };
         let recording = &mut self.recording;
         let mut sent = |frame: &AudioFrame| {
@@ -524,6 +554,19 @@ impl Call<'_> {
         Ok(())
     }
 
+    /// Sends the tones of keys, in their place among what is said.
+    fn pump_keys(&mut self, now: Duration) -> Result<(), VoiceError> {
+        while self.machine.unheard(now) < LEAD {
+            let Some(frame) = self.keys.next_frame() else { break };
+            self.machine.tones_sent(now, FRAME_SAMPLES);
+            self.stream.audio(&frame)?;
+            if let Some(recording) = &mut self.recording {
+                recording.sent(&frame);
+            }
+        }
+        Ok(())
+    }
+
     /// Keeps what is left of the turns that were under way.
     fn finish(mut self, outcome: Outcome) -> Left {
         let now = self.now();
@@ -534,11 +577,16 @@ impl Call<'_> {
                 self.spoken(&spoken);
             }
         }
+        let said = self.history.into_iter().map(|said| (said.role == Role::Person, said.text));
         Left {
             outcome,
+            live: self.live,
+            orders: self.orders,
+            known: Known { contact: self.contact, turns: self.turns, said: said.collect(), memories: self.memories },
+            agent: self.agent,
             journal: self.journal,
             recording: self.recording,
-            duration: now,
+            began: self.began,
             stream: self.stream,
             control: self.control,
         }
@@ -557,17 +605,4 @@ pub(super) async fn flush(stream: &mut AudioStream) -> Result<bool, VoiceError> 
         return flushed.map(|()| true);
     }
     tokio::time::timeout(FLUSH_PATIENCE, stream.flush()).await.map_or(Ok(false), |flushed| flushed.map(|()| true))
-}
-
-/// Sends the tones of keys, whatever is being said.
-pub(super) fn press(stream: &mut AudioStream, digits: &str) -> Result<(), VoiceError> {
-    let mut frame = [g711::SILENCE; FRAME_SAMPLES];
-    // Whoever orders keys has them checked.
-    let Ok(mut tones) = Tones::new(digits) else { return Ok(()) };
-    let mut linear = [0_i16; FRAME_SAMPLES];
-    while tones.fill(&mut linear) > 0 {
-        g711::encode_into(&linear, &mut frame);
-        stream.audio(&frame)?;
-    }
-    Ok(())
 }

@@ -1,15 +1,12 @@
 //! A call that a model leads by itself: it listens and speaks, and finds out whose turn it is.
 //!
-//! What was heard is still ours to say: audio goes through the ledger, and a person who speaks over it has the far end
-//! cleared at once and the model told how much of its words was heard.
+//! What was heard is still ours to say: audio goes through the ledger ([`Answers`]), and a person who speaks over it has
+//! the far end cleared at once and the model told how much of its words was heard. So is how a call ends ([`Closing`]).
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes};
 use tokio::time::{Instant, sleep_until};
 use trunkline_agent::turns::EndReason;
-use trunkline_audio::playout::{Generation, Ledger, SegmentId};
 use trunkline_audio::vad::{SpeechDetector, SpeechEvent};
 use trunkline_audio::{FRAME_MS, FRAME_SAMPLES, g711};
 use trunkline_core::Pii;
@@ -17,17 +14,16 @@ use trunkline_core::voice::{AudioEvent, AudioFrame, VoiceError};
 use trunkline_speech::dialogue::{Dialogue, DialogueEvent, Order};
 use trunkline_store::CallTurn;
 
-use super::audio_call::{Start, flush, press};
+use super::answers::{Answers, MAX_WORDS, Spoken};
+use super::audio_call::{Start, flush};
+use super::closing::{Closing, Due};
 use super::live_calls::CallOrder;
-use super::mouth::LEAD;
-use super::{CallContext, Outcome, control_of};
+use super::{CallContext, Outcome, VoicemailPolicy, control_of};
 
-/// Audio that may wait to be sent, in bytes: five minutes. Models speak faster than anyone listens.
-const MAX_AUDIO_BYTES: usize = 2_400_000;
-/// Words of one turn that are kept, in bytes.
-const MAX_WORDS: usize = 16 << 10;
 /// How long the far end may say nothing at all before the call is taken as lost.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
+/// How often what is shown of a call is brought up to date, in frames.
+const SHOW_EVERY: u64 = 10;
 
 /// How the model's part of a call ended.
 pub(super) enum Ended {
@@ -37,30 +33,21 @@ pub(super) enum Ended {
     Model,
 }
 
-/// An answer of the model.
-struct Answer {
-    item: String,
-    segment: SegmentId,
-    generation: Generation,
-    words: String,
-    turn: CallTurn,
-    is_done: bool,
-}
-
 struct Call<'a> {
     context: &'a CallContext,
     start: &'a mut Start,
     dialogue: Dialogue,
-    ledger: Ledger,
+    answers: Answers,
+    closing: Closing,
     detector: SpeechDetector,
-    audio: VecDeque<Bytes>,
-    waiting: usize,
-    answer: Option<Answer>,
-    /// The answer that was cut off: what still comes of it is not wanted.
-    cut: Option<String>,
+    /// The person speaks, as our detector has it.
+    is_spoken_to: bool,
     /// What the person said, until an answer to it begins.
     heard: String,
+    /// The newest turn that is over and whose question is not known yet: its words may come late.
+    unexplained: Option<CallTurn>,
     speech_end: Option<Duration>,
+    hands_over: bool,
     frames: u64,
     began: Instant,
     last_frame: Instant,
@@ -77,20 +64,20 @@ pub(super) async fn lead(
         context,
         start,
         dialogue,
-        ledger: Ledger::new(),
+        answers: Answers::default(),
+        closing: Closing::new(context.settings.policy.clone()),
         detector: SpeechDetector::default(),
-        audio: VecDeque::new(),
-        waiting: 0,
-        answer: None,
-        cut: None,
+        is_spoken_to: false,
         heard: String::new(),
+        unexplained: None,
         speech_end: None,
+        hands_over: false,
         frames: 0,
         began,
         last_frame: Instant::now(),
     };
     let ended = call.run().await;
-    call.close_answer(true);
+    call.finish();
     ended
 }
 
@@ -100,24 +87,27 @@ impl Call<'_> {
     }
 
     async fn run(&mut self) -> Result<Ended, VoiceError> {
-        let over = self.began + self.context.settings.policy.max_duration;
         loop {
             self.pump()?;
             if !flush(&mut self.start.stream).await? {
                 return Ok(Ended::Call(Outcome::Lost));
             }
-            let dead = self.last_frame + DEAD_AFTER;
-            let due = if self.waiting > 0 { Instant::now() + Duration::from_millis(FRAME_MS) } else { dead };
+            self.keep_heard();
+            if let Some(outcome) = self.close() {
+                return Ok(Ended::Call(outcome));
+            }
+            let due = self.due();
             tokio::select! {
                 biased;
                 far = self.start.stream.next() => match far {
                     Some(Ok(AudioEvent::Frame(frame))) => self.frame(&frame)?,
                     Some(Ok(AudioEvent::Digit(digit))) => {
-                        self.dialogue.order(Order::Say(Pii::new(format!("(The caller pressed the key {digit}.)"))));
+                        self.person();
+                        self.tell(format!("(The caller pressed the key {digit}.)"));
                     }
                     Some(Ok(AudioEvent::Mark(name))) => {
                         let now = self.now();
-                        let _known = self.ledger.mark_returned(now, &name);
+                        self.answers.mark_returned(now, &name);
                     }
                     Some(Ok(AudioEvent::Stopped)) | None => return Ok(Ended::Call(Outcome::Caller)),
                     Some(Err(error)) => return Err(error),
@@ -136,10 +126,7 @@ impl Call<'_> {
                     }
                     None => return Ok(Ended::Model),
                 },
-                () = sleep_until(due.min(over)) => {
-                    if Instant::now() >= over {
-                        return Ok(Ended::Call(Outcome::Ended(EndReason::MaxDuration)));
-                    }
+                () = sleep_until(due) => {
                     if self.last_frame.elapsed() > DEAD_AFTER {
                         return Ok(Ended::Call(Outcome::Lost));
                     }
@@ -148,17 +135,62 @@ impl Call<'_> {
         }
     }
 
+    /// When to look again although nothing happens.
+    fn due(&self) -> Instant {
+        let rule = (self.began + self.closing.next_due()).max(Instant::now() + Duration::from_millis(FRAME_MS));
+        let due = rule.min(self.last_frame + DEAD_AFTER);
+        if self.answers.have_audio() { due.min(Instant::now() + Duration::from_millis(FRAME_MS)) } else { due }
+    }
+
+    /// Does what the rules of an end ask for.
+    fn close(&mut self) -> Option<Outcome> {
+        let now = self.now();
+        let settings = &self.context.settings;
+        let was_heard = self.answers.were_heard(now, settings.policy.hang_up_grace);
+        let is_busy = self.is_spoken_to || !self.answers.are_over(now);
+        match self.closing.take(now, is_busy, was_heard)? {
+            Due::Ask => self.say(&settings.reprompt),
+            Due::Goodbye(_) => self.say(&settings.goodbye),
+            Due::HangUp(_) if self.hands_over => return Some(Outcome::HandedOver),
+            Due::HangUp(reason) => return Some(Outcome::Ended(reason)),
+        }
+        None
+    }
+
+    /// Has the model say something.
+    fn say(&self, text: &str) {
+        self.tell(format!("(Say to the caller: {text})"));
+    }
+
+    fn tell(&self, text: String) {
+        if !self.dialogue.order(Order::Say(Pii::new(text))) {
+            tracing::warn!("a model that leads a call has more orders than it can take; one is left out");
+        }
+    }
+
     fn order(&mut self, order: Option<CallOrder>) -> Option<Outcome> {
         match order? {
             CallOrder::HangUp => Some(Outcome::Ended(EndReason::Operator)),
-            CallOrder::Drain => Some(Outcome::Ended(EndReason::Draining)),
+            CallOrder::Drain => {
+                self.end(EndReason::Draining);
+                self.say(&self.context.settings.draining);
+                None
+            }
+            CallOrder::Machine => match self.context.settings.voicemail {
+                VoicemailPolicy::HangUp => Some(Outcome::Machine),
+                VoicemailPolicy::LeaveMessage => {
+                    self.say(&self.context.settings.greeting);
+                    self.closing.leave(self.began.elapsed());
+                    None
+                }
+                VoicemailPolicy::Talk => None,
+            },
             CallOrder::Say(text) => {
-                self.dialogue.order(Order::Say(Pii::new(format!("(Say to the caller: {})", text.expose()))));
+                self.say(text.expose());
                 None
             }
             CallOrder::Digits(digits) => {
-                // Whoever orders keys has them checked; a stream that fails is seen by the next frame.
-                drop(press(&mut self.start.stream, &digits));
+                self.answers.keys.press(&digits);
                 None
             }
             order => {
@@ -181,40 +213,57 @@ impl Call<'_> {
         }
         let now = self.now();
         match self.detector.push(at_ms, &linear) {
-            Some(SpeechEvent::Started { .. }) => self.interrupt()?,
-            Some(SpeechEvent::Ended { .. }) => self.speech_end = Some(now),
+            Some(SpeechEvent::Started { .. }) => {
+                self.is_spoken_to = true;
+                self.interrupt()?;
+            }
+            Some(SpeechEvent::Ended { .. }) => {
+                self.is_spoken_to = false;
+                self.speech_end = Some(now);
+            }
             None => {}
         }
-        if self.frames.is_multiple_of(10) {
-            let machine = if self.ledger.is_playing(now) { "speaking" } else { "listening" };
+        if self.frames.is_multiple_of(SHOW_EVERY) {
+            let machine = if self.answers.is_playing(now) { "speaking" } else { "listening" };
             self.start.live.show(machine, trunkline_audio::level::rms_dbfs(&linear));
         }
         Ok(())
     }
 
-    /// The person speaks over the model.
+    fn end(&mut self, reason: EndReason) {
+        let now = self.now();
+        self.closing.end(now, reason);
+    }
+
+    /// The person does something. That may have changed our mind about the end.
+    fn person(&mut self) {
+        let now = self.now();
+        self.closing.person(now);
+        self.hands_over &= !self.closing.may_interrupt();
+    }
+
+    /// The person speaks, maybe over the model.
     fn interrupt(&mut self) -> Result<(), VoiceError> {
         let now = self.now();
-        if self.waiting == 0 && !self.ledger.is_playing(now) {
+        if !self.closing.may_interrupt() {
+            return Ok(());
+        }
+        self.person();
+        if self.answers.are_over(now) {
             return Ok(());
         }
         self.context.pipeline.metrics.call_cleared();
         self.start.stream.clear()?;
-        self.ledger.clear(now);
-        self.audio.clear();
-        self.waiting = 0;
         if let Some(recording) = &mut self.start.recording {
             recording.cleared();
         }
-        if let Some(answer) = &self.answer {
-            let heard = Duration::from_millis(self.ledger.heard(now, answer.segment).heard_ms);
-            if !answer.is_done {
+        for spoken in self.answers.cut(now) {
+            if !spoken.is_made {
                 self.dialogue.order(Order::Cancel);
             }
-            self.dialogue.order(Order::Truncate { item: answer.item.clone(), heard });
-            self.cut = Some(answer.item.clone());
+            self.dialogue.order(Order::Truncate { item: spoken.item.clone(), heard: spoken.heard });
+            self.keep(spoken);
         }
-        self.close_answer(true);
         Ok(())
     }
 
@@ -222,59 +271,68 @@ impl Call<'_> {
         match event {
             DialogueEvent::SpeechStarted => self.interrupt()?,
             DialogueEvent::SpeechEnded => self.speech_end = Some(self.now()),
-            DialogueEvent::Heard(text) => {
-                if self.heard.len() + text.expose().len() < MAX_WORDS {
-                    self.heard.push_str(text.expose());
-                }
-                // The words come when the answer to them is under way.
-                if let Some(answer) = self.answer.as_mut().filter(|answer| answer.turn.person.expose().is_empty()) {
-                    answer.turn.person = Pii::new(std::mem::take(&mut self.heard));
-                    self.start.live.show_turn(&answer.turn);
-                }
-            }
-            DialogueEvent::Audio { item, .. } | DialogueEvent::Said { item, .. }
-                if self.cut.as_ref() == Some(&item) => {}
+            DialogueEvent::Heard(text) => self.explained(text),
+            DialogueEvent::Audio { item, .. } | DialogueEvent::Said { item, .. } if self.answers.is_cut(&item) => {}
             DialogueEvent::Audio { item, audio } => {
-                self.answer(item);
-                if self.waiting + audio.len() <= MAX_AUDIO_BYTES {
-                    self.waiting += audio.len();
-                    self.audio.push_back(audio);
-                }
+                self.answer(&item);
+                self.answers.hear(&item, audio);
             }
             DialogueEvent::Said { item, text } => {
-                self.answer(item);
-                if let Some(answer) = self.answer.as_mut().filter(|answer| answer.words.len() < MAX_WORDS) {
-                    answer.words.push_str(text.expose());
-                }
+                self.answer(&item);
+                self.answers.words(&item, text.expose());
             }
             DialogueEvent::Done => {
-                if let Some(answer) = &mut self.answer {
-                    answer.is_done = true;
-                }
+                self.answers.made();
+                self.closing.made();
+            }
+            DialogueEvent::EndsCall => self.end(EndReason::Agent),
+            DialogueEvent::HandsOver => {
+                self.hands_over = self.context.settings.transfer_to.is_some();
+                self.end(EndReason::Agent);
             }
         }
         Ok(())
     }
 
-    /// The answer that `item` belongs to; a new one ends the one before.
-    fn answer(&mut self, item: String) {
-        if self.answer.as_ref().is_some_and(|answer| answer.item == item) {
+    /// What the person said is known; often only when the answer to it is under way, or over.
+    fn explained(&mut self, text: Pii<String>) {
+        if let Some(turn) = self.answers.unexplained() {
+            turn.person = text;
+            self.start.live.show_turn(turn);
+        } else if let Some(mut turn) = self.unexplained.take() {
+            turn.person = text;
+            self.start.journal.spoke(&turn, std::collections::BTreeMap::new());
+            self.start.live.show_turn(&turn);
+        } else if self.heard.len() + text.expose().len() < MAX_WORDS {
+            self.heard.push_str(text.expose());
+        }
+    }
+
+    /// Has `item` be said; if it is new, as a turn of its own.
+    fn answer(&mut self, item: &str) {
+        let now = self.now();
+        self.closing.sounds(now);
+        if self.answers.holds(item) {
             return;
         }
-        self.close_answer(false);
-        let now = self.now();
-        let generation = self.ledger.begin();
-        let segment = self.ledger.segment(generation);
-        self.start.known.turns += 1;
         let latency = self.speech_end.take().map(|end| now.saturating_sub(end));
         if let Some(latency) = latency {
             self.context.pipeline.metrics.call_turn(latency, false);
         }
+        let person = std::mem::take(&mut self.heard);
+        let turn = self.turn(person, latency);
+        if let Some(oldest) = self.answers.begin(now, item.to_owned(), turn) {
+            self.keep(oldest);
+        }
+    }
+
+    fn turn(&mut self, person: String, latency: Option<Duration>) -> CallTurn {
+        self.start.known.turns += 1;
         let turn = CallTurn {
             number: self.start.known.turns,
             kind: "answer".to_owned(),
-            at_ms: i64::try_from(now.as_millis()).unwrap_or(i64::MAX),
-            person: Pii::new(std::mem::take(&mut self.heard)),
+            at_ms: i64::try_from(self.now().as_millis()).unwrap_or(i64::MAX),
+            person: Pii::new(person),
             agent: Pii::new(String::new()),
             latency_ms: latency.map(|latency| i64::try_from(latency.as_millis()).unwrap_or(i64::MAX)),
             interrupted: false,
@@ -282,79 +340,51 @@ impl Call<'_> {
         self.start.journal.began(&turn);
         self.start.live.show_turn(&turn);
         self.context.pipeline.live.calls_changed();
-        self.answer = Some(Answer { item, segment, generation, words: String::new(), turn, is_done: false });
+        turn
     }
 
-    /// Keeps what was heard of the answer.
-    fn close_answer(&mut self, is_cut: bool) {
-        let Some(answer) = self.answer.take() else { return };
+    /// Keeps the answers that were heard to their end.
+    fn keep_heard(&mut self) {
         let now = self.now();
-        let heard = self.ledger.heard(now, answer.segment);
-        let mut turn = answer.turn;
-        let is_whole = !is_cut || (answer.is_done && heard.heard_ms >= heard.sent_ms && self.waiting == 0);
-        turn.interrupted = !is_whole;
-        turn.agent = Pii::new(if is_whole {
-            answer.words
-        } else {
-            let part = portion(&answer.words, heard.heard_ms, heard.sent_ms.max(estimate(&answer.words)));
-            part.to_owned()
-        });
+        while let Some(spoken) = self.answers.take_heard(now) {
+            self.keep(spoken);
+        }
+    }
+
+    /// Keeps what was heard of an answer.
+    fn keep(&mut self, spoken: Spoken) {
+        let turn = spoken.turn;
         self.start.journal.spoke(&turn, std::collections::BTreeMap::new());
         self.start.live.show_turn(&turn);
         self.context.pipeline.live.calls_changed();
+        self.unexplained = (turn.latency_ms.is_some() && turn.person.expose().is_empty()).then_some(turn);
+    }
+
+    /// Keeps what is left when the call, or the model, is over.
+    fn finish(&mut self) {
+        let now = self.now();
+        for spoken in self.answers.end(now) {
+            self.keep(spoken);
+        }
+        let unanswered = std::mem::take(&mut self.heard);
+        if !unanswered.is_empty() {
+            let turn = self.turn(unanswered, None);
+            self.start.journal.spoke(&turn, std::collections::BTreeMap::new());
+        }
     }
 
     /// Sends what may be sent now.
     fn pump(&mut self) -> Result<(), VoiceError> {
         let now = self.now();
-        while let Some(answer) = &self.answer {
-            let is_last = answer.is_done && self.waiting > 0;
-            if (self.waiting < FRAME_SAMPLES && !is_last) || self.ledger.unheard(now) >= LEAD {
-                return Ok(());
-            }
-            if !self.ledger.sent(now, answer.generation, answer.segment, FRAME_SAMPLES) {
-                return Ok(());
-            }
-            let segment = answer.segment;
-            let frame = self.next_frame();
+        while let Some((frame, mark)) = self.answers.next_frame(now) {
             self.start.stream.audio(&frame)?;
             if let Some(recording) = &mut self.start.recording {
                 recording.sent(&frame);
             }
-            if self.waiting == 0 {
-                let mark = self.ledger.mark(segment);
+            if let Some(mark) = mark {
                 self.start.stream.mark(mark.as_str())?;
             }
         }
         Ok(())
     }
-
-    fn next_frame(&mut self) -> AudioFrame {
-        let mut frame = [g711::SILENCE; FRAME_SAMPLES];
-        let mut room = frame.as_mut_slice();
-        while let (Some(piece), false) = (self.audio.front_mut(), room.is_empty()) {
-            let part = piece.len().min(room.len());
-            let (head, rest) = room.split_at_mut(part);
-            piece.copy_to_slice(head);
-            room = rest;
-            self.waiting -= part;
-            if piece.is_empty() {
-                self.audio.pop_front();
-            }
-        }
-        frame
-    }
-}
-
-/// How long words take to be spoken, in milliseconds, for audio that was not made to its end.
-fn estimate(words: &str) -> u64 {
-    55 * words.chars().count() as u64
-}
-
-/// The first `heard` of `whole` of a text.
-fn portion(text: &str, heard: u64, whole: u64) -> &str {
-    let letters = text.chars().count() as u64;
-    let kept = usize::try_from(letters.saturating_mul(heard) / whole.max(1)).unwrap_or(usize::MAX);
-    let end = text.char_indices().nth(kept).map_or(text.len(), |(at, _)| at);
-    text.get(..end).unwrap_or_default().trim_end()
 }

@@ -14,6 +14,7 @@ use trunkline_speech::live::{Frame, MAX_FRAMES};
 use trunkline_speech::recognition::{Recognition, RecognitionRequest, Transcript};
 use trunkline_speech::{Recognizer, SpeechError};
 
+use super::progress::Progress;
 use crate::telemetry::Metrics;
 
 /// How long a recognizer may take to be there. What is said meanwhile is kept for it.
@@ -27,6 +28,8 @@ const ROUNDS: u32 = 3;
 struct Listening {
     engine: &'static str,
     recognition: Recognition,
+    /// How long it may take for words.
+    patience: Duration,
     /// It has brought words.
     worked: bool,
 }
@@ -36,6 +39,9 @@ pub(super) struct Ears {
     listening: Option<Listening>,
     /// What was said while nobody listened, at most [`MAX_FRAMES`]; the oldest goes first.
     early: VecDeque<Frame>,
+    progress: Progress,
+    /// The recognizer that listens makes no progress.
+    is_stalled: bool,
     opened: mpsc::Receiver<Listening>,
     /// Tells that a recognizer ended, and whether it had worked.
     ended: mpsc::Sender<bool>,
@@ -70,9 +76,12 @@ impl Ears {
             tasks.spawn(work.in_current_span());
         }
         let early = VecDeque::new();
+        let progress = Progress::default();
         Self {
             listening: None,
             early,
+            progress,
+            is_stalled: false,
             opened,
             ended,
             is_deaf,
@@ -86,12 +95,18 @@ impl Ears {
     pub(super) fn write(&mut self, frame: &Frame) {
         if let Some(listening) = &self.listening {
             listening.recognition.write(frame);
+            self.is_stalled |= self.progress.write(frame, listening.patience);
         } else if !self.is_deaf {
             if self.early.len() == MAX_FRAMES {
                 self.early.pop_front();
             }
             self.early.push_back(*frame);
         }
+    }
+
+    /// The person begins, or ends, to speak: something is to be heard of it.
+    pub(super) const fn speech(&mut self, begins: bool) {
+        self.progress.speech(begins);
     }
 
     /// The next transcript. `None`, once: nobody listens any more.
@@ -116,13 +131,21 @@ impl Ears {
                 continue;
             };
             let engine = listening.engine;
-            let error = match listening.recognition.next().await {
-                Some(Ok(transcript)) => {
-                    listening.worked = true;
-                    return Some(transcript);
+            let error = if std::mem::take(&mut self.is_stalled) {
+                // What it did not hear is for the next one, which may be the same, connected anew.
+                self.early = self.progress.take();
+                listening.worked = false;
+                SpeechError::Timeout { engine, after: listening.patience }
+            } else {
+                match listening.recognition.next().await {
+                    Some(Ok(transcript)) => {
+                        listening.worked = true;
+                        self.progress.heard();
+                        return Some(transcript);
+                    }
+                    Some(Err(error)) => error,
+                    None => SpeechError::Ended { engine, reason: "it closed the connection".to_owned() },
                 }
-                Some(Err(error)) => error,
-                None => SpeechError::Ended { engine, reason: "it closed the connection".to_owned() },
             };
             self.span.in_scope(|| failed(&self.metrics, engine, &error));
             let worked = self.listening.take().is_some_and(|listening| listening.worked);
@@ -152,7 +175,8 @@ async fn connect(
             let opened = tokio::time::timeout(PATIENCE, recognizer.open(request.clone())).await;
             match opened.unwrap_or(Err(SpeechError::Timeout { engine, after: PATIENCE })) {
                 Ok(recognition) => {
-                    let listening = Listening { engine, recognition, worked: false };
+                    let patience = recognizer.patience();
+                    let listening = Listening { engine, recognition, patience, worked: false };
                     if opens.send(listening).await.is_err() {
                         return;
                     }
@@ -221,6 +245,56 @@ mod tests {
                 let end = tokio::time::timeout(Duration::from_millis(1), ears.next()).await;
                 assert!(end.is_err(), "{end:?}");
             }
+        }
+    }
+
+    /// Hears nothing and does not end.
+    struct Hung(TaskTracker);
+
+    #[async_trait]
+    impl Recognizer for Hung {
+        fn name(&self) -> &'static str {
+            "hung"
+        }
+
+        async fn open(&self, _: RecognitionRequest) -> Result<Recognition, SpeechError> {
+            let (audio, mut source) = live::channel();
+            let (words, transcripts) = mpsc::channel(4);
+            let work = async move {
+                while source.next().await.is_some() {}
+                drop(words);
+            };
+            self.0.spawn(work.instrument(Span::none()));
+            Ok(Recognition::new(audio, transcripts, CancellationToken::new().drop_guard()))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_recognizer_of_which_nothing_comes_is_replaced_and_what_was_said_is_heard() {
+        let tasks = TaskTracker::new();
+        let recognizers: Vec<Arc<dyn Recognizer>> =
+            vec![Arc::new(Hung(tasks.clone())), Arc::new(Byte(tasks.clone(), 400))];
+        let metrics = Metrics::new(&opentelemetry::global::meter("test"));
+        let mut ears = Ears::open(&tasks, recognizers, RecognitionRequest::default(), metrics);
+        assert!(tokio::time::timeout(Duration::from_millis(1), ears.next()).await.is_err(), "it listens");
+        (0..1_000).for_each(|_| ears.write(&[0xff; 160]));
+        // A cough of which nothing is heard proves nothing, and neither does silence.
+        ears.speech(true);
+        (0..20).for_each(|_| ears.write(&[1; 160]));
+        ears.speech(false);
+        (0..200).for_each(|_| ears.write(&[0xff; 160]));
+        assert!(!ears.is_stalled);
+        ears.speech(true);
+        (0..100).for_each(|_| ears.write(&[7; 160]));
+        ears.speech(false);
+        (0..99).for_each(|_| ears.write(&[0xff; 160]));
+        assert!(!ears.is_stalled, "less than two seconds");
+        ears.write(&[0xff; 160]);
+        let mut words = 0;
+        while words < 100 {
+            let heard = ears.next().await;
+            let Some(Transcript::Final { text, .. }) = heard else { panic!("{heard:?}") };
+            words += usize::from(text.expose() == "7");
         }
     }
 }

@@ -9,8 +9,12 @@ use trunkline_core::voice::{SessionId, VoiceSession};
 use trunkline_core::{E164, Pii};
 use trunkline_store::CallTurn;
 
+use super::held::ON_HOLD;
+
 /// Turns that are shown of a call; the others are in the store.
 const MAX_TURNS: usize = 20;
+/// What is shown of the provider's own transcript, in utterances.
+const MAX_TRANSCRIPT: usize = 50;
 /// Orders that may wait for a call.
 const MAX_ORDERS: usize = 16;
 
@@ -33,6 +37,10 @@ pub enum CallOrder {
         /// What they hear again and again; silence if none.
         announcement: Option<String>,
     },
+    /// The person who was on hold is connected with us again.
+    Resumed,
+    /// The provider has found out that a machine listens.
+    Machine,
     /// Press keys: the far end hears their tones.
     Digits(String),
     /// Say goodbye and hang up: the gateway stops.
@@ -48,6 +56,8 @@ pub struct Shown {
     pub level_dbfs: f32,
     /// The latest turns.
     pub turns: VecDeque<CallTurn>,
+    /// What the provider's own recogniser heard last, if it was asked to: whose side, and the words.
+    pub transcript: VecDeque<(Option<String>, Pii<String>)>,
 }
 
 /// A call that lives.
@@ -64,6 +74,11 @@ impl LiveCall {
     /// What is shown of it now.
     pub fn shown(&self) -> Shown {
         self.with(|shown| shown.clone())
+    }
+
+    /// Whether the person is on hold.
+    pub fn is_on_hold(&self) -> bool {
+        self.with(|shown| shown.machine == ON_HOLD)
     }
 
     /// Whether it is over, and only being put away.
@@ -88,6 +103,16 @@ impl LiveCall {
         self.with(|shown| {
             shown.machine = machine;
             shown.level_dbfs = level_dbfs;
+        });
+    }
+
+    /// The provider's own recogniser heard something.
+    pub(crate) fn show_transcript(&self, side: Option<String>, text: Pii<String>) {
+        self.with(|shown| {
+            if shown.transcript.len() == MAX_TRANSCRIPT {
+                shown.transcript.pop_front();
+            }
+            shown.transcript.push_back((side, text));
         });
     }
 

@@ -9,19 +9,25 @@
 //! connected and the person is looked up while the provider opens the stream. Whatever ends the call ends that task, and
 //! with it everything that belongs to the call.
 
+mod answers;
 mod audio_call;
 mod chunker;
+mod closing;
 mod dialogue_call;
 mod ears;
+mod held;
 mod journal;
+mod keys;
 mod live_calls;
 mod mouth;
+mod progress;
 mod recording;
 mod settings;
 mod text_call;
 mod thinking;
 mod voices;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +38,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, Span};
 use trunkline_agent::turns::EndReason;
 use trunkline_core::voice::{
-    AnsweredBy, CallControl, SessionConfig, SessionId, VoiceBackend, VoiceError, VoiceSession,
+    AnsweredBy, CallControl, CallDirection, RecordingMode, SessionConfig, SessionId, VoiceBackend, VoiceError,
+    VoiceSession,
 };
 use trunkline_core::{ContactAddress, Pii};
 use trunkline_speech::dialogue::{Dialogue, DialogueRequest};
@@ -144,6 +151,11 @@ impl Calls {
         &self.0.calls
     }
 
+    /// What is shown of calls has changed.
+    pub(crate) fn changed(&self) {
+        self.0.pipeline.live.calls_changed();
+    }
+
     /// The folder of recordings, if any are kept.
     pub fn recordings(&self) -> Option<&Path> {
         self.0.settings.recordings.as_deref()
@@ -243,7 +255,11 @@ impl Calls {
     pub async fn resume(&self, id: &SessionId) -> Result<(), VoiceError> {
         let session = self.0.backend.get_session(id).await?;
         self.0.backend.control(id, CallControl::Resume).await?;
-        self.begin(&session, session.is_text());
+        match self.0.calls.get(id.as_str()).filter(|live| !live.is_leaving()) {
+            Some(live) if live.order(CallOrder::Resumed) => {}
+            Some(_) => tracing::error!("a call that was taken back has more orders than it can take"),
+            None => self.begin(&session, session.is_text()),
+        }
         Ok(())
     }
 
@@ -301,13 +317,9 @@ fn address_of(session: &VoiceSession) -> ContactAddress {
 
 /// A call whose audio is ours. The span is entered for its beginning and its end; in between the call does so itself.
 async fn run(context: &CallContext, live: Arc<LiveCall>, orders: mpsc::Receiver<CallOrder>, span: Span) {
-    let Some(mut start) = prepare(context, live, orders).instrument(span.clone()).await else { return };
-    let live = Arc::clone(&start.live);
-    let left = match led_by_model(context, &mut start).instrument(span.clone()).await {
-        Some(outcome) => audio_call::Left::of(start, outcome),
-        None => audio_call::lead(context, start).await,
-    };
-    put_away(context, &live, left).instrument(span).await;
+    let Some(start) = prepare(context, live, orders).instrument(span.clone()).await else { return };
+    let left = lead(context, start, &span).await;
+    put_away(context, left).instrument(span).await;
 }
 
 /// What a call needs to begin. None: it cannot, and whoever is there has been told.
@@ -358,6 +370,8 @@ async fn prepare(
         close(context, &session).await;
         return None;
     }
+    let turns = known.turns;
+    record_there(context, &session, turns);
     let leaves_message = by_machine && context.settings.voicemail == VoicemailPolicy::LeaveMessage;
     let recording = context.settings.recordings.as_deref().and_then(|folder| {
         Recording::begin(folder, session.id().as_str())
@@ -376,25 +390,113 @@ async fn prepare(
         leaves_message,
         opening: None,
         control: None,
-        began: Instant::now(),
+        began: began(&session, turns),
         span: Span::current(),
     })
 }
 
 /// Tells the provider what is to become of a call, and keeps what is left of it.
-async fn put_away(context: &CallContext, live: &LiveCall, left: audio_call::Left) {
-    live.leaves();
-    end(context, &live.session, left.outcome, left.control).await;
+async fn put_away(context: &CallContext, left: audio_call::Left) {
+    left.live.leaves();
+    end(context, &left.live.session, left.outcome, left.control).await;
     // Only now: what is to become of the call has been said before its stream ends.
     drop(left.stream);
     let recording = match left.recording {
         Some(recording) => recording.finish().await,
         None => None,
     };
-    let duration = u64::try_from(left.duration.as_millis()).unwrap_or(u64::MAX);
-    context.pipeline.metrics.call_ended(left.outcome.as_str(), left.duration);
+    let lasted = left.began.elapsed();
+    let duration = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX);
+    context.pipeline.metrics.call_ended(left.outcome.as_str(), lasted);
     Span::current().record("call.outcome", left.outcome.as_str());
     left.journal.close(left.outcome.as_str(), recording.as_deref(), duration).await;
+}
+
+/// Leads a call to its end, however often the person is put on hold meanwhile.
+async fn lead(context: &CallContext, mut start: audio_call::Start, span: &Span) -> audio_call::Left {
+    loop {
+        let left = match led_by_model(context, &mut start).instrument(span.clone()).await {
+            Some(outcome) => audio_call::Left::of(start, outcome),
+            None => audio_call::lead(context, start).await,
+        };
+        if left.outcome != Outcome::Held {
+            return left;
+        }
+        start = match hold(context, left).instrument(span.clone()).await {
+            ControlFlow::Continue(start) => start,
+            ControlFlow::Break(left) => return left,
+        };
+    }
+}
+
+/// Keeps a person on hold. They come back, or the call ends.
+async fn hold(context: &CallContext, mut left: audio_call::Left) -> ControlFlow<audio_call::Left, audio_call::Start> {
+    let control = left.control.take();
+    match held::wait(context, &left.live, &mut left.orders, control).await {
+        held::Next::Back => {}
+        held::Next::Over(outcome, control) => {
+            return ControlFlow::Break(audio_call::Left { outcome, control, ..left });
+        }
+    }
+    let id = left.live.session.id();
+    let stream = match or_hung_up(context.backend.stream_audio(id), &mut left.orders).await {
+        Some(Ok(stream)) => stream,
+        Some(Err(error)) => {
+            tracing::warn!(error.code = error.code().as_str(), %error, "the audio of a call did not come back");
+            return ControlFlow::Break(audio_call::Left { outcome: Outcome::Lost, ..left });
+        }
+        None => {
+            let outcome = Outcome::Ended(EndReason::Operator);
+            return ControlFlow::Break(audio_call::Left { outcome, ..left });
+        }
+    };
+    let request = audio_call::request(&context.settings.language, &*left.agent);
+    let metrics = context.pipeline.metrics.clone();
+    // What was sent and not heard is not heard any more.
+    let recording = left.recording.map(|mut recording| {
+        recording.cleared();
+        recording
+    });
+    ControlFlow::Continue(audio_call::Start {
+        live: left.live,
+        orders: left.orders,
+        stream,
+        known: left.known,
+        journal: left.journal,
+        recording,
+        ears: Ears::open(&context.tasks, context.recognizers.clone(), request, metrics),
+        agent: left.agent,
+        leaves_message: false,
+        opening: None,
+        control: None,
+        began: left.began,
+        span: Span::current(),
+    })
+}
+
+/// Has the provider record a call that came in, if it is to; one that we placed was placed so. Nobody waits for that.
+fn record_there(context: &CallContext, session: &VoiceSession, turns: i64) {
+    let mode = context.settings.provider_recording;
+    if mode == RecordingMode::Off || session.direction() == CallDirection::Outbound || turns > 0 {
+        return;
+    }
+    let (backend, id) = (Arc::clone(&context.backend), session.id().clone());
+    let work = async move {
+        if let Err(error) = backend.control(&id, CallControl::StartRecording(mode)).await {
+            tracing::warn!(error.code = error.code().as_str(), %error, "the provider does not record a call");
+        }
+    };
+    context.tasks.spawn(work.in_current_span());
+}
+
+/// When a call began for us: now, unless it has had turns and was with somebody else meanwhile.
+fn began(session: &VoiceSession, turns: i64) -> Instant {
+    let now = Instant::now();
+    if turns == 0 {
+        return now;
+    }
+    let since = Duration::try_from(jiff::Timestamp::now().duration_since(session.created_at())).unwrap_or_default();
+    now.checked_sub(since).unwrap_or(now)
 }
 
 /// Has a model lead the call, if there is one. `None`: there is none, or it failed; the call goes on without.
@@ -427,7 +529,12 @@ async fn open_dialogue(
     history: Vec<(bool, Pii<String>)>,
 ) -> Option<Result<Dialogue, &'static str>> {
     let model = context.model.as_ref()?;
-    let request = DialogueRequest { instructions: context.settings.model_instructions.clone(), history, greets: true };
+    let request = DialogueRequest {
+        instructions: context.settings.model_instructions.clone(),
+        history,
+        greets: true,
+        may_hand_over: context.settings.transfer_to.is_some(),
+    };
     Some(match tokio::time::timeout(MODEL_PATIENCE, model.open(request)).await {
         Ok(opened) => opened.map_err(|error| error.code()),
         Err(_) => Err(SpeechError::Timeout { engine: model.name(), after: MODEL_PATIENCE }.code()),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use trunkline_agent::turns::Policy;
 use trunkline_core::E164;
+use trunkline_core::voice::RecordingMode;
 
 /// What to do when a machine answers a call that we placed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub struct CallSettings {
     pub language: String,
     /// The first words of a call.
     pub greeting: String,
+    /// The first words where the provider speaks, if it says them by itself.
+    pub relay_welcome: String,
     /// The first words to someone whose name is remembered; `{name}` stands for it.
     pub greeting_known: String,
     /// The first words to someone who was on hold, or with somebody who did not answer.
@@ -49,6 +52,8 @@ pub struct CallSettings {
     pub transfer_timeout: Duration,
     /// When a machine answers.
     pub voicemail: VoicemailPolicy,
+    /// Whether the provider records too.
+    pub provider_recording: RecordingMode,
     /// The folder of recordings; none to keep none.
     pub recordings: Option<PathBuf>,
 }

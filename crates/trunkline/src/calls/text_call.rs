@@ -15,7 +15,10 @@ use trunkline_store::CallTurn;
 use super::journal::{self, Journal, Known};
 use super::live_calls::{CallOrder, LiveCall};
 use super::thinking::{ANSWER_DEADLINE, Grain, Thinking, Thought};
-use super::{CallContext, FLUSH_PATIENCE, Outcome, SOURCE, address_of, close, control_of, end, give_up, or_hung_up};
+use super::{
+    CallContext, FLUSH_PATIENCE, Outcome, SOURCE, VoicemailPolicy, address_of, began, close, control_of, end, give_up,
+    held, or_hung_up,
+};
 use crate::telemetry::traceparent;
 
 /// What an agent sees of a call and of what was before, in utterances.
@@ -59,17 +62,10 @@ pub(super) async fn run(context: &CallContext, live: &Arc<LiveCall>, mut orders:
             return;
         }
     };
-    let begun = Instant::now();
-    let mut call = Call::new(context, live, stream, agent, journal, known);
-    let outcome = call.lead(orders).await.unwrap_or_else(|error| {
-        if session.status().is_final() {
-            return Outcome::Caller;
-        }
-        tracing::warn!(error.code = error.code().as_str(), %error, "the words of a call were lost");
-        Outcome::Lost
-    });
-    call.spoken(None);
-    let control = call.control.take();
+    let begun = began(session, known.turns);
+    let mut call = Call::new(context, live, stream, agent, journal, known, begun);
+    let (outcome, control) = call.lead_on(&mut orders).await;
+    live.leaves();
     end(context, session, outcome, control).await;
     pipeline.metrics.call_ended(outcome.as_str(), begun.elapsed());
     tracing::Span::current().record("call.outcome", outcome.as_str());
@@ -123,6 +119,7 @@ impl<'a> Call<'a> {
         agent: Arc<dyn Agent>,
         journal: Journal,
         known: Known,
+        began: Instant,
     ) -> Self {
         let history = known
             .said
@@ -144,16 +141,52 @@ impl<'a> Call<'a> {
             quiet_due: Instant::now() + context.settings.policy.reprompt_after,
             reprompts: 0,
             turns: known.turns,
-            began: Instant::now(),
+            began,
             control: None,
         }
     }
 
-    async fn lead(&mut self, mut orders: mpsc::Receiver<CallOrder>) -> Result<Outcome, VoiceError> {
+    /// Leads to the end, however often the person is put on hold meanwhile. Also what the provider is to be told.
+    async fn lead_on(&mut self, orders: &mut mpsc::Receiver<CallOrder>) -> (Outcome, Option<CallControl>) {
+        let (context, live) = (self.context, self.live);
+        loop {
+            let outcome = self.lead(orders).await.unwrap_or_else(|error| {
+                if live.session.status().is_final() {
+                    return Outcome::Caller;
+                }
+                tracing::warn!(error.code = error.code().as_str(), %error, "the words of a call were lost");
+                Outcome::Lost
+            });
+            self.spoken(None);
+            let control = self.control.take();
+            if outcome != Outcome::Held {
+                return (outcome, control);
+            }
+            if let held::Next::Over(outcome, control) = held::wait(context, live, orders, control).await {
+                return (outcome, control);
+            }
+            match or_hung_up(context.backend.stream_text(live.session.id()), orders).await {
+                Some(Ok(stream)) => self.stream = stream,
+                Some(Err(error)) => {
+                    tracing::warn!(error.code = error.code().as_str(), %error, "the words of a call did not come back");
+                    return (Outcome::Lost, None);
+                }
+                None => return (Outcome::Ended(EndReason::Operator), None),
+            }
+            (self.ending, self.digits_due, self.reprompts) = (None, None, 0);
+        }
+    }
+
+    async fn lead(&mut self, orders: &mut mpsc::Receiver<CallOrder>) -> Result<Outcome, VoiceError> {
         let settings = &self.context.settings;
         let over = self.began + settings.policy.max_duration;
-        let words = if self.turns == 0 { settings.greeting_for(&self.memories) } else { settings.back.clone() };
-        self.say(words, "announcement").await?;
+        if self.turns == 0 && !settings.relay_welcome.is_empty() {
+            // The provider has begun to say it.
+            self.says(settings.relay_welcome.clone(), "announcement");
+        } else {
+            let words = if self.turns == 0 { settings.greeting_for(&self.memories) } else { settings.back.clone() };
+            self.say(words, "announcement").await?;
+        }
         loop {
             let due = match self.ending {
                 Some((at, _)) => at,
@@ -183,6 +216,16 @@ impl<'a> Call<'a> {
                             return Ok(outcome);
                         }
                     }
+                    Some(CallOrder::Machine) => match settings.voicemail {
+                        VoicemailPolicy::HangUp => return Ok(Outcome::Machine),
+                        VoicemailPolicy::LeaveMessage => {
+                            let message = settings.greeting_for(&self.memories);
+                            self.goodbye(message, EndReason::Agent).await?;
+                        }
+                        VoicemailPolicy::Talk => {}
+                    },
+                    // Only who is on hold is taken back.
+                    Some(CallOrder::Resumed) => {}
                     Some(CallOrder::Drain) => {
                         self.goodbye(settings.draining.clone(), EndReason::Draining).await?;
                     }
@@ -312,13 +355,28 @@ impl<'a> Call<'a> {
     }
 
     async fn say(&mut self, text: String, kind: &str) -> Result<(), VoiceError> {
+        self.says(text.clone(), kind);
+        self.send(text, true).await
+    }
+
+    /// A text is being said, which is known already.
+    fn says(&mut self, text: String, kind: &str) {
         self.spoken(None);
         let turn = self.turn(kind, String::new());
         let mut answer = Answer::new(turn, None);
-        answer.text.clone_from(&text);
-        self.answer = Some(answer);
         self.quiet_due = Instant::now() + speaking_time(&text) + self.context.settings.policy.reprompt_after;
-        self.send(text, true).await
+        answer.text = text;
+        self.answer = Some(answer);
+        self.show();
+    }
+
+    /// Shows what is being said, as far as it is known.
+    fn show(&self) {
+        if let Some(answer) = &self.answer {
+            let turn = CallTurn { agent: Pii::new(answer.text.clone()), ..answer.turn.clone() };
+            self.live.show_turn(&turn);
+            self.context.pipeline.live.calls_changed();
+        }
     }
 
     async fn send(&mut self, token: String, is_last: bool) -> Result<(), VoiceError> {
@@ -366,6 +424,7 @@ impl<'a> Call<'a> {
                     // Nothing tells when it has been heard; the text's length does.
                     self.ending = Some((Instant::now() + speaking_time(&answer.text), outcome));
                 }
+                self.show();
                 self.send(String::new(), true).await?;
             }
             Thought::Failed(code) => {

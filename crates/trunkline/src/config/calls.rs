@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use trunkline_agent::turns::Policy;
+use trunkline_core::voice::RecordingMode;
 use trunkline_core::{Config, ConfigError, E164, Secret};
 
 use super::Reader;
@@ -127,6 +128,7 @@ fn backend(reader: &Reader, public_base: &str, problems: &mut ConfigError) -> Op
         .setting("api_version", reader.text_or_default(&key::API_VERSION))
         .setting("max_calls", reader.text_or_default(&key::MAX_CALLS))
         .setting("overflow", reader.text_or_default(&key::CALL_OVERFLOW))
+        .setting("record_calls", reader.text_or_default(&key::PROVIDER_RECORDING))
         .setting("machine_detection", reader.text_or_default(&key::MACHINE_DETECTION));
     for (name, setting) in [
         ("account_sid", &key::ACCOUNT_SID),
@@ -139,14 +141,34 @@ fn backend(reader: &Reader, public_base: &str, problems: &mut ConfigError) -> Op
         ("relay_voice", &key::RELAY_VOICE),
         ("relay_tts_provider", &key::RELAY_TTS_PROVIDER),
         ("relay_transcription_provider", &key::RELAY_TRANSCRIPTION_PROVIDER),
-        ("relay_language", &key::VOICE_LANGUAGE),
+        ("relay_speech_model", &key::RELAY_SPEECH_MODEL),
+        ("relay_tts_language", &key::RELAY_TTS_LANGUAGE),
+        ("relay_transcription_language", &key::RELAY_TRANSCRIPTION_LANGUAGE),
+        ("relay_welcome_greeting", &key::RELAY_WELCOME_GREETING),
+        ("relay_welcome_greeting_interruptible", &key::RELAY_WELCOME_GREETING_INTERRUPTIBLE),
+        ("relay_interruptible", &key::RELAY_INTERRUPTIBLE),
+        ("relay_interrupt_sensitivity", &key::RELAY_INTERRUPT_SENSITIVITY),
+        ("relay_ignore_backchannel", &key::RELAY_IGNORE_BACKCHANNEL),
+        ("relay_report_input_during_agent_speech", &key::RELAY_REPORT_INPUT_DURING_AGENT_SPEECH),
+        ("relay_preemptible", &key::RELAY_PREEMPTIBLE),
+        ("relay_dtmf_detection", &key::RELAY_DTMF_DETECTION),
+        ("relay_partial_prompts", &key::RELAY_PARTIAL_PROMPTS),
+        ("relay_speech_timeout", &key::RELAY_SPEECH_TIMEOUT),
+        ("relay_eot_threshold", &key::RELAY_EOT_THRESHOLD),
+        ("relay_hints", &key::RELAY_HINTS),
+        ("relay_profanity_filter", &key::RELAY_PROFANITY_FILTER),
+        ("relay_deepgram_smart_format", &key::RELAY_DEEPGRAM_SMART_FORMAT),
+        ("relay_elevenlabs_text_normalization", &key::RELAY_ELEVENLABS_TEXT_NORMALIZATION),
+        ("relay_background_noise_reduction", &key::RELAY_BACKGROUND_NOISE_REDUCTION),
+        ("relay_debug", &key::RELAY_DEBUG),
     ] {
         let value = reader.text(setting).or_else(|| Some(setting.default).filter(|default| !default.is_empty()));
         if let Some(value) = value {
             builder = builder.setting(name, value);
         }
     }
-    builder = builder.setting("relay_dtmf_detection", "true");
+    let language = reader.text(&key::RELAY_LANGUAGE).unwrap_or_else(|| reader.text_or_default(&key::VOICE_LANGUAGE));
+    builder = builder.setting("relay_language", language);
     builder = builder.setting("webhook_url", public_base);
     if reader.text(&key::API_SECRET).is_some() {
         builder = builder.secret("api_secret", reader.secret(&key::API_SECRET));
@@ -184,12 +206,22 @@ fn calls(reader: &Reader, data_dir: &Path, problems: &mut ConfigError) -> CallSe
             VoicemailPolicy::HangUp
         }
     };
+    let provider_recording = match reader.text_or_default(&key::PROVIDER_RECORDING) {
+        "off" => RecordingMode::Off,
+        "mono" => RecordingMode::Mono,
+        "dual" => RecordingMode::Dual,
+        _ => {
+            problems.add(reader.name_of(&key::PROVIDER_RECORDING), "must be off, mono or dual");
+            RecordingMode::Off
+        }
+    };
     let is_recorded: bool = reader.parsed(&key::RECORD_CALLS, "true or false", problems);
     let text = |setting| reader.text_or_default(setting).to_owned();
     CallSettings {
         policy,
         language: text(&key::VOICE_LANGUAGE),
         greeting: text(&key::GREETING),
+        relay_welcome: text(&key::RELAY_WELCOME_GREETING),
         greeting_known: text(&key::GREETING_KNOWN),
         back: text(&key::BACK),
         reprompt: text(&key::REPROMPT),
@@ -201,6 +233,7 @@ fn calls(reader: &Reader, data_dir: &Path, problems: &mut ConfigError) -> CallSe
         transfer_to,
         transfer_timeout: reader.duration(&key::TRANSFER_TIMEOUT, SECOND..=Duration::from_mins(10), problems),
         voicemail,
+        provider_recording,
         recordings: is_recorded.then(|| recordings(reader, data_dir)),
     }
 }

@@ -104,6 +104,7 @@ settings! {
     REPROMPT_AFTER = "calls.reprompt_after", "TRUNKLINE_REPROMPT_AFTER", "8s", "The silence after which a person is asked again. Between 1s and 1h.";
     MAX_REPROMPTS = "calls.max_reprompts", "TRUNKLINE_MAX_REPROMPTS", "2", "How often, before the goodbye.";
     MAX_CALL_DURATION = "calls.max_duration", "TRUNKLINE_MAX_CALL_DURATION", "1h", "How long a call may last. At most 4h.";
+    PROVIDER_RECORDING = "calls.provider_recording", "TRUNKLINE_PROVIDER_RECORDING", "off", "Whether Twilio records calls too, and keeps the files: `off`, `mono` or `dual`. Facts tell of them (`recording.completed.v1`).";
     RECORD_CALLS = "calls.record", "TRUNKLINE_RECORD_CALLS", "false", "Whether calls are recorded here: a WAV file for each, the person on the left. With `trunkline up` they are unless this says `false`.";
     RECORDINGS = "calls.recordings", "TRUNKLINE_RECORDINGS", "", "The folder of recordings; `recordings` in the data folder when not set.";
     TRANSFER_TO = "calls.transfer_to", "TRUNKLINE_TRANSFER_TO", "", "The number, E.164, of whoever takes over when the agent hands a caller over. The agent goes on when not set.";
@@ -114,6 +115,27 @@ settings! {
     RELAY_VOICE = "calls.relay_voice", "TRUNKLINE_RELAY_VOICE", "", "The voice of ConversationRelay; Twilio's default when not set.";
     RELAY_TTS_PROVIDER = "calls.relay_tts_provider", "TRUNKLINE_RELAY_TTS_PROVIDER", "", "Who speaks with ConversationRelay: `ElevenLabs`, `Google` or `Amazon`.";
     RELAY_TRANSCRIPTION_PROVIDER = "calls.relay_transcription_provider", "TRUNKLINE_RELAY_TRANSCRIPTION_PROVIDER", "", "Who listens with ConversationRelay: `Deepgram` or `Google`.";
+    RELAY_SPEECH_MODEL = "calls.relay_speech_model", "TRUNKLINE_RELAY_SPEECH_MODEL", "", "The model that listens with ConversationRelay, such as `nova-3-general` or `flux`.";
+    RELAY_LANGUAGE = "calls.relay_language", "TRUNKLINE_RELAY_LANGUAGE", "", "Its language; `TRUNKLINE_VOICE_LANGUAGE` when not set.";
+    RELAY_TTS_LANGUAGE = "calls.relay_tts_language", "TRUNKLINE_RELAY_TTS_LANGUAGE", "", "Its language when it speaks, if that is another one.";
+    RELAY_TRANSCRIPTION_LANGUAGE = "calls.relay_transcription_language", "TRUNKLINE_RELAY_TRANSCRIPTION_LANGUAGE", "", "Its language when it listens, if that is another one.";
+    RELAY_WELCOME_GREETING = "calls.relay_welcome_greeting", "TRUNKLINE_RELAY_WELCOME_GREETING", "", "What Twilio says at once at relayed numbers, in place of the greeting from here.";
+    RELAY_WELCOME_GREETING_INTERRUPTIBLE = "calls.relay_welcome_greeting_interruptible", "TRUNKLINE_RELAY_WELCOME_GREETING_INTERRUPTIBLE", "", "What stops that: `none`, `dtmf`, `speech` or `any`; Twilio's default is `any`.";
+    RELAY_INTERRUPTIBLE = "calls.relay_interruptible", "TRUNKLINE_RELAY_INTERRUPTIBLE", "", "What stops the agent's words: `none`, `dtmf`, `speech` or `any`; Twilio's default is `any`.";
+    RELAY_INTERRUPT_SENSITIVITY = "calls.relay_interrupt_sensitivity", "TRUNKLINE_RELAY_INTERRUPT_SENSITIVITY", "", "How little speech is enough for that: `high`, `medium` or `low`; Twilio's default is `high`.";
+    RELAY_IGNORE_BACKCHANNEL = "calls.relay_ignore_backchannel", "TRUNKLINE_RELAY_IGNORE_BACKCHANNEL", "", "Whether short words of agreement stop nothing.";
+    RELAY_REPORT_INPUT_DURING_AGENT_SPEECH = "calls.relay_report_input_during_agent_speech", "TRUNKLINE_RELAY_REPORT_INPUT_DURING_AGENT_SPEECH", "", "What the agent is told of while it speaks: `none`, `dtmf`, `speech` or `any`; Twilio's default is `none`.";
+    RELAY_PREEMPTIBLE = "calls.relay_preemptible", "TRUNKLINE_RELAY_PREEMPTIBLE", "", "Whether new words of the agent replace those that wait to be spoken.";
+    RELAY_DTMF_DETECTION = "calls.relay_dtmf_detection", "TRUNKLINE_RELAY_DTMF_DETECTION", "true", "Whether keys are reported.";
+    RELAY_PARTIAL_PROMPTS = "calls.relay_partial_prompts", "TRUNKLINE_RELAY_PARTIAL_PROMPTS", "", "Whether words are reported before they are whole (`flux` only): whoever speaks for long is not taken for silent.";
+    RELAY_SPEECH_TIMEOUT = "calls.relay_speech_timeout", "TRUNKLINE_RELAY_SPEECH_TIMEOUT", "", "The silence that ends what a person says: `auto`, or 600 to 5000 milliseconds.";
+    RELAY_EOT_THRESHOLD = "calls.relay_eot_threshold", "TRUNKLINE_RELAY_EOT_THRESHOLD", "", "How certain it must be that a person is done, 0.5 to 0.9 (`flux` only).";
+    RELAY_HINTS = "calls.relay_hints", "TRUNKLINE_RELAY_HINTS", "", "Words to expect, separated by commas.";
+    RELAY_PROFANITY_FILTER = "calls.relay_profanity_filter", "TRUNKLINE_RELAY_PROFANITY_FILTER", "", "Whether rude words are masked; Twilio's default is `true`.";
+    RELAY_DEEPGRAM_SMART_FORMAT = "calls.relay_deepgram_smart_format", "TRUNKLINE_RELAY_DEEPGRAM_SMART_FORMAT", "", "Whether Deepgram formats what was said; Twilio's default is `true`.";
+    RELAY_ELEVENLABS_TEXT_NORMALIZATION = "calls.relay_elevenlabs_text_normalization", "TRUNKLINE_RELAY_ELEVENLABS_TEXT_NORMALIZATION", "", "Whether ElevenLabs makes text ready to be spoken: `on`, `auto` or `off`; Twilio's default is `off`.";
+    RELAY_BACKGROUND_NOISE_REDUCTION = "calls.relay_background_noise_reduction", "TRUNKLINE_RELAY_BACKGROUND_NOISE_REDUCTION", "", "Whether noise behind the person is reduced.";
+    RELAY_DEBUG = "calls.relay_debug", "TRUNKLINE_RELAY_DEBUG", "", "`debugging`: what Twilio reports of the session beside the conversation.";
 
     RECOGNIZER = "speech.recognizer", "TRUNKLINE_RECOGNIZER", "auto", "Who listens: `deepgram`, `openai`, `offline` (pocketsphinx with a grammar of the concierge's phrases), several separated by commas, best first, or `none`. `auto`: those with a key, then `offline`.";
     SYNTHESIZER = "speech.synthesizer", "TRUNKLINE_SYNTHESIZER", "auto", "Who speaks: `elevenlabs`, `openai`, `offline` (flite or espeak-ng), several separated by commas, best first, or `none`. `auto`: those with a key, then `offline`.";

@@ -48,6 +48,8 @@ pub(super) fn live(calls: &Calls) -> Vec<Value> {
 fn live_call(call: &LiveCall) -> Value {
     let shown = call.shown();
     let session = &call.session;
+    let line = |(side, text): &(Option<String>, Pii<String>)| json!({ "side": side, "text": text.expose() });
+    let transcript: Vec<_> = shown.transcript.iter().map(line).collect();
     json!({
         "call": session.id().as_str(),
         "direction": session.direction().as_str(),
@@ -57,6 +59,7 @@ fn live_call(call: &LiveCall) -> Value {
         "machine": shown.machine,
         "level_dbfs": shown.level_dbfs,
         "turns": shown.turns.iter().map(turn).collect::<Vec<_>>(),
+        "transcript": transcript,
     })
 }
 
@@ -122,6 +125,10 @@ fn no_call() -> Failure {
 
 fn order(state: &ConsoleState, id: &str, order: CallOrder) -> Result<StatusCode, Failure> {
     let call = state.calls.as_ref().and_then(|calls| calls.live().get(id)).ok_or_else(no_call)?;
+    if call.is_on_hold() && matches!(order, CallOrder::Say(_) | CallOrder::Digits(_)) {
+        let reason = "the person is on hold, and hears nothing of ours; resume the call first".to_owned();
+        return Err(Failure(StatusCode::CONFLICT, codes::ON_HOLD, reason));
+    }
     if call.order(order) {
         return Ok(StatusCode::ACCEPTED);
     }

@@ -12,5 +12,7 @@ pub(super) const WRONG_TOKEN: &str = "console.wrong_token";
 pub(super) const TOO_MANY_TRIES: &str = "console.too_many_tries";
 /// A call has as many orders as it can take. Answered 503.
 pub(super) const BUSY: &str = "console.busy";
+/// The person is on hold and hears nothing of ours. Answered 409.
+pub(super) const ON_HOLD: &str = "console.on_hold";
 /// There are no calls here: they are switched off, or the gateway stops. Answered 503.
 pub(super) const NO_CALLS: &str = "console.no_calls";

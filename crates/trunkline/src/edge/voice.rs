@@ -23,7 +23,7 @@ use super::health::Readiness;
 use super::intake::{Refusal, read, upgrade};
 use super::upgrade::Upgrade;
 use super::webhook::Warnings;
-use crate::calls::{Calls, SOURCE};
+use crate::calls::{CallOrder, Calls, SOURCE};
 use crate::telemetry::{Metrics, names, traceparent};
 
 /// What the routes of calls work with.
@@ -163,12 +163,36 @@ async fn recording(State(edge): State<Arc<VoiceEdge>>, request: Request) -> Resp
 }
 
 async fn machine(State(edge): State<Arc<VoiceEdge>>, request: Request) -> Response {
-    handled(&edge, request, async |edge, event| told(edge, edge.twilio.handle_amd(event)?).await).await
+    handled(&edge, request, async |edge, event| {
+        let heard = edge.twilio.handle_amd(event)?;
+        let is_machine = matches!(
+            heard.kind,
+            CallEventKind::AnsweredBy(AnsweredBy::Machine | AnsweredBy::MachineReady | AnsweredBy::Fax)
+        );
+        // It is found out while the call is being led.
+        if is_machine
+            && heard.is_news
+            && let Some(live) = heard.session.as_ref().and_then(|session| edge.calls.live().get(session.as_str()))
+            && !live.order(CallOrder::Machine)
+        {
+            tracing::warn!("a call has more orders than it can take, and does not learn that a machine listens");
+        }
+        told(edge, heard).await
+    })
+    .await
 }
 
 async fn transcription(State(edge): State<Arc<VoiceEdge>>, request: Request) -> Response {
     handled(&edge, request, async |edge, event| match edge.twilio.handle_transcription(event)? {
-        Some(heard) => told(edge, heard).await,
+        Some(heard) => {
+            if let CallEventKind::Transcription { text, track } = &heard.kind
+                && let Some(live) = heard.session.as_ref().and_then(|session| edge.calls.live().get(session.as_str()))
+            {
+                live.show_transcript(track.clone(), text.clone());
+                edge.calls.changed();
+            }
+            told(edge, heard).await
+        }
         None => Ok(Done { event: "transcription", answer: None }),
     })
     .await

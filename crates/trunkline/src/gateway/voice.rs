@@ -114,6 +114,11 @@ impl Voice {
                     }
                     Err(error) => tracing::warn!(%error, "calls are in trouble"),
                 }
+                match twilio.sweep(jiff::Timestamp::now()).await {
+                    Ok(0) => {}
+                    Ok(calls) => tracing::warn!(calls, "calls were over, and no callback had told so"),
+                    Err(error) => tracing::warn!(%error, "calls that may be over could not be asked about"),
+                }
             }
         }
     }

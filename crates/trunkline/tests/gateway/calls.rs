@@ -2,6 +2,16 @@
 //! answers with flite, and pocketsphinx listens to what the caller heard. A listener with a grammar always hears something
 //! of it, so every expectation has its decoys, and the words that were heard are compared.
 
+mod held;
+mod keys;
+mod limits;
+mod machines;
+mod model;
+mod overlap;
+mod relay;
+mod stalls;
+mod transfer;
+
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
@@ -296,34 +306,6 @@ async fn what_a_person_said_is_remembered_though_they_talk_over_the_answer() {
     let result = call(&world, ADA, &steps).await;
     assert!(result["failed"].is_null(), "{result}");
     assert_eq!(heard(&result).last(), Some(&YOUR_NAME), "{result}");
-}
-
-#[tokio::test]
-async fn a_caller_is_held_and_taken_back() {
-    let world = world(&[]).await;
-    let script = json!({"from": ADA, "to": NUMBER, "steps": [
-        listen(),
-        json!({"pause_ms": 6_000}),
-        json!({"say": "my name is ada"}),
-        listen(),
-        json!({"hang_up": true}),
-    ]});
-    let placed = world.control(Method::POST, "/calls", script).await;
-    let id = until("the caller was greeted", async || {
-        let live = world.api("/api/v1/calls").await["live"][0].clone();
-        (live["machine"] == "listening").then(|| live["call"].as_str().unwrap().to_owned())
-    })
-    .await;
-    assert_eq!(post(&world, &format!("/api/v1/calls/{id}/hold"), json!({})).await, StatusCode::ACCEPTED);
-    until("the caller is taken back", async || {
-        (post(&world, &format!("/api/v1/calls/{id}/resume"), json!({})).await == StatusCode::ACCEPTED).then_some(())
-    })
-    .await;
-    let result = result(&world, placed["sid"].as_str().unwrap()).await;
-    assert!(result["failed"].is_null(), "{result}");
-    assert!(heard(&result).iter().any(|said| [NICE, HELLO].contains(said)), "{result}");
-    let past = past_call(&world).await;
-    assert_eq!((past["call"].as_str().unwrap(), past["outcome"].as_str().unwrap()), (id.as_str(), "caller"));
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@ mod http_agent;
 mod model;
 mod otlp;
 mod program;
+mod realtime;
+mod stalling;
 mod visitor;
 mod webhook;
 
@@ -26,6 +28,8 @@ pub(crate) use http_agent::HttpAgentServer;
 pub(crate) use model::Model;
 pub(crate) use otlp::{Collector, Exported};
 pub(crate) use program::{Finished, Program};
+pub(crate) use realtime::{ModelAnswer, RealtimeModel};
+pub(crate) use stalling::Stalling;
 pub(crate) use visitor::{Visitor, WEBCHAT_ALONE, line, lines, open as open_socket};
 pub(crate) use webhook::{Webhook, message_added};
 

@@ -48,6 +48,10 @@ pub(super) async fn update(State(app): State<App>, call: Call, form: Form) -> Re
     if form.text("FallbackUrl").is_some() {
         leg.set_fallback(target(&form, "FallbackUrl", "FallbackMethod")?);
     }
+    if let Some(limit) = create::time_limit(&form)? {
+        // It counts from the answer, like the one that a call is made with.
+        leg.change(|plane| plane.limit = Some(limit));
+    }
     let ends = match form.text("Status") {
         None => false,
         Some("completed") => true,

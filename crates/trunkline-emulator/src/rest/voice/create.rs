@@ -124,6 +124,12 @@ fn machine_detection(form: &Form) -> Result<Option<MachineDetection>, ApiError> 
     }))
 }
 
+/// How long a call may last, if the request says so.
+pub(super) fn time_limit(form: &Form) -> Result<Option<Duration>, ApiError> {
+    let limit = seconds(form, "TimeLimit", MAX_CALL_S, MAX_CALL_S)?;
+    Ok(form.text("TimeLimit").map(|_| limit))
+}
+
 fn seconds(form: &Form, name: &'static str, default: u64, max: u64) -> Result<Duration, ApiError> {
     let seconds: u64 = form.number(name)?.unwrap_or(default);
     if seconds > max { Err(ApiError::parameter(name)) } else { Ok(Duration::from_secs(seconds)) }

@@ -17,6 +17,10 @@ const MAX_INSTRUCTIONS_BYTES: usize = 64 << 10;
 /// What was said before, at most: the newest is sent.
 const MAX_HISTORY: usize = 50;
 
+/// The functions that the model may call.
+pub(super) const HANG_UP: &str = "hang_up";
+pub(super) const HAND_OVER: &str = "hand_over";
+
 /// What is sent first: the session's settings, then what was said before, then the wish to be greeted.
 pub(super) struct Opening {
     pub(super) session: String,
@@ -28,6 +32,10 @@ pub(super) fn opening(engine: &OpenAiRealtime, request: &DialogueRequest) -> Res
     if request.instructions.len() > MAX_INSTRUCTIONS_BYTES {
         let limit = format!("{MAX_INSTRUCTIONS_BYTES} bytes");
         return Err(SpeechError::TooLong { what: "the model's instructions", limit });
+    }
+    let mut tools = vec![tool(HANG_UP, "Ends the call, once the caller has nothing more to say. Say goodbye first.")];
+    if request.may_hand_over {
+        tools.push(tool(HAND_OVER, "Connects the caller with a person, if they ask for one. Tell them so first."));
     }
     let format = json!({ "type": "audio/pcmu" });
     let session = json!({
@@ -49,6 +57,8 @@ pub(super) fn opening(engine: &OpenAiRealtime, request: &DialogueRequest) -> Res
                 },
                 "output": { "format": format, "voice": engine.voice },
             },
+            "tools": tools,
+            "tool_choice": "auto",
         },
     });
     let too_old = request.history.len().saturating_sub(MAX_HISTORY);
@@ -64,6 +74,25 @@ pub(super) fn item(is_person: bool, text: &str) -> String {
     json!({
         "type": "conversation.item.create",
         "item": { "type": "message", "role": role, "content": content },
+    })
+    .to_string()
+}
+
+fn tool(name: &str, description: &str) -> Value {
+    json!({
+        "type": "function",
+        "name": name,
+        "description": description,
+        "parameters": { "type": "object", "properties": {} },
+    })
+}
+
+/// What came of a function that the model called.
+pub(super) fn called(call: &str, is_known: bool) -> String {
+    let output = json!({ "ok": is_known }).to_string();
+    json!({
+        "type": "conversation.item.create",
+        "item": { "type": "function_call_output", "call_id": call, "output": output },
     })
     .to_string()
 }
@@ -121,12 +150,30 @@ pub(super) enum Event {
     },
     #[serde(rename = "response.output_audio_transcript.delta", alias = "response.audio_transcript.delta")]
     Said { response_id: String, item_id: String, delta: String },
+    #[serde(rename = "response.output_item.done")]
+    ItemDone { item: Item },
     #[serde(rename = "response.done")]
     ResponseDone { response: Response },
     #[serde(rename = "error")]
     Error { error: Problem },
     #[serde(other)]
     Other,
+}
+
+/// An item of an answer; of interest are calls of functions.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Item {
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    call_id: Option<String>,
+}
+
+impl Item {
+    /// The function that is called, and the call's name.
+    pub(super) fn call(self) -> Option<(String, String)> {
+        self.name.zip(self.call_id)
+    }
 }
 
 #[derive(Debug, Deserialize)]

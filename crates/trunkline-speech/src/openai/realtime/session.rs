@@ -141,6 +141,18 @@ impl Session {
                 let is_wanted = self.replies.is_wanted(&response_id);
                 is_wanted.then(|| DialogueEvent::Said { item: item_id, text: Pii::new(delta) })
             }
+            Event::ItemDone { item } => match item.call() {
+                Some((function, call)) => {
+                    let wish = match function.as_str() {
+                        message::HANG_UP => Some(DialogueEvent::EndsCall),
+                        message::HAND_OVER => Some(DialogueEvent::HandsOver),
+                        _ => None,
+                    };
+                    self.say(message::called(&call, wish.is_some())).await?;
+                    wish
+                }
+                None => None,
+            },
             Event::ResponseDone { response } => {
                 if let Some(error) = response.failure() {
                     return Err(error);

@@ -80,7 +80,7 @@ impl Call {
         let (id, now) = (SessionId::new("s"), Timestamp::UNIX_EPOCH);
         let session = VoiceSession::new(id, CallDirection::Inbound, "+15551234567", "+15557654321", now);
         let over = CancellationToken::new();
-        let guard = StreamGuard::new(&counters, &session);
+        let guard = StreamGuard::new(&counters, &session, None);
         let mut call = Self {
             transport: MediaTransport::new(CallSocket::server(connection.clone(), &[]), 4096, over.clone(), guard),
             caller: CallerSession::new(CallFacts {
