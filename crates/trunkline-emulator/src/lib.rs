@@ -33,6 +33,7 @@ mod emulator;
 mod error;
 mod faults;
 mod journal;
+mod messaging;
 mod owner;
 mod percent;
 mod phone_page;
