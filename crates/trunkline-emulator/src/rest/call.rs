@@ -2,20 +2,22 @@
 
 use std::collections::HashMap;
 
-use axum::body::Bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use http::header::{CONTENT_LENGTH, HOST};
 use http::request::Parts;
 use serde_json::Value;
 use trunkline_proto::sid::ServiceSid;
 use url::form_urlencoded;
 
-use super::Problem;
+use super::{MAX_FORM_BYTES, Problem};
 use crate::error::{self, ApiError};
 use crate::server::App;
 use crate::state::events::Origin;
-use crate::state::{ReadHorizon, State};
+use crate::state::{ReadHorizon, State as Emulated};
 
 /// The path of a request as it came in.
 #[derive(Debug, Clone)]
@@ -74,16 +76,48 @@ impl Call {
     }
 }
 
-/// Conversations and users are named once, here: after this `conversation` and `user` are SIDs, of things that are in the
-/// service that is meant.
+/// What the names in a path stand for: `conversation` and `user` are SIDs here, of things that are in the service.
+#[derive(Debug, Clone)]
+struct Resolved {
+    service: ServiceSid,
+    params: HashMap<String, String>,
+}
+
+/// Conversations, users and services are named once, here: before anything reads a request of Conversations.
+pub(super) async fn resolve_names(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let found = match path_params(&mut parts, &app).await {
+        Ok(params) => resolve(&app, params).await,
+        Err(problem) => Err(problem),
+    };
+    match found {
+        Ok(resolved) => {
+            parts.extensions.insert(resolved);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(problem) => {
+            // A request that was not read whole costs its client the connection.
+            drop(to_bytes(body, MAX_FORM_BYTES).await);
+            Problem(problem).into_response()
+        }
+    }
+}
+
+async fn path_params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<HashMap<String, String>, ApiError> {
+    match Path::<HashMap<String, String>>::from_request_parts(parts, state).await {
+        Ok(Path(params)) => Ok(params),
+        Err(PathRejection::MissingPathParams(_)) => Ok(HashMap::new()),
+        Err(_) => Err(ApiError::parameter("path")),
+    }
+}
+
 impl FromRequestParts<App> for Call {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, Problem> {
-        let mut params = match Path::<HashMap<String, String>>::from_request_parts(parts, state).await {
-            Ok(Path(params)) => params,
-            Err(PathRejection::MissingPathParams(_)) => HashMap::new(),
-            Err(_) => return Err(Problem(ApiError::parameter("path"))),
+        let Resolved { service, params } = match parts.extensions.get::<Resolved>() {
+            Some(resolved) => resolved.clone(),
+            None => Resolved { service: state.account.chat_service_sid, params: path_params(parts, state).await? },
         };
         let host = parts.headers.get(HOST).and_then(|value| value.to_str().ok());
         let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or("localhost");
@@ -91,11 +125,6 @@ impl FromRequestParts<App> for Call {
         // Inside a nested router the prefix is cut off.
         let full_path = parts.extensions.get::<FullPath>();
         let uri_path = full_path.map_or_else(|| parts.uri.path().to_owned(), |FullPath(path)| path.clone());
-        let service = if uri_path.starts_with(CONVERSATIONS_API) {
-            resolve(state, &mut params).await?
-        } else {
-            state.account.chat_service_sid
-        };
         Ok(Self {
             host: format!("http://{host}"),
             uri_path,
@@ -108,17 +137,17 @@ impl FromRequestParts<App> for Call {
 }
 
 /// Finds the service, the conversation and the user that a path names.
-async fn resolve(app: &App, params: &mut HashMap<String, String>) -> Result<ServiceSid, ApiError> {
+async fn resolve(app: &App, mut params: HashMap<String, String>) -> Result<Resolved, ApiError> {
     let named = |name: &str| params.get(name).cloned();
     let (service, conversation, user) = (named("service"), named("conversation"), named("user"));
     let found = app.owner.call(move |state| {
         let service = state.named_service(service.as_deref())?;
-        let sid = |name: Option<String>, kind: &str, find: fn(&State, ServiceSid, &str) -> Option<String>| {
+        let sid = |name: Option<String>, kind: &str, find: fn(&Emulated, ServiceSid, &str) -> Option<String>| {
             let missing = |name: &str| ApiError::not_found(&format!("/{kind}/{name}"));
             name.map(|name| find(state, service, &name).ok_or_else(|| missing(&name))).transpose()
         };
-        let user = sid(user, "Users", State::user_in)?;
-        Ok::<_, ApiError>((service, sid(conversation, "Conversations", State::conversation_in)?, user))
+        let user = sid(user, "Users", Emulated::user_in)?;
+        Ok::<_, ApiError>((service, sid(conversation, "Conversations", Emulated::conversation_in)?, user))
     });
     let (service, conversation, user) = found.await??;
     for (name, sid) in [("conversation", conversation), ("user", user)] {
@@ -126,7 +155,7 @@ async fn resolve(app: &App, params: &mut HashMap<String, String>) -> Result<Serv
             params.insert(name.to_owned(), sid);
         }
     }
-    Ok(service)
+    Ok(Resolved { service, params })
 }
 
 /// Parameters of a query or a form, in their order.
@@ -194,8 +223,6 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     }
 }
 
-/// What paths of Conversations begin with.
-const CONVERSATIONS_API: &str = "/v1/";
 const WEBHOOK_ENABLED: &str = "x-twilio-webhook-enabled";
 /// Parameters of one request.
 const MAX_PARAMETERS: usize = 1000;

@@ -91,6 +91,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/Services", get(services::list).post(services::create))
         .route("/Services/{service}", get(services::fetch).delete(services::remove))
         .nest("/Services/{service}", service)
+        .layer(from_fn_with_state(app.clone(), call::resolve_names))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES));
     Router::new()
         .nest("/v1", account.fallback(missing).method_not_allowed_fallback(wrong_method))

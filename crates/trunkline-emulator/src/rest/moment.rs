@@ -17,6 +17,12 @@ pub(super) fn moment(text: &str, parameter: &'static str, end: bool) -> Result<T
     day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(wrong)
 }
 
+/// The day that a date, or any time in it, names: its beginning and that of the next one. SDKs write days as times.
+pub(super) fn day(text: &str, parameter: &'static str) -> Result<(Timestamp, Timestamp), ApiError> {
+    let at = moment(text, parameter, false)?.to_zoned(TimeZone::UTC).date().to_string();
+    Ok((moment(&at, parameter, false)?, moment(&at, parameter, true)?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,6 +36,8 @@ mod tests {
         check("2026-11-21", true, "2026-11-22T00:00:00Z");
         check("2026-11-21T02:06:51Z", false, "2026-11-21T02:06:51Z");
         check("2026-11-21T02:06:51Z", true, "2026-11-21T02:06:52Z");
+        let [from, until] = ["2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z"].map(|text| text.parse().unwrap());
+        assert_eq!(day("2026-11-21T02:06:51Z", "DateSent"), Ok((from, until)));
         assert_eq!(moment("yesterday", "EndDate", true), Err(ApiError::parameter("EndDate")));
     }
 }

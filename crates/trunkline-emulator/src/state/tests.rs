@@ -232,3 +232,20 @@ fn a_bad_record_names_its_kind() {
     let problem = State::load(account(), Clock::system(), StdRng::seed_from_u64(3), &stored).unwrap_err();
     assert_eq!(problem.to_string(), "a stored message cannot be read");
 }
+
+#[test]
+fn an_identity_is_in_a_thousand_open_conversations_at_most() {
+    let mut state = state();
+    let join = |state: &mut State| {
+        let conversation = state.create_conversation(&ConversationFields::default(), SILENT).unwrap().sid.to_string();
+        let fields = ParticipantFields { identity: Some("bot".to_owned()), ..ParticipantFields::default() };
+        (state.add_participant(&conversation, &fields, SILENT).map(|_| ()), conversation)
+    };
+    let (_, first) = join(&mut state);
+    for _ in 1..limits::MAX_CONVERSATIONS_PER_IDENTITY {
+        assert_eq!(join(&mut state).0, Ok(()));
+    }
+    assert_eq!(join(&mut state).0, Err(error::TOO_MANY_CONVERSATIONS));
+    close(&mut state, &first);
+    assert_eq!(join(&mut state).0, Ok(()));
+}

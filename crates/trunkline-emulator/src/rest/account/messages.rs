@@ -3,7 +3,7 @@
 use axum::extract::State;
 use serde_json::json;
 
-use super::super::moment::moment;
+use super::super::moment::{day, moment};
 use super::super::{Reply, created, deleted, ok};
 use super::pages::PageRequest;
 use super::{Call, Form, name, render};
@@ -90,9 +90,9 @@ pub(super) async fn feedback(State(app): State<App>, call: Call, form: Form) -> 
 
 fn filter(query: &Form) -> Result<ChannelMessageFilter, ApiError> {
     let moment = |name: &'static str, end: bool| query.text(name).map(|text| moment(text, name, end)).transpose();
-    let day = moment("DateSent", false)?;
-    let since = moment("DateSent>", false)?.or(day);
-    let until = moment("DateSent<", true)?.or(moment("DateSent", true)?);
+    let day = query.text("DateSent").map(|text| day(text, "DateSent")).transpose()?;
+    let since = moment("DateSent>", false)?.or(day.map(|(from, _)| from));
+    let until = moment("DateSent<", true)?.or(day.map(|(_, until)| until));
     Ok(ChannelMessageFilter { to: query.owned("To"), from: query.owned("From"), since, until })
 }
 
