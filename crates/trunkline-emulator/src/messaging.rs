@@ -54,11 +54,16 @@ pub(crate) fn answer(app: &App, sid: ChannelMessageSid) {
     tasks.spawn(async move { stop.run_until_cancelled_owned(work).await.unwrap_or_default() }.instrument(span));
 }
 
-/// A document or a text, and where it came from.
+/// What a webhook says, and where it said so.
 struct Answered {
-    body: Vec<u8>,
-    is_text: bool,
+    said: Said,
     base: Target,
+}
+
+enum Said {
+    /// Words that are no document.
+    Text(String),
+    Document(Vec<Verb>),
 }
 
 async fn run(app: &App, reply: Reply) {
@@ -67,16 +72,11 @@ async fn run(app: &App, reply: Reply) {
     for _ in 0..MAX_DOCUMENTS {
         let Some(target) = next.take() else { return };
         let Some(answered) = request(app, target, fallback.as_ref(), &params).await else { return };
-        if answered.is_text {
-            let body = String::from_utf8_lossy(&answered.body).into_owned();
-            send(app, &message.from, &message.to, Message { body, ..Message::default() }).await;
-            return;
-        }
-        let parsed = match Response::parse(&answered.body) {
-            Ok(parsed) => parsed,
-            Err(problem) => return note(app, problem.twilio_code()),
+        let verbs = match answered.said {
+            Said::Document(verbs) => verbs,
+            Said::Text(body) => vec![Verb::Message(Message { body, ..Message::default() })],
         };
-        for verb in parsed.response.verbs {
+        for verb in verbs {
             match verb {
                 Verb::Message(one) => send(app, &message.from, &message.to, one).await,
                 Verb::Redirect(redirect) => {
@@ -113,21 +113,24 @@ async fn request(app: &App, target: Target, fallback: Option<&Target>, params: &
 async fn fetch(app: &App, target: &Target, params: &Params) -> Result<Answered, u32> {
     let fetched = app.sender.fetch_document(MESSAGE_DOCUMENT, target, params, PATIENCE, MAX_DOCUMENT_BYTES).await;
     let fetched = fetched.map_err(|problem| match problem {
-        SendError::TooLong => 11750_u32,
+        SendError::TooLong => TOO_LONG,
         SendError::Failed | SendError::TimedOut => error::FILE_NOT_FETCHED,
     })?;
     if !fetched.status.is_success() {
         return Err(error::FILE_NOT_FETCHED);
     }
     let kind = fetched.content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let base = target.clone();
-    match kind.as_str() {
+    let said = match kind.as_str() {
         // Nothing is said: no answer is an answer.
-        "" | "text/plain" if fetched.body.is_empty() => Ok(Answered { body: EMPTY.into(), is_text: false, base }),
-        "text/plain" => Ok(Answered { body: fetched.body, is_text: true, base }),
-        "" | "text/xml" | "application/xml" | "text/html" => Ok(Answered { body: fetched.body, is_text: false, base }),
-        _ => Err(12300),
-    }
+        "" | "text/plain" if fetched.body.is_empty() => Said::Document(Vec::new()),
+        "text/plain" => Said::Text(String::from_utf8_lossy(&fetched.body).into_owned()),
+        "" | "text/xml" | "application/xml" | "text/html" => {
+            let parsed = Response::parse(&fetched.body).map_err(|problem| problem.twilio_code())?;
+            Said::Document(parsed.response.verbs)
+        }
+        _ => return Err(WRONG_CONTENT_TYPE),
+    };
+    Ok(Answered { said, base: target.clone() })
 }
 
 /// Sends what a document says. `person` wrote, to `own`.
@@ -160,4 +163,5 @@ const MAX_DOCUMENT_BYTES: usize = 64 * 1024;
 /// Documents that one message leads to.
 const MAX_DOCUMENTS: usize = 20;
 const TOO_MANY_REDIRECTS: u32 = 11215;
-const EMPTY: &[u8] = b"<Response/>";
+const WRONG_CONTENT_TYPE: u32 = 12300;
+const TOO_LONG: u32 = 11750;

@@ -51,6 +51,16 @@ async fn a_message_goes_out_and_tells_of_its_way() {
 }
 
 #[tokio::test]
+async fn a_messaging_service_accepts_first() {
+    let world = World::start().await;
+    let service = world.control(Method::GET, "/account", Value::Null).await.text("messaging_service_sid");
+    let form = [("To", PERSON), ("MessagingServiceSid", service.as_str()), ("Body", "hello")];
+    let sent = world.post(&format!("{}.json", messages(&world)), &form).await;
+    assert_eq!((sent.text("status"), sent.text("from")), ("accepted".to_owned(), NUMBER.to_owned()));
+    assert_eq!(settled(&world, &sent.text("sid"), "delivered").await["messaging_service_sid"], service);
+}
+
+#[tokio::test]
 async fn what_cannot_be_sent_is_refused_with_twilios_codes() {
     let world = World::start().await;
     let path = format!("{}.json", messages(&world));
@@ -161,14 +171,14 @@ async fn a_document_that_fails_is_asked_for_elsewhere() {
     let world = World::start().await;
     let receiver = Receiver::start(world.emulator.account()).await;
     let number = other_number(&world, &receiver).await;
-    receiver.answer("/sms", 500, "");
+    receiver.xml("/sms", "<Response><Message>");
     receiver.answer("/spare", 200, "plain words");
     let (url, spare) = (receiver.url("/sms"), receiver.url("/spare"));
     let body = json!({"number": number, "sms_url": url, "sms_fallback_url": spare});
     world.control(Method::POST, "/numbers", body).await;
     text_to(&world, &number, "hello").await;
     let asked = receiver.wait(2).await;
-    assert_eq!((asked[1].param("ErrorCode"), asked[1].param("ErrorUrl")), ("11200", url.as_str()));
+    assert_eq!((asked[1].param("ErrorCode"), asked[1].param("ErrorUrl")), ("12100", url.as_str()));
     let lines = until(async || Some(world.phone(PERSON).await).filter(|lines| lines.len() == 2)).await;
     assert_eq!(lines[1]["body"], "plain words");
 }

@@ -91,7 +91,11 @@ impl State {
             body,
             media,
             content_sid,
-            status: if send_at.is_some() { MessageStatus::Scheduled } else { MessageStatus::Queued },
+            status: match (send_at, by_service) {
+                (Some(_), _) => MessageStatus::Scheduled,
+                (None, true) => MessageStatus::Accepted,
+                (None, false) => MessageStatus::Queued,
+            },
             error_code: is_missing.then_some(error::FILE_NOT_FETCHED),
             status_callback: fields.status_callback,
             send_at,

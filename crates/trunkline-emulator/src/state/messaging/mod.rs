@@ -171,14 +171,14 @@ impl State {
 
     /// What waits to be sent.
     pub(super) fn unsent(&self) -> impl Iterator<Item = Delivery> {
-        let waits = |message: &&ChannelMessage| message.status == MessageStatus::Queued;
+        let waits = |message: &&ChannelMessage| message.status.is_waiting();
         self.messaging.messages.values().filter(waits).map(|message| Delivery::Send(message.position))
     }
 
     /// Hands a message to the carrier.
     pub(super) fn send_channel_message(&mut self, position: u64) {
         let Some(mut message) = self.messaging.messages.get(&position).cloned() else { return };
-        if message.status != MessageStatus::Queued {
+        if !message.status.is_waiting() {
             return;
         }
         let now = self.now();

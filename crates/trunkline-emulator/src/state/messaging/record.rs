@@ -28,6 +28,8 @@ impl MessageDirection {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum MessageStatus {
+    /// A Messaging Service is to send it.
+    Accepted,
     Scheduled,
     Queued,
     Sent,
@@ -42,6 +44,7 @@ pub(crate) enum MessageStatus {
 impl MessageStatus {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
+            Self::Accepted => "accepted",
             Self::Scheduled => "scheduled",
             Self::Queued => "queued",
             Self::Sent => "sent",
@@ -56,7 +59,12 @@ impl MessageStatus {
 
     /// Whether nothing more is to be done for the message.
     pub(super) fn is_final(self) -> bool {
-        !matches!(self, Self::Scheduled | Self::Queued)
+        !self.is_waiting() && self != Self::Scheduled
+    }
+
+    /// Whether the carrier is to have the message next.
+    pub(super) fn is_waiting(self) -> bool {
+        matches!(self, Self::Accepted | Self::Queued)
     }
 }
 
