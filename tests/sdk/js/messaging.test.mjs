@@ -1,6 +1,7 @@
 // Conversations v1 and Messages with Twilio's SDK for servers: every operation, at account and at service level.
 
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 
 import twilio from 'twilio';
@@ -154,7 +155,6 @@ for (const level of ['account', 'service']) {
       assert.deepEqual((await scope.configuration.webhooks().update({ filters: ['onMessageAdded'] })).filters, ['onMessageAdded']);
       assert.equal((await scope.configuration.webhooks().fetch()).chatServiceSid, made.sid);
       assert.deepEqual(await scope.bindings.list(), []);
-      assert.deepEqual(await refusal(scope.bindings(`BS${'0'.repeat(32)}`).fetch()), [404, 20404]);
       assert.ok(sids(await walk(api.services)).includes(made.sid));
       assert.equal((await api.services(made.sid).fetch()).friendlyName, 'Another desk');
       assert.equal(await api.services(made.sid).remove(), true);
@@ -179,6 +179,11 @@ test('configuration, addresses and credentials of the account', async () => {
   assert.equal((await api.credentials(credential.sid).update({ friendlyName: 'Phones' })).friendlyName, 'Phones');
   assert.equal((await api.credentials(credential.sid).fetch()).type, 'gcm');
   assert.deepEqual(sids(await api.credentials.list()), [credential.sid]);
+  const { sid } = await emulator.control('POST', '/bindings', { credential_sid: credential.sid, identity: 'ada', endpoint: 'ada:1' });
+  const { bindings } = api.services(emulator.account().chat_service_sid);
+  assert.deepEqual(sids(await bindings.list({ bindingType: ['gcm'] })), [sid]);
+  assert.equal((await bindings(sid).fetch()).endpoint, 'ada:1');
+  assert.equal(await bindings(sid).remove(), true);
   assert.equal(await api.credentials(credential.sid).remove(), true);
 });
 
@@ -279,4 +284,19 @@ test('refusals have Twilio’s codes', async () => {
   const got = await Promise.all(cases.map(([promise]) => refusal(promise)));
   assert.deepEqual(got, cases.map(([, status, code]) => [status, code]));
   assert.ok(new Set(cases.map(([, , code]) => code)).size >= 25);
+});
+
+test('no operation of Twilio’s descriptions was left out', async () => {
+  const missing = [];
+  for (const name of ['twilio_conversations_v1', 'twilio_messages_v2010']) {
+    const file = new URL(`../../../crates/trunkline-emulator/tests/data/${name}.json`, import.meta.url);
+    const { paths } = JSON.parse(await readFile(file, 'utf8'));
+    for (const [path, operations] of Object.entries(paths)) {
+      for (const method of Object.keys(operations)) {
+        const pattern = new RegExp(`^${method} ${path.replace('.', '[.]').replaceAll(/{\w+}/g, '[^/]+')}$`);
+        if (![...client.httpClient.carriedOut].some((one) => pattern.test(one))) missing.push(`${method} ${path}`);
+      }
+    }
+  }
+  assert.deepEqual(missing, []);
 });

@@ -1,14 +1,36 @@
 """Every operation of Conversations v1, at account and at service level, through the official SDK."""
 
 import json
+import re
 import urllib.request
+from urllib.parse import urlsplit
 
 import pytest
+from twilio.rest import Client
 
-from emulator import control, send_text
+from conftest import ACCOUNT
+from emulator import ROOT, LocalHttpClient, control, send_text
 
 MESSAGE_COUNT = 7
 PAGE_SIZE = 3
+DOCUMENT = ROOT / "crates/trunkline-emulator/tests/data/twilio_conversations_v1.json"
+#: (method, path) of what was carried out
+carried_out = set()
+
+
+class Recorder(LocalHttpClient):
+    """Writes down what the emulator carried out."""
+
+    def request(self, method, url, *args, **kwargs):
+        answer = super().request(method, url, *args, **kwargs)
+        if answer.ok:
+            carried_out.add((method.lower(), urlsplit(url).path))
+        return answer
+
+
+@pytest.fixture
+def client(base_url):
+    return Client(ACCOUNT["TWILIO_ACCOUNT_SID"], ACCOUNT["TWILIO_AUTH_TOKEN"], http_client=Recorder(base_url))
 
 
 @pytest.fixture
@@ -253,3 +275,15 @@ def test_templates_and_files(client, api, base_url, account, conversation):
     assert conversation.messages.create(media_sid=media).media[0]["filename"] == "a.txt"
     texted = send_text(base_url, sender="+15550190009", body="hello")
     assert api.conversations(texted["conversation_sid"]).fetch().sid == texted["conversation_sid"]
+
+
+def test_no_operation_of_twilios_description_was_left_out():
+    """Comes last: what the tests above did is held against the document."""
+    paths = json.loads(DOCUMENT.read_text())["paths"]
+    wanted = {(method, path) for path, operations in paths.items() for method in operations}
+
+    def done(method, path):
+        pattern = re.compile(re.sub(r"\{\w+\}", "[^/]+", path))
+        return any(did == method and pattern.fullmatch(at) for did, at in carried_out)
+
+    assert [one for one in sorted(wanted) if not done(*one)] == []
