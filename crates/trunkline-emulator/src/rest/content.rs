@@ -43,6 +43,26 @@ pub(super) async fn remove(State(app): State<App>, call: Call) -> Reply {
     Ok(deleted())
 }
 
+/// What WhatsApp says of a template: it is approved.
+pub(super) async fn approval(State(app): State<App>, call: Call) -> Reply {
+    let sid = call.owned("content");
+    let one = app.owner.call(move |state| state.content(&sid).cloned()).await??;
+    Ok(ok(json!({
+        "sid": one.sid,
+        "account_sid": app.account.account_sid,
+        "whatsapp": {
+            "type": "whatsapp",
+            "name": one.friendly_name,
+            "category": "UTILITY",
+            "content_type": one.types.as_object().and_then(|types| types.keys().next()),
+            "status": "approved",
+            "rejection_reason": "",
+            "allow_category_change": true,
+        },
+        "url": call.own_url(),
+    })))
+}
+
 fn template(account: &Account, base: &str, one: &ContentTemplate) -> Value {
     let url = format!("{base}/Content/{}", one.sid);
     json!({

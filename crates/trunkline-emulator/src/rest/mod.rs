@@ -88,6 +88,7 @@ pub(crate) fn router(app: &App) -> Router<App> {
         )
         .route("/Content", get(content::list).post(content::create))
         .route("/Content/{content}", get(content::fetch).delete(content::remove))
+        .route("/Content/{content}/ApprovalRequests", get(content::approval))
         .route("/Services", get(services::list).post(services::create))
         .route("/Services/{service}", get(services::fetch).delete(services::remove))
         .nest("/Services/{service}", service)

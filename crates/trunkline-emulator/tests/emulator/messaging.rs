@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, NUMBER, PERSON, Receiver, World, answer, until};
+use crate::support::{Answer, NUMBER, PERSON, Receiver, World, answer, settings, until};
 
 fn messages(world: &World) -> String {
     format!("/2010-04-01/Accounts/{}/Messages", world.emulator.account().account_sid)
@@ -238,4 +238,38 @@ async fn numbers_are_bought_changed_and_given_back() {
     let one = format!("{numbers}/{}.json", bought.text("sid"));
     assert_eq!(world.delete(&one).await, StatusCode::NO_CONTENT);
     assert_eq!(world.get(&one).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn messages_rules_and_who_said_stop_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("emulator.db");
+    let world = World::of(settings().data_file(&file)).await;
+    let service = world.control(Method::GET, "/account", Value::Null).await.text("messaging_service_sid");
+    let now: jiff::Timestamp = world.control(Method::GET, "/clock", Value::Null).await.text("now").parse().unwrap();
+    let at = (now + jiff::SignedDuration::from_mins(10)).to_string();
+    let later = [
+        ("To", PERSON),
+        ("MessagingServiceSid", service.as_str()),
+        ("Body", "later"),
+        ("ScheduleType", "fixed"),
+        ("SendAt", at.as_str()),
+    ];
+    let scheduled = world.post(&format!("{}.json", messages(&world)), &later).await.text("sid");
+    world.control(Method::PUT, "/rules", json!({"whatsapp_window": false})).await;
+    world.control(Method::PUT, "/phones/%2B15550002222/receiving", json!({"rule": "hold"})).await;
+    text_to(&world, NUMBER, "STOP").await;
+    let stopped = until(async || Some(world.phone(PERSON).await).filter(|lines| lines.len() == 2)).await;
+    world.emulator.shutdown().await;
+
+    let world = World::of(settings().data_file(&file)).await;
+    let again = world.phone(PERSON).await;
+    assert_eq!(again[0], stopped[0]);
+    assert_eq!(send(&world, &[("Body", "x")]).await.problem(), (400, 21610));
+    assert_eq!(world.control(Method::GET, "/rules", Value::Null).await.body["whatsapp_window"], false);
+    let held = world.control(Method::GET, "/phones/%2B15550002222/receiving", Value::Null).await;
+    assert_eq!(held.body, json!({"rule": "hold"}));
+    text_to(&world, NUMBER, "START").await;
+    world.control(Method::POST, "/clock", json!({"advance_ms": 11 * 60 * 1000})).await;
+    assert_eq!(settled(&world, &scheduled, "delivered").await["body"], "later");
 }

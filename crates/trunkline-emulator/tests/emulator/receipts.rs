@@ -93,6 +93,8 @@ async fn whatsapp_takes_only_templates_outside_the_window() {
     let body = json!({"language": "en", "variables": {"1": "friend"}, "types": {"twilio/text": {"body": "Hello {{1}}, {{2}}"}}});
     let template = world.request(Method::POST, "/v1/Content").json(&body);
     let template = crate::support::answer(template).await.text("sid");
+    let approval = world.get(&format!("/v1/Content/{template}/ApprovalRequests")).await.body;
+    assert_eq!(approval["whatsapp"]["status"], "approved");
     let form = [("ContentSid", template.as_str()), ("ContentVariables", "{\"2\":\"welcome\"}")];
     let message = world.post(&messages, &form).await;
     assert_eq!(
