@@ -116,6 +116,43 @@ test('on a telephone everything fits, in the light and in the dark', async () =>
   }
 });
 
+test('a phone decides what becomes of messages to it', async () => {
+  const { page, complaints, close } = await browser.open(url({ from: '+15550001118' }));
+  const status = (text) => page.locator('.message.theirs .status', { hasText: text }).last().waitFor();
+  await page.selectOption('#receiving', 'undelivered');
+  await ask(page, 'Hello');
+  await status('Undelivered');
+  await page.selectOption('#receiving', 'deliver');
+  await ask(page, 'Hello again');
+  await status('Delivered');
+  await page.click('#read-all');
+  await status('Read');
+  await page.reload();
+  await status('Read');
+  assert.equal(await page.inputValue('#receiving'), 'deliver');
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
+test('faults are added, shown as they strike, and cleared', async () => {
+  const { page, complaints, close } = await browser.open(url({ from: '+15550001119' }));
+  await page.getByRole('link', { name: 'Faults' }).click();
+  await page.locator('#none').waitFor();
+  await page.selectOption('#kind', { label: 'Answer late' });
+  await page.getByRole('button', { name: 'Add' }).click();
+  const row = page.locator('#rows tr');
+  await row.getByText('latency ms=2000').waitFor();
+  await page.fill('#text', '{"fault":{"kind":"nothing"}}');
+  await page.getByRole('button', { name: 'Add' }).click();
+  await page.locator('#error', { hasText: 'not understood' }).waitFor();
+  await browser.shot(page, 'phone-faults-1280');
+  assert.equal(await overflow(page), 0);
+  await row.getByRole('button', { name: 'Clear' }).click();
+  await page.locator('#none').waitFor();
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test('a lost connection is shown and mended, with nothing lost and nothing twice', async () => {
   const { page, close } = await browser.open(url({ from: '+15550001117' }));
   await ask(page, 'my name is Grace');

@@ -1,15 +1,20 @@
-//! Where the emulator reads the time: the system's clock, or any function.
+//! Where the emulator reads the time: the system's clock or any function, and how far it was put forward by hand.
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// The source of every date that the emulator writes.
 ///
 /// Timeouts and delays do not use it; they follow the runtime's own timer.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+pub struct Clock {
+    read: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Milliseconds that are added to what is read.
+    offset_ms: Arc<AtomicI64>,
+}
 
 impl Clock {
     /// The system's clock, the default.
@@ -19,12 +24,28 @@ impl Clock {
 
     /// A clock that reads the time from a function.
     pub fn from_fn(read: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self(Arc::new(read))
+        Self { read: Arc::new(read), offset_ms: Arc::default() }
     }
 
     /// The time now.
     pub fn now(&self) -> Timestamp {
-        (self.0)()
+        let read = (self.read)();
+        read.checked_add(SignedDuration::from_millis(self.offset_ms())).unwrap_or(read)
+    }
+
+    /// How far this clock and its clones are ahead of what they read, in milliseconds.
+    pub(crate) fn offset_ms(&self) -> i64 {
+        self.offset_ms.load(Ordering::Relaxed)
+    }
+
+    /// Puts this clock and its clones forward, or back. `false` if it would leave the calendar.
+    pub(crate) fn shift(&self, offset_ms: i64) -> bool {
+        let is_good = (self.read)().checked_add(SignedDuration::from_millis(offset_ms)).is_ok()
+            && offset_ms.abs() <= MAX_OFFSET_MS;
+        if is_good {
+            self.offset_ms.store(offset_ms, Ordering::Relaxed);
+        }
+        is_good
     }
 }
 
@@ -55,9 +76,20 @@ pub(crate) fn rfc2822(at: Timestamp) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S +0000").to_string()
 }
 
+/// A century, in milliseconds: no clock is put forward or back by more.
+const MAX_OFFSET_MS: i64 = 100 * 365 * 24 * 3600 * 1000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clones_are_put_forward_together() {
+        let clock = Clock::from_fn(Timestamp::default);
+        let clone = clock.clone();
+        assert!(clock.shift(90_000) && !clock.shift(i64::MAX));
+        assert_eq!((clone.now().as_second(), clone.offset_ms()), (90, 90_000));
+    }
 
     #[test]
     fn dates_have_whole_seconds_or_milliseconds() {

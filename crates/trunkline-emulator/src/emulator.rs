@@ -164,8 +164,9 @@ impl Builder {
         let quit = CancellationToken::new();
         let tasks = TaskTracker::new();
         let account = Arc::new(state.account.clone());
-        let sender = Sender::new(account.auth_token.clone(), self.webhook_timeout).map_err(work)?;
         let faults = Arc::new(Faults::default());
+        let sender =
+            Sender::new(account.auth_token.clone(), self.webhook_timeout, Arc::clone(&faults)).map_err(work)?;
         let journal = Arc::new(Journal::default());
         let tell = Tell { journal: Arc::clone(&journal), clock: clock.clone() };
         let dispatcher = Dispatcher::new(sender.clone(), Arc::clone(&faults), tell, tasks.clone(), quit.clone());
@@ -220,7 +221,6 @@ impl Builder {
             journal,
             next_socket: Arc::new(AtomicU64::new(1)),
             base_url: Arc::clone(&url),
-            started: clock.now(),
             clock,
             loopback: address.ip().is_loopback(),
         };

@@ -54,6 +54,10 @@ pub(crate) enum Happening {
     CallNotified {
         code: u32,
     },
+    /// Something went wrong with a message's webhook or answer, by Twilio's code.
+    MessageNotified {
+        code: u32,
+    },
     /// A socket was told of a new message.
     SocketNotified {
         identity: String,

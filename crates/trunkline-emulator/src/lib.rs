@@ -2,14 +2,16 @@
 //!
 //! - Conversations v1 REST under Twilio's own paths (`/v1/…` and `/v1/Services/{IS}/…`), with its JSON, pages and
 //!   error codes; the media service under `/v1/Services/{IS}/Media`.
+//! - Messages and calls under `/2010-04-01/Accounts/{AC}`, with the documents that answer them.
 //! - Webhooks as Twilio sends them: signed, with pre-events that may refuse or change, in order within a conversation,
 //!   never repeated.
 //! - Clients with a socket at `/v3/wsconnect`: Twilsock, Sync and what Twilio's own Conversations SDKs ask inside it, by
 //!   access token; the media service for them under `/mcs`.
 //! - Phones under `/emulator/v1`: text the account's number as a person and read what comes back; a phone to use in
 //!   the browser at `/phone`.
-//! - Faults under `/emulator/v1/faults`: dropped answers, latency, 429 and 5xx, webhooks that are lost, late,
-//!   doubled or out of order, and sockets that break, stall or are refused.
+//! - Faults under `/emulator/v1/faults`: dropped and broken answers, latency, 429 and 5xx, webhooks that are lost, late,
+//!   doubled, out of order or signed wrongly, and sockets that break, stall or are refused.
+//! - A clock under `/emulator/v1/clock` that can be put forward: timers of conversations and scheduled messages follow it.
 //! - What happened, in order, at `/emulator/v1/log`.
 //!
 //! ```no_run
@@ -33,6 +35,7 @@ mod emulator;
 mod error;
 mod faults;
 mod journal;
+mod messaging;
 mod owner;
 mod percent;
 mod phone_page;

@@ -79,8 +79,10 @@ impl Owner {
             let arrival = Instant::now().checked_add(self.delivery_delay).unwrap_or_else(Instant::now);
             on_their_way.extend(deliveries.drain(..).map(|delivery| (arrival, delivery)));
             let due = on_their_way.front().map(|(due, _)| *due);
+            let by_itself = self.state.until_due();
             tokio::select! {
                 biased;
+                () = tokio::time::sleep(by_itself.unwrap_or_default()), if by_itself.is_some() => self.state.run_due(),
                 () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
                     let now = Instant::now();
                     while let Some((_, delivery)) = on_their_way.pop_front_if(|(due, _)| *due <= now) {

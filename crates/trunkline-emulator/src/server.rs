@@ -14,7 +14,6 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use jiff::Timestamp;
 use rustix::process::{Resource, getrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
@@ -51,7 +50,6 @@ pub(crate) struct App {
     /// Number of the next socket.
     pub(crate) next_socket: Arc<AtomicU64>,
     pub(crate) base_url: Arc<str>,
-    pub(crate) started: Timestamp,
     /// Whether only this machine can reach the emulator.
     pub(crate) loopback: bool,
 }

@@ -102,12 +102,13 @@ impl Store {
         }
         for key in &effects.dirty {
             let (kind, id) = key.name();
-            match state.record_text(key).transpose().map_err(|error| StoreError::Record(Box::new(error)))? {
-                Some(body) => {
-                    transaction.prepare_cached(PUT)?.execute(params![kind, id, body])?;
-                }
-                None => {
-                    transaction.prepare_cached(DELETE)?.execute(params![kind, id])?;
+            let record = state.record_text(key).transpose().map_err(|error| StoreError::Record(Box::new(error)))?;
+            if let Some(body) = record {
+                transaction.prepare_cached(PUT)?.execute(params![kind, id, body])?;
+            } else {
+                transaction.prepare_cached(DELETE)?.execute(params![kind, id])?;
+                if let Key::Media(sid) = key {
+                    transaction.prepare_cached(DELETE_CONTENT)?.execute(params![sid.as_str()])?;
                 }
             }
             if let Key::Media(sid) = key
@@ -132,4 +133,5 @@ const SCHEMA: &str = "
 const PUT: &str = "INSERT INTO record (kind, id, body) VALUES (?1, ?2, ?3)
     ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body";
 const DELETE: &str = "DELETE FROM record WHERE kind = ?1 AND id = ?2";
+const DELETE_CONTENT: &str = "DELETE FROM media_content WHERE sid = ?1";
 const PUT_CONTENT: &str = "INSERT INTO media_content (sid, content) VALUES (?1, ?2) ON CONFLICT (sid) DO NOTHING";

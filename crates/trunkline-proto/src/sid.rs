@@ -273,6 +273,21 @@ sid!(
     "RL"
 );
 sid!(
+    /// Credentials for push notifications.
+    CredentialSid,
+    "CR"
+);
+sid!(
+    /// A device of a user that wants push notifications.
+    PushBindingSid,
+    "BS"
+);
+sid!(
+    /// A content template.
+    ContentSid,
+    "HX"
+);
+sid!(
     /// A phone number that the account owns.
     PhoneNumberSid,
     "PN"

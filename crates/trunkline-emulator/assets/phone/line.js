@@ -27,11 +27,31 @@ const phone = (address) => `/emulator/v1/phones/${encodeURIComponent(address)}`;
 
 export const messages = async (address) => (await request(`${phone(address)}/messages`)).messages ?? [];
 
-export const send = (from, to, body, channel) => request('/emulator/v1/messages', {
-  method: 'POST',
+const json = (method, body) => ({
+  method,
   headers: { 'content-type': 'application/json' },
-  body: JSON.stringify({ from, to, body, channel }),
+  body: JSON.stringify(body),
 });
+
+export const send = (from, to, body, channel) => (
+  request('/emulator/v1/messages', json('POST', { from, to, body, channel }))
+);
+
+export const receiving = (address) => request(`${phone(address)}/receiving`);
+
+export const setReceiving = (address, rule) => request(`${phone(address)}/receiving`, json('PUT', { rule }));
+
+export const markRead = (address, sid) => (
+  request(`${phone(address)}/messages/${encodeURIComponent(sid)}/status`, json('POST', { status: 'read' }))
+);
+
+export const faults = async () => (await request('/emulator/v1/faults')).faults ?? [];
+
+export const addFault = (fault) => request('/emulator/v1/faults', json('POST', fault));
+
+export const clearFault = (id) => request(`/emulator/v1/faults/${id}`, { method: 'DELETE' });
+
+export const clearFaults = () => request('/emulator/v1/faults', { method: 'DELETE' });
 
 const FIRST_RETRY_MS = 400;
 const LAST_RETRY_MS = 8000;

@@ -3,6 +3,7 @@
 import { createCallSheet } from './call-sheet.js';
 import { createCalls } from './call.js';
 import { Refused, account, follow, send } from './line.js';
+import { createReceiving } from './receiving.js';
 import { parseNumber, segments, showNumber } from './text.js';
 import { createThread } from './thread.js';
 
@@ -30,6 +31,10 @@ const thread = createThread(
     transmit(item.body);
   },
 );
+
+/** Who this phone is where the emulator asks. */
+const address = () => (state.channel === 'whatsapp' ? `whatsapp:${state.me}` : state.me);
+const taking = createReceiving({ rule: at('receiving'), read: at('read-all'), error: at('receiving-error') }, address);
 
 // Calls
 
@@ -93,10 +98,11 @@ function become(number, channel = state.channel) {
   state.channel = channel;
   remember();
   drawIdentity();
+  taking.refresh();
   calls.become(number);
   thread.clear();
   state.hangUp();
-  state.hangUp = follow(channel === 'whatsapp' ? `whatsapp:${number}` : number, {
+  state.hangUp = follow(address(), {
     list: thread.replace,
     message: thread.upsert,
     up: () => connected(true),

@@ -40,7 +40,7 @@ export function createThread(parts, onRetry) {
 
   /** Replaces everything but what is still on its way out. */
   function replace(messages) {
-    const list = messages.map(fromWire);
+    const list = messages.filter(arrives).map(fromWire);
     const known = new Map(items.map((item) => [item.key, item.id]));
     const news = list.filter((item) => !known.has(item.key));
     for (const item of list) item.id = known.get(item.key) ?? item.id;
@@ -57,6 +57,7 @@ export function createThread(parts, onRetry) {
   }
 
   function upsert(message) {
+    if (!arrives(message)) return;
     parts.thread.setAttribute('aria-live', 'polite');
     const item = fromWire(message);
     const at = items.findIndex((other) => other.key === item.key);
@@ -215,6 +216,9 @@ export function createThread(parts, onRetry) {
 
   return { replace, upsert, addLocal, accepted, refused, remove, clear };
 }
+
+/** What failed before it was sent never gets to a phone. */
+const arrives = (message) => message.direction === 'sent' || message.status !== 'failed';
 
 /** True, and the match is used up, when `list` holds the text that `item` is the local draft of. */
 function adopt(item, list) {

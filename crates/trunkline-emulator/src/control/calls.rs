@@ -43,6 +43,9 @@ struct Answers {
     voice_method: Option<Method>,
     voice_fallback_url: Option<String>,
     status_callback: Option<String>,
+    sms_url: Option<String>,
+    sms_method: Option<Method>,
+    sms_fallback_url: Option<String>,
 }
 
 pub(super) async fn call(State(app): State<App>, body: Result<Bytes, BytesRejection>) -> Reply {
@@ -91,6 +94,9 @@ pub(super) async fn set_number(State(app): State<App>, body: Result<Bytes, Bytes
         voice_method: request.voice_method,
         voice_fallback_url: request.voice_fallback_url,
         status_callback: request.status_callback,
+        sms_url: request.sms_url,
+        sms_method: request.sms_method,
+        sms_fallback_url: request.sms_fallback_url,
         ..NumberFields::default()
     };
     let record = app.owner.call(move |state| state.put_number(&number, fields)).await??;
@@ -101,6 +107,9 @@ pub(super) async fn set_number(State(app): State<App>, body: Result<Bytes, Bytes
         "voice_method": record.voice_method.upper(),
         "voice_fallback_url": record.voice_fallback_url,
         "status_callback": record.status_callback,
+        "sms_url": record.sms_url,
+        "sms_method": record.sms_method.upper(),
+        "sms_fallback_url": record.sms_fallback_url,
     });
     Ok((StatusCode::CREATED, Json(body)).into_response())
 }
@@ -133,7 +142,7 @@ pub(super) async fn forget_answering(State(app): State<App>, Path(number): Path<
 }
 
 /// JSON, or what is wrong with it and where.
-fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
+pub(super) fn read<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
     let body = body.map_err(|_| Problem(error::TOO_LARGE))?;
     serde_json::from_slice(&body).map_err(|problem| {
         let message = match problem.classify() {

@@ -7,6 +7,7 @@ mod guard;
 mod line;
 mod phones;
 mod realtime;
+mod rules;
 mod texts;
 
 use axum::extract::{DefaultBodyLimit, State};
@@ -28,6 +29,11 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/messages", post(texts::send).layer(DefaultBodyLimit::max(texts::MAX_TEXT_BYTES)))
         .route("/phones", get(phones::list))
         .route("/phones/{address}/messages", get(phones::messages))
+        .route("/phones/{address}/messages/{message}/status", post(rules::report))
+        .route(
+            "/phones/{address}/receiving",
+            get(rules::receiving).put(rules::set_receiving).delete(rules::forget_receiving),
+        )
         .route("/phones/{address}/events", get(events::watch))
         .route("/phones/{address}/line", get(line::open))
         .route(
@@ -40,6 +46,9 @@ pub(crate) fn router(app: &App) -> Router<App> {
         .route("/calls", get(calls::live).post(calls::call).layer(DefaultBodyLimit::max(calls::MAX_SCRIPT_BYTES)))
         .route("/calls/{sid}", get(calls::result))
         .route("/numbers", post(calls::set_number))
+        .route("/rules", get(rules::fetch).put(rules::set))
+        .route("/clock", get(rules::clock).post(rules::shift))
+        .route("/bindings", post(rules::bind))
         .route("/account", get(account))
         .route("/reset", post(reset))
         .route("/webhooks", get(webhooks))
@@ -66,6 +75,7 @@ async fn account(State(app): State<App>) -> Response {
         "api_secret": account.api_secret,
         "chat_service_sid": account.chat_service_sid,
         "identity": account.identity,
+        "messaging_service_sid": account.messaging_service,
         "phone_number": account.phone_number,
         "base_url": &*app.base_url,
         "twilsock_url": crate::server::twilsock_url(&app.base_url),

@@ -30,7 +30,7 @@ pub(super) fn line(message: &PhoneMessage) -> Value {
             json!({"sid": file.sid, "filename": file.filename, "content_type": file.content_type, "size": file.size})
         })
         .collect();
-    json!({
+    let mut line = json!({
         "direction": match message.direction {
             Direction::Sent => "sent",
             Direction::Received => "received",
@@ -43,5 +43,9 @@ pub(super) fn line(message: &PhoneMessage) -> Value {
         "conversation_sid": message.conversation_sid,
         "message_sid": message.message_sid,
         "at": iso_millis(message.at),
-    })
+    });
+    if let (Some(code), Value::Object(fields)) = (message.error_code, &mut line) {
+        fields.insert("error_code".to_owned(), json!(code));
+    }
+    line
 }

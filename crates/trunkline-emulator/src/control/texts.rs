@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::Reply;
 use crate::error::{self, ApiError};
+use crate::messaging;
 use crate::rest::Problem;
 use crate::server::App;
 use crate::state::address::{Address, WHATSAPP};
@@ -57,7 +58,10 @@ pub(super) async fn send(State(app): State<App>, headers: HeaderMap, body: Resul
     let text = text(request, &app.account.phone_number)?;
     let origin = Origin::Channel(text.from.source());
     match app.mutate(Mutation::Text(text), origin).await? {
-        Answer::Text(answer) => Ok((StatusCode::CREATED, Json(answer)).into_response()),
+        Answer::Text(answer) => {
+            messaging::answer(&app, answer.channel_message_sid);
+            Ok((StatusCode::CREATED, Json(answer)).into_response())
+        }
         _ => Err(Problem(ApiError::new(500, 20500, "Internal Server Error"))),
     }
 }

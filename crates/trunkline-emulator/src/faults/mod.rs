@@ -14,9 +14,8 @@ use rand::{RngExt, SeedableRng};
 use serde::Serialize;
 
 pub(crate) use self::layer::{Connection, inject};
-pub(crate) use self::rule::{Fault, Rule};
+pub(crate) use self::rule::{CALL_CALLBACK, CALL_DOCUMENT, Fault, MESSAGE_DOCUMENT, MESSAGE_STATUS, Rule};
 use crate::error::ApiError;
-use crate::state::events::EventType;
 
 /// The faults that are set.
 #[derive(Debug, Default)]
@@ -55,6 +54,8 @@ pub(crate) struct WebhookPlan {
     pub(crate) delay: Duration,
     /// Later webhooks of the conversation need not wait for it.
     pub(crate) out_of_order: bool,
+    /// Its signature is that of another token.
+    pub(crate) wrong_signature: bool,
 }
 
 /// What happens to one request.
@@ -64,6 +65,17 @@ pub(crate) struct RequestPlan {
     pub(crate) drop_after: bool,
     pub(crate) delay: Duration,
     pub(crate) status: Option<StatusPlan>,
+    /// What becomes of the answer's body.
+    pub(crate) spoiled: Option<Spoiling>,
+}
+
+/// How the body of an answer is spoiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoiling {
+    /// Only so many bytes come, of the length that was announced; then the connection closes.
+    Truncated(usize),
+    /// It is no JSON.
+    NotJson,
 }
 
 /// The status that a request gets instead of its own answer.
@@ -149,6 +161,8 @@ impl Faults {
             match fault {
                 Fault::DropBefore => plan.drop_before = true,
                 Fault::DropAfter => plan.drop_after = true,
+                Fault::Truncate { bytes } => plan.spoiled = Some(Spoiling::Truncated(bytes)),
+                Fault::WrongJson => plan.spoiled = Some(Spoiling::NotJson),
                 Fault::Latency { ms } => plan.delay = plan.delay.saturating_add(Duration::from_millis(ms)),
                 Fault::Status { status, after, code, retry_after_ms } => {
                     let code = code.unwrap_or(if status == 429 { 20429 } else { 20500 });
@@ -162,13 +176,14 @@ impl Faults {
     }
 
     /// What happens to the webhook of an event, by all faults that match it.
-    pub(crate) fn webhook(&self, event: EventType) -> WebhookPlan {
+    pub(crate) fn webhook(&self, event: &str) -> WebhookPlan {
         let mut plan = WebhookPlan::default();
         let mut set = self.set();
         let struck = set.strike_with(|rule| rule.matches_event(event));
         for (fault, random) in struck {
             match fault {
                 Fault::WebhookLose => plan.lost = true,
+                Fault::WebhookWrongSignature => plan.wrong_signature = true,
                 Fault::WebhookDuplicate { times } => plan.duplicates = plan.duplicates.saturating_add(times),
                 Fault::WebhookDelay { ms } => plan.delay = plan.delay.saturating_add(Duration::from_millis(ms)),
                 Fault::WebhookReorder { window_ms } => {
@@ -280,7 +295,7 @@ mod tests {
             let faults = Faults::default();
             let json = format!(r#"{{"probability":0.5,"seed":{seed},"fault":{{"kind":"webhook_lose"}}}}"#);
             faults.add(rule(&json)).unwrap();
-            (0..64).map(|_| faults.webhook(EventType::MessageAdded).lost).collect()
+            (0..64).map(|_| faults.webhook("onMessageAdded").lost).collect()
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));

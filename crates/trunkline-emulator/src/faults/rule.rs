@@ -30,7 +30,7 @@ struct Match {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     path: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    event: Option<EventType>,
+    event: Option<String>,
     /// Whose socket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     identity: Option<String>,
@@ -69,6 +69,13 @@ pub(crate) enum Fault {
     },
     /// The request is carried out later.
     Latency { ms: u64 },
+    /// Only the first bytes of the answer's body come; then the connection closes.
+    Truncate {
+        #[serde(default)]
+        bytes: usize,
+    },
+    /// The request is carried out, and its answer is no JSON.
+    WrongJson,
     /// A webhook is sent this many more times.
     WebhookDuplicate {
         #[serde(default = "once")]
@@ -78,6 +85,8 @@ pub(crate) enum Fault {
     WebhookDelay { ms: u64 },
     /// A webhook is never sent.
     WebhookLose,
+    /// A webhook's signature is made with another token.
+    WebhookWrongSignature,
     /// A webhook is late by up to this much, and the next ones overtake it.
     WebhookReorder { window_ms: u64 },
     /// A socket ends without a word in place of this message to it, or of the next one; or in the middle of it.
@@ -113,10 +122,16 @@ pub(crate) enum Fault {
 impl Fault {
     fn subject(self) -> Subject {
         match self {
-            Self::DropBefore | Self::DropAfter | Self::Status { .. } | Self::Latency { .. } => Subject::Request,
+            Self::DropBefore
+            | Self::DropAfter
+            | Self::Status { .. }
+            | Self::Latency { .. }
+            | Self::Truncate { .. }
+            | Self::WrongJson => Subject::Request,
             Self::WebhookDuplicate { .. }
             | Self::WebhookDelay { .. }
             | Self::WebhookLose
+            | Self::WebhookWrongSignature
             | Self::WebhookReorder { .. } => Subject::Webhook,
             Self::SocketCut { .. }
             | Self::SocketStall { .. }
@@ -136,6 +151,9 @@ impl Fault {
             | Self::Status { .. }
             | Self::WebhookDuplicate { .. }
             | Self::WebhookLose
+            | Self::WebhookWrongSignature
+            | Self::Truncate { .. }
+            | Self::WrongJson
             | Self::SocketCut { .. }
             | Self::SocketHalfOpen { .. }
             | Self::ReplayGap { .. } => 0,
@@ -148,6 +166,8 @@ impl Fault {
 pub(crate) enum RuleError {
     #[error("the fault is not understood: {0}")]
     Json(#[from] serde_json::Error),
+    #[error("the event is none of Conversations and none of {OTHER_EVENTS:?}")]
+    Event,
     #[error("probability is from 0 to 1")]
     Probability,
     #[error("status is 429 or 500 to 599")]
@@ -182,6 +202,9 @@ impl Rule {
             fault if fault.delay_ms() > MAX_DELAY_MS => return Err(RuleError::Delay),
             _ => {}
         }
+        if rule.matches.event.as_ref().is_some_and(|event| !is_event(event)) {
+            return Err(RuleError::Event);
+        }
         let Match { method, path, event, identity, object } = &rule.matches;
         let given = [
             (Subject::Request, method.is_some() || path.is_some()),
@@ -209,8 +232,8 @@ impl Rule {
         self.fault.subject() == Subject::Object && wanted.is_none_or(|wanted| wanted == name)
     }
 
-    pub(super) fn matches_event(&self, event: EventType) -> bool {
-        self.is_for_webhooks() && self.matches.event.is_none_or(|wanted| wanted == event)
+    pub(super) fn matches_event(&self, event: &str) -> bool {
+        self.is_for_webhooks() && self.matches.event.as_ref().is_none_or(|wanted| wanted == event)
     }
 
     /// Whether it strikes a request inside a socket: only if it names a path, so that a rule for REST does not wear off
@@ -231,6 +254,21 @@ impl Rule {
         path_matches(pattern, path) || account_form.is_some_and(|path| path_matches(pattern, &path))
     }
 }
+
+fn is_event(name: &str) -> bool {
+    EventType::parse(name).is_some() || OTHER_EVENTS.contains(&name)
+}
+
+/// Webhooks that are no event of Conversations: requests for documents of calls and of messages, and callbacks.
+const OTHER_EVENTS: [&str; 4] = [CALL_DOCUMENT, CALL_CALLBACK, MESSAGE_DOCUMENT, MESSAGE_STATUS];
+/// A call's document is requested: of a number, of `Url`, of `action`.
+pub(crate) const CALL_DOCUMENT: &str = "call_document";
+/// Anything else that is told of a call: its status, its recordings, its transcriptions.
+pub(crate) const CALL_CALLBACK: &str = "call_callback";
+/// A number's webhook is asked for an answer to a message.
+pub(crate) const MESSAGE_DOCUMENT: &str = "message_document";
+/// A step on a message's way.
+pub(crate) const MESSAGE_STATUS: &str = "message_status";
 
 fn path_matches(pattern: &str, path: &str) -> bool {
     if pattern.contains('*') { glob(pattern.as_bytes(), path.as_bytes()) } else { path.starts_with(pattern) }

@@ -47,6 +47,8 @@ pub(crate) struct SocketHandle {
 pub(crate) enum SocketOrder {
     Connected(SocketHandle),
     Disconnected(SocketId),
+    /// An identity is no user any more: its sockets are cut.
+    Gone(String),
     List(oneshot::Sender<Vec<ListedSocket>>),
     /// Cuts all sockets, or those of an identity; answers how many.
     Cut(Option<String>, oneshot::Sender<usize>),
@@ -111,6 +113,9 @@ impl Hub {
             Outgoing::Sockets(SocketOrder::Connected(handle)) => self.connected(handle),
             Outgoing::Sockets(SocketOrder::Disconnected(socket)) => self.disconnected(socket),
             // Whoever asked may have gone.
+            Outgoing::Sockets(SocketOrder::Gone(identity)) => {
+                self.cut(Some(&identity));
+            }
             Outgoing::Sockets(SocketOrder::List(reply)) => drop(reply.send(self.list())),
             Outgoing::Sockets(SocketOrder::Cut(identity, reply)) => {
                 reply.send(self.cut(identity.as_deref())).unwrap_or_default();

@@ -156,7 +156,7 @@ pub(super) fn receipt(message: &Message, receipt: &Receipt) -> Value {
         "channel_message_sid": receipt.channel_message_sid,
         "participant_sid": receipt.participant_sid,
         "status": receipt.status.as_str(),
-        "error_code": 0,
+        "error_code": receipt.error_code,
         "date_created": iso(receipt.date_created),
         "date_updated": iso(receipt.date_updated),
     })

@@ -195,7 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
             sent: Arc::clone(&self.sent),
         };
         let user = self.app.owner.call(move |state| {
-            let user = state.ensure_user(&handle.identity, None)?;
+            let user = state.ensure_user(state.account.chat_service_sid, &handle.identity, None)?;
             state.send(Outgoing::Sockets(SocketOrder::Connected(handle)));
             Ok::<u64, ApiError>(user)
         });

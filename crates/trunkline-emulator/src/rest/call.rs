@@ -2,17 +2,22 @@
 
 use std::collections::HashMap;
 
-use axum::body::Bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::rejection::PathRejection;
-use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
 use http::header::{CONTENT_LENGTH, HOST};
 use http::request::Parts;
+use serde_json::Value;
+use trunkline_proto::sid::ServiceSid;
 use url::form_urlencoded;
 
-use super::Problem;
+use super::{MAX_FORM_BYTES, Problem};
 use crate::error::{self, ApiError};
-use crate::state::ReadHorizon;
+use crate::server::App;
 use crate::state::events::Origin;
+use crate::state::{ReadHorizon, State as Emulated};
 
 /// The path of a request as it came in.
 #[derive(Debug, Clone)]
@@ -26,6 +31,8 @@ pub(super) struct Call {
     pub(super) uri_path: String,
     pub(super) origin: Origin,
     pub(super) query: Form,
+    /// The service that is meant: the one of the path, else the default one.
+    pub(super) service: ServiceSid,
     params: HashMap<String, String>,
 }
 
@@ -47,6 +54,14 @@ impl Call {
         }
     }
 
+    /// A resource as it is shown where it was asked for: in a service it names its service.
+    pub(super) fn shown(&self, mut resource: Value) -> Value {
+        if let (Some(service), Value::Object(fields)) = (self.params.get("service"), &mut resource) {
+            fields.insert("chat_service_sid".to_owned(), Value::String(service.clone()));
+        }
+        resource
+    }
+
     pub(super) fn account_base(&self) -> String {
         format!("{}/v1", self.host)
     }
@@ -61,30 +76,86 @@ impl Call {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Call {
+/// What the names in a path stand for: `conversation` and `user` are SIDs here, of things that are in the service.
+#[derive(Debug, Clone)]
+struct Resolved {
+    service: ServiceSid,
+    params: HashMap<String, String>,
+}
+
+/// Conversations, users and services are named once, here: before anything reads a request of Conversations.
+pub(super) async fn resolve_names(State(app): State<App>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let found = match path_params(&mut parts, &app).await {
+        Ok(params) => resolve(&app, params).await,
+        Err(problem) => Err(problem),
+    };
+    match found {
+        Ok(resolved) => {
+            parts.extensions.insert(resolved);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Err(problem) => {
+            // A request that was not read whole costs its client the connection.
+            drop(to_bytes(body, MAX_FORM_BYTES).await);
+            Problem(problem).into_response()
+        }
+    }
+}
+
+async fn path_params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<HashMap<String, String>, ApiError> {
+    match Path::<HashMap<String, String>>::from_request_parts(parts, state).await {
+        Ok(Path(params)) => Ok(params),
+        Err(PathRejection::MissingPathParams(_)) => Ok(HashMap::new()),
+        Err(_) => Err(ApiError::parameter("path")),
+    }
+}
+
+impl FromRequestParts<App> for Call {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let params = match Path::<HashMap<String, String>>::from_request_parts(parts, state).await {
-            Ok(Path(params)) => params,
-            Err(PathRejection::MissingPathParams(_)) => HashMap::new(),
-            Err(_) => return Err(Problem(ApiError::parameter("path"))),
+    async fn from_request_parts(parts: &mut Parts, state: &App) -> Result<Self, Problem> {
+        let Resolved { service, params } = match parts.extensions.get::<Resolved>() {
+            Some(resolved) => resolved.clone(),
+            None => Resolved { service: state.account.chat_service_sid, params: path_params(parts, state).await? },
         };
         let host = parts.headers.get(HOST).and_then(|value| value.to_str().ok());
         let host = host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or("localhost");
         let flag = parts.headers.get(WEBHOOK_ENABLED).and_then(|value| value.to_str().ok());
+        // Inside a nested router the prefix is cut off.
+        let full_path = parts.extensions.get::<FullPath>();
+        let uri_path = full_path.map_or_else(|| parts.uri.path().to_owned(), |FullPath(path)| path.clone());
         Ok(Self {
             host: format!("http://{host}"),
-            // Inside a nested router the prefix is cut off.
-            uri_path: parts
-                .extensions
-                .get::<FullPath>()
-                .map_or_else(|| parts.uri.path().to_owned(), |FullPath(path)| path.clone()),
+            uri_path,
+            service,
             origin: Origin::Rest { webhooks: flag.is_some_and(|flag| flag.eq_ignore_ascii_case("true")) },
             query: Form::parse(parts.uri.query().unwrap_or_default().as_bytes())?,
             params,
         })
     }
+}
+
+/// Finds the service, the conversation and the user that a path names.
+async fn resolve(app: &App, mut params: HashMap<String, String>) -> Result<Resolved, ApiError> {
+    let named = |name: &str| params.get(name).cloned();
+    let (service, conversation, user) = (named("service"), named("conversation"), named("user"));
+    let found = app.owner.call(move |state| {
+        let service = state.named_service(service.as_deref())?;
+        let sid = |name: Option<String>, kind: &str, find: fn(&Emulated, ServiceSid, &str) -> Option<String>| {
+            let missing = |name: &str| ApiError::not_found(&format!("/{kind}/{name}"));
+            name.map(|name| find(state, service, &name).ok_or_else(|| missing(&name))).transpose()
+        };
+        let user = sid(user, "Users", Emulated::user_in)?;
+        Ok::<_, ApiError>((service, sid(conversation, "Conversations", Emulated::conversation_in)?, user))
+    });
+    let (service, conversation, user) = found.await??;
+    for (name, sid) in [("conversation", conversation), ("user", user)] {
+        if let Some(sid) = sid {
+            params.insert(name.to_owned(), sid);
+        }
+    }
+    Ok(Resolved { service, params })
 }
 
 /// Parameters of a query or a form, in their order.

@@ -1,11 +1,9 @@
 //! `/Conversations` and `/Conversations/{CH or unique name}`.
 
 use axum::extract::State;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan as _};
 
 use super::call::{Call, Form};
+use super::moment::moment;
 use super::pages::PageRequest;
 use super::{Reply, created, deleted, ok, render, unexpected};
 use crate::error::{self, ApiError};
@@ -16,14 +14,16 @@ use crate::state::{Answer, ConversationFields, ConversationFilter, Mutation};
 pub(super) async fn list(State(app): State<App>, call: Call) -> Reply {
     let page = PageRequest::of(&call, MAX_PAGE)?;
     let filter = filter(&call.query)?;
-    let slice = app.owner.call(move |state| state.list_conversations(&filter, page.size, page.cursor)).await?;
+    let service = call.service;
+    let slice = app.owner.call(move |state| state.list_conversations(service, &filter, page.size, page.cursor)).await?;
     let base = call.base();
     let body = page.body(&call, "conversations", slice, |record| render::conversation(&app.account, &base, &record));
     Ok(ok(body))
 }
 
 pub(super) async fn create(State(app): State<App>, call: Call, form: Form) -> Reply {
-    match app.mutate(Mutation::CreateConversation(fields(&form)?), call.origin).await? {
+    let fields = ConversationFields { service_sid: Some(call.service), ..fields(&form)? };
+    match app.mutate(Mutation::CreateConversation(fields), call.origin).await? {
         Answer::Conversation(record) => Ok(created(render::conversation(&app.account, &call.base(), &record))),
         _ => Err(unexpected()),
     }
@@ -48,8 +48,9 @@ pub(super) async fn remove(State(app): State<App>, call: Call) -> Reply {
     Ok(deleted())
 }
 
-fn fields(form: &Form) -> Result<ConversationFields, ApiError> {
+pub(super) fn fields(form: &Form) -> Result<ConversationFields, ApiError> {
     Ok(ConversationFields {
+        service_sid: None,
         friendly_name: form.owned("FriendlyName"),
         unique_name: form.owned("UniqueName"),
         attributes: form.owned("Attributes"),
@@ -57,6 +58,8 @@ fn fields(form: &Form) -> Result<ConversationFields, ApiError> {
         state: form.owned("State"),
         inactive_timer: form.owned("Timers.Inactive"),
         closed_timer: form.owned("Timers.Closed"),
+        email_address: form.owned("Bindings.Email.Address"),
+        email_name: form.owned("Bindings.Email.Name"),
         date_created: form.date("DateCreated")?,
         date_updated: form.date("DateUpdated")?,
     })
@@ -69,32 +72,4 @@ fn filter(query: &Form) -> Result<ConversationFilter, ApiError> {
     Ok(ConversationFilter { state, from, until })
 }
 
-/// A date or a time. The end of a range includes the whole day, or the very second, that it names.
-fn moment(text: &str, parameter: &'static str, end: bool) -> Result<Timestamp, ApiError> {
-    let wrong = |_| ApiError::parameter(parameter);
-    if let Ok(at) = text.parse::<Timestamp>() {
-        return if end { at.checked_add(1.second()).map_err(wrong) } else { Ok(at) };
-    }
-    let day: Date = text.parse().map_err(wrong)?;
-    let day = if end { day.tomorrow().map_err(wrong)? } else { day };
-    day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(wrong)
-}
-
 const MAX_PAGE: usize = 100;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_take_days_and_times() {
-        let check = |text: &str, end: bool, expect: &str| {
-            assert_eq!(moment(text, "StartDate", end).unwrap(), expect.parse::<Timestamp>().unwrap(), "{text}");
-        };
-        check("2026-11-21", false, "2026-11-21T00:00:00Z");
-        check("2026-11-21", true, "2026-11-22T00:00:00Z");
-        check("2026-11-21T02:06:51Z", false, "2026-11-21T02:06:51Z");
-        check("2026-11-21T02:06:51Z", true, "2026-11-21T02:06:52Z");
-        assert_eq!(moment("yesterday", "EndDate", true), Err(ApiError::parameter("EndDate")));
-    }
-}

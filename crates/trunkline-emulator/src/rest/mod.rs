@@ -1,26 +1,32 @@
-//! Twilio's REST: Conversations on `/v1/…` and `/v1/Services/{IS}/…`, voice on `/2010-04-01/…` ([`voice`]); one file per
+//! Twilio's REST: Conversations on `/v1/…` and `/v1/Services/{IS}/…`, calls and messages on `/2010-04-01/…` ([`account`]); one file per
 //! resource.
 //!
 //! Handlers read the request, hand one job to the owner and render its answer. They decide nothing about the state.
 
+mod account;
 mod addresses;
 mod call;
 mod configuration;
+mod content;
 mod conversations;
+mod credentials;
 mod media;
 mod messages;
+mod moment;
 mod pages;
+mod participant_conversations;
 mod participants;
 mod render;
+mod roles;
 mod scoped_webhooks;
 mod services;
 mod users;
-mod voice;
+mod with_participants;
 
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
@@ -28,6 +34,7 @@ use serde_json::Value;
 use trunkline_proto::sid::RequestSid;
 
 use self::call::{Call, FullPath};
+pub(crate) use self::credentials::binding;
 pub(crate) use self::render::media as media_record;
 use crate::error::{self, ApiError};
 use crate::faults;
@@ -62,8 +69,10 @@ pub(crate) fn router(app: &App) -> Router<App> {
     let service = resources()
         .route("/Configuration", get(services::configuration).post(services::configure))
         .route("/Configuration/Webhooks", get(configuration::service_webhooks).post(configuration::configure_service))
-        .merge(media::router().layer(DefaultBodyLimit::max(MAX_MEDIA_BYTES)))
-        .layer(from_fn_with_state(app.clone(), known_service));
+        .route("/Bindings", get(credentials::bindings))
+        .route("/Bindings/{binding}", get(credentials::binding_fetch).delete(credentials::binding_remove))
+        .route("/Configuration/Notifications", get(services::notifications).post(services::configure_notifications))
+        .merge(media::router().layer(DefaultBodyLimit::max(MAX_MEDIA_BYTES)));
     let account = resources()
         .route("/Configuration", get(configuration::fetch).post(configuration::update))
         .route("/Configuration/Webhooks", get(configuration::webhooks).post(configuration::configure_webhooks))
@@ -72,13 +81,22 @@ pub(crate) fn router(app: &App) -> Router<App> {
             "/Configuration/Addresses/{address}",
             get(addresses::fetch).post(addresses::update).delete(addresses::remove),
         )
-        .route("/Services", get(services::list))
-        .route("/Services/{service}", get(services::fetch).layer(from_fn_with_state(app.clone(), known_service)))
+        .route("/Credentials", get(credentials::list).post(credentials::create))
+        .route(
+            "/Credentials/{credential}",
+            get(credentials::fetch).post(credentials::update).delete(credentials::remove),
+        )
+        .route("/Content", get(content::list).post(content::create))
+        .route("/Content/{content}", get(content::fetch).delete(content::remove))
+        .route("/Content/{content}/ApprovalRequests", get(content::approval))
+        .route("/Services", get(services::list).post(services::create))
+        .route("/Services/{service}", get(services::fetch).delete(services::remove))
         .nest("/Services/{service}", service)
+        .layer(from_fn_with_state(app.clone(), call::resolve_names))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES));
     Router::new()
         .nest("/v1", account.fallback(missing).method_not_allowed_fallback(wrong_method))
-        .merge(voice::router(app))
+        .merge(account::router(app))
         .layer(from_fn_with_state(app.clone(), authenticate))
         .layer(from_fn(name_request))
         .layer(from_fn_with_state(app.clone(), faults::inject))
@@ -99,10 +117,18 @@ fn resources() -> Router<App> {
         .route(&message, get(messages::fetch).post(messages::update).delete(messages::remove))
         .route(&format!("{message}/Receipts"), get(messages::receipts))
         .route(&format!("{message}/Receipts/{{receipt}}"), get(messages::receipt))
+        .route(&format!("{message}/ChannelMetadata"), get(messages::channel_metadata))
+        .route("/ConversationWithParticipants", post(with_participants::create))
+        .route("/ParticipantConversations", get(participant_conversations::list))
         .route("/Users", get(users::list).post(users::create))
-        .route("/Users/{user}", get(users::fetch).post(users::update))
+        .route("/Users/{user}", get(users::fetch).post(users::update).delete(users::remove))
         .route("/Users/{user}/Conversations", get(users::conversations))
-        .route("/Users/{user}/Conversations/{conversation}", get(users::conversation).post(users::update_conversation))
+        .route(
+            "/Users/{user}/Conversations/{conversation}",
+            get(users::conversation).post(users::update_conversation).delete(users::leave),
+        )
+        .route("/Roles", get(roles::list).post(roles::create))
+        .route("/Roles/{role}", get(roles::fetch).post(roles::update).delete(roles::remove))
         .route(&format!("{conversation}/Webhooks"), get(scoped_webhooks::list).post(scoped_webhooks::create))
         .route(&webhook, get(scoped_webhooks::fetch).post(scoped_webhooks::update).delete(scoped_webhooks::remove))
 }
@@ -140,15 +166,6 @@ async fn name_request(mut request: Request, next: Next) -> Response {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     response
-}
-
-/// There is one service; every other SID is missing.
-async fn known_service(State(app): State<App>, call: Call, request: Request, next: Next) -> Response {
-    if call.path("service") == app.account.chat_service_sid.as_str() {
-        next.run(request).await
-    } else {
-        missing(call).await
-    }
 }
 
 async fn missing(call: Call) -> Response {

@@ -14,13 +14,13 @@ pub(super) async fn list(State(app): State<App>, call: Call) -> Reply {
     let name = call.owned("conversation");
     let slice = app.owner.call(move |state| state.list_participants(&name, page.size, page.cursor)).await??;
     let base = call.base();
-    Ok(ok(page.body(&call, "participants", slice, |one| render::participant(&app.account, &base, &one))))
+    Ok(ok(page.body(&call, "participants", slice, |one| call.shown(render::participant(&app.account, &base, &one)))))
 }
 
 pub(super) async fn create(State(app): State<App>, call: Call, form: Form) -> Reply {
     let mutation = Mutation::AddParticipant { conversation: call.owned("conversation"), fields: fields(&form)? };
     match app.mutate(mutation, call.origin).await? {
-        Answer::Participant(one) => Ok(created(render::participant(&app.account, &call.base(), &one))),
+        Answer::Participant(one) => Ok(created(call.shown(render::participant(&app.account, &call.base(), &one)))),
         _ => Err(unexpected()),
     }
 }
@@ -28,7 +28,7 @@ pub(super) async fn create(State(app): State<App>, call: Call, form: Form) -> Re
 pub(super) async fn fetch(State(app): State<App>, call: Call) -> Reply {
     let (conversation, participant) = (call.owned("conversation"), call.owned("participant"));
     let one = app.owner.call(move |state| state.participant(&conversation, &participant).cloned()).await??;
-    Ok(ok(render::participant(&app.account, &call.base(), &one)))
+    Ok(ok(call.shown(render::participant(&app.account, &call.base(), &one))))
 }
 
 pub(super) async fn update(State(app): State<App>, call: Call, form: Form) -> Reply {
@@ -38,7 +38,7 @@ pub(super) async fn update(State(app): State<App>, call: Call, form: Form) -> Re
         fields: fields(&form)?,
     };
     match app.mutate(mutation, call.origin).await? {
-        Answer::Participant(one) => Ok(ok(render::participant(&app.account, &call.base(), &one))),
+        Answer::Participant(one) => Ok(ok(call.shown(render::participant(&app.account, &call.base(), &one)))),
         _ => Err(unexpected()),
     }
 }
@@ -54,6 +54,7 @@ fn fields(form: &Form) -> Result<ParticipantFields, ApiError> {
         identity: form.owned("Identity"),
         address: form.owned("MessagingBinding.Address"),
         proxy_address: form.owned("MessagingBinding.ProxyAddress"),
+        projected_address: form.owned("MessagingBinding.ProjectedAddress"),
         attributes: form.owned("Attributes"),
         role_sid: form.owned("RoleSid"),
         read_horizon: form.read_horizon()?,

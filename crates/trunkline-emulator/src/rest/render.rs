@@ -4,23 +4,22 @@
 
 use serde_json::{Map, Value, json};
 
+use trunkline_proto::sid::ServiceSid;
+
 use crate::account::Account;
 use crate::clock::iso;
 use crate::state::records::{
-    AddressConfiguration, AutoCreationKind, Configuration, ConversationRecord, MediaRecord, MediaRef, Message, Method,
-    Participant, Receipt, ScopedTarget, ScopedWebhook, User, WebhookConfig,
+    AddressConfiguration, AutoCreationKind, Configuration, ConversationRecord, EmailBinding, MediaRecord, MediaRef,
+    Message, Method, Participant, Receipt, ScopedTarget, ScopedWebhook, User, WebhookConfig,
 };
+use crate::state::{Notification, Role, Service};
 
 pub(super) fn conversation(account: &Account, base: &str, record: &ConversationRecord) -> Value {
     let url = format!("{base}/Conversations/{}", record.sid);
-    let (inactive, closed) = record.timer_dates();
-    let dates = [("date_inactive", inactive), ("date_closed", closed)];
-    let timers: Map<_, _> =
-        dates.into_iter().filter_map(|(name, date)| Some((name.to_owned(), Value::String(iso(date?))))).collect();
     json!({
         "sid": record.sid,
         "account_sid": account.account_sid,
-        "chat_service_sid": account.chat_service_sid,
+        "chat_service_sid": record.service_sid,
         "messaging_service_sid": record.messaging_service_sid,
         "friendly_name": record.friendly_name,
         "unique_name": record.unique_name,
@@ -28,8 +27,8 @@ pub(super) fn conversation(account: &Account, base: &str, record: &ConversationR
         "state": record.state.as_str(),
         "date_created": iso(record.date_created),
         "date_updated": iso(record.date_updated),
-        "timers": timers,
-        "bindings": {},
+        "timers": timers(record),
+        "bindings": email(record),
         "url": url,
         "links": {
             "participants": format!("{url}/Participants"),
@@ -40,17 +39,43 @@ pub(super) fn conversation(account: &Account, base: &str, record: &ConversationR
     })
 }
 
+fn email(record: &ConversationRecord) -> Value {
+    match &record.email {
+        EmailBinding { address: None, name: None } => json!({}),
+        EmailBinding { address, name } => json!({"email": {"address": address, "name": name}}),
+    }
+}
+
+/// The addresses of a participant; nothing for one that has none.
+pub(super) fn binding(participant: &Participant) -> Option<Value> {
+    let mut fields = match &participant.binding {
+        Some(binding) => {
+            let proxy = Some(&binding.proxy_address).filter(|_| binding.is_whole());
+            json!({"type": binding.channel, "address": binding.address, "proxy_address": proxy})
+        }
+        None => participant.projected_address.as_ref().map(|_| json!({"type": "sms"}))?,
+    };
+    if let (Some(projected), Value::Object(fields)) = (&participant.projected_address, &mut fields) {
+        fields.insert("projected_address".to_owned(), json!(projected));
+    }
+    Some(fields)
+}
+
+/// When the timers of a conversation run out.
+pub(super) fn timers(record: &ConversationRecord) -> Map<String, Value> {
+    let (inactive, closed) = record.timer_dates();
+    let dates = [("date_inactive", inactive), ("date_closed", closed)];
+    dates.into_iter().filter_map(|(name, date)| Some((name.to_owned(), Value::String(iso(date?))))).collect()
+}
+
 pub(super) fn participant(account: &Account, base: &str, participant: &Participant) -> Value {
-    let binding = participant.binding.as_ref().map(
-        |binding| json!({"type": binding.channel, "address": binding.address, "proxy_address": binding.proxy_address}),
-    );
     json!({
         "sid": participant.sid,
         "account_sid": account.account_sid,
         "conversation_sid": participant.conversation_sid,
         "identity": participant.identity,
         "attributes": participant.attributes,
-        "messaging_binding": binding,
+        "messaging_binding": binding(participant),
         "role_sid": participant.role_sid,
         "last_read_message_index": participant.last_read_message_index,
         "last_read_timestamp": participant.last_read_timestamp,
@@ -76,7 +101,7 @@ pub(super) fn message(account: &Account, base: &str, message: &Message) -> Value
         "date_created": iso(message.date_created),
         "date_updated": iso(message.date_updated),
         "delivery": message.delivery(),
-        "content_sid": null,
+        "content_sid": message.content_sid,
         "url": url,
         "links": {
             "delivery_receipts": format!("{url}/Receipts"),
@@ -99,7 +124,7 @@ pub(super) fn receipt(account: &Account, base: &str, message: &Message, receipt:
         "channel_message_sid": receipt.channel_message_sid,
         "participant_sid": receipt.participant_sid,
         "status": receipt.status.as_str(),
-        "error_code": 0,
+        "error_code": receipt.error_code,
         "date_created": iso(receipt.date_created),
         "date_updated": iso(receipt.date_updated),
         "url": format!("{base}/Conversations/{conversation}/Messages/{}/Receipts/{}", message.sid, receipt.sid),
@@ -128,16 +153,21 @@ pub(super) fn scoped_webhook(account: &Account, base: &str, webhook: &ScopedWebh
     })
 }
 
-pub(super) fn configuration(account: &Account, base: &str, configuration: &Configuration) -> Value {
+pub(super) fn configuration(
+    account: &Account,
+    base: &str,
+    configuration: &Configuration,
+    service: ServiceSid,
+) -> Value {
     json!({
         "account_sid": account.account_sid,
-        "default_chat_service_sid": account.chat_service_sid,
+        "default_chat_service_sid": service,
         "default_messaging_service_sid": configuration.default_messaging_service_sid,
         "default_inactive_timer": configuration.default_inactive_timer,
         "default_closed_timer": configuration.default_closed_timer,
         "url": format!("{base}/Configuration"),
         "links": {
-            "service": format!("{base}/Services/{}/Configuration", account.chat_service_sid),
+            "service": format!("{base}/Services/{service}/Configuration"),
             "webhooks": format!("{base}/Configuration/Webhooks"),
         },
     })
@@ -155,10 +185,11 @@ pub(super) fn account_webhooks(account: &Account, base: &str, config: &WebhookCo
     })
 }
 
-pub(super) fn service_webhooks(account: &Account, base: &str, config: &WebhookConfig) -> Value {
+pub(super) fn service_webhooks(account: &Account, base: &str, service: &Service) -> Value {
+    let config = &service.webhooks;
     json!({
         "account_sid": account.account_sid,
-        "chat_service_sid": account.chat_service_sid,
+        "chat_service_sid": service.sid,
         "pre_webhook_url": config.pre_webhook_url,
         "post_webhook_url": config.post_webhook_url,
         "method": config.method.map(Method::upper),
@@ -167,13 +198,13 @@ pub(super) fn service_webhooks(account: &Account, base: &str, config: &WebhookCo
     })
 }
 
-pub(super) fn service_configuration(account: &Account, base: &str, configuration: &Configuration) -> Value {
+pub(super) fn service_configuration(base: &str, service: &Service) -> Value {
     json!({
-        "chat_service_sid": account.chat_service_sid,
-        "default_conversation_creator_role_sid": account.participant_role,
-        "default_conversation_role_sid": account.participant_role,
-        "default_chat_service_role_sid": account.participant_role,
-        "reachability_enabled": configuration.reachability_enabled,
+        "chat_service_sid": service.sid,
+        "default_conversation_creator_role_sid": service.creator_role,
+        "default_conversation_role_sid": service.participant_role,
+        "default_chat_service_role_sid": service.user_role,
+        "reachability_enabled": service.reachability_enabled,
         "url": format!("{base}/Configuration"),
         "links": {
             "notifications": format!("{base}/Configuration/Notifications"),
@@ -182,13 +213,33 @@ pub(super) fn service_configuration(account: &Account, base: &str, configuration
     })
 }
 
-pub(super) fn service(account: &Account, base: &str, since: &str) -> Value {
+pub(super) fn notifications(account: &Account, base: &str, service: &Service) -> Value {
+    let all = &service.notifications;
+    let kind = |one: &Notification| json!({"enabled": one.enabled, "template": one.template, "sound": one.sound});
+    let mut new_message = kind(&all.new_message);
+    if let Value::Object(fields) = &mut new_message {
+        fields.insert("badge_count_enabled".to_owned(), json!(all.badge_count_enabled));
+        let with_media = json!({"enabled": all.with_media_enabled, "template": all.with_media_template});
+        fields.insert("with_media".to_owned(), with_media);
+    }
     json!({
-        "sid": account.chat_service_sid,
         "account_sid": account.account_sid,
-        "friendly_name": "Default Conversations Service",
-        "date_created": since,
-        "date_updated": since,
+        "chat_service_sid": service.sid,
+        "new_message": new_message,
+        "added_to_conversation": kind(&all.added),
+        "removed_from_conversation": kind(&all.removed),
+        "log_enabled": all.log_enabled,
+        "url": format!("{base}/Configuration/Notifications"),
+    })
+}
+
+pub(super) fn service(account: &Account, base: &str, service: &Service) -> Value {
+    json!({
+        "sid": service.sid,
+        "account_sid": account.account_sid,
+        "friendly_name": service.friendly_name,
+        "date_created": iso(service.date_created),
+        "date_updated": iso(service.date_updated),
         "url": base,
         "links": {
             "conversations": format!("{base}/Conversations"),
@@ -202,12 +253,26 @@ pub(super) fn service(account: &Account, base: &str, since: &str) -> Value {
     })
 }
 
+pub(super) fn role(account: &Account, base: &str, role: &Role) -> Value {
+    json!({
+        "sid": role.sid,
+        "account_sid": account.account_sid,
+        "chat_service_sid": role.service_sid,
+        "friendly_name": role.friendly_name,
+        "type": role.scope.as_str(),
+        "permissions": role.permissions,
+        "date_created": iso(role.date_created),
+        "date_updated": iso(role.date_updated),
+        "url": format!("{base}/Roles/{}", role.sid),
+    })
+}
+
 pub(super) fn address(account: &Account, base: &str, address: &AddressConfiguration) -> Value {
     let rule = &address.auto_creation;
     let mut auto_creation = json!({
         "enabled": rule.enabled,
         "type": rule.kind.as_str(),
-        "conversation_service_sid": account.chat_service_sid,
+        "conversation_service_sid": rule.service_sid.unwrap_or(account.chat_service_sid),
     });
     let more = match rule.kind {
         AutoCreationKind::Webhook => json!({
@@ -243,7 +308,7 @@ pub(super) fn user(account: &Account, base: &str, user: &User) -> Value {
     json!({
         "sid": user.sid,
         "account_sid": account.account_sid,
-        "chat_service_sid": account.chat_service_sid,
+        "chat_service_sid": user.service_sid,
         "role_sid": user.role_sid,
         "identity": user.identity,
         "friendly_name": user.friendly_name,

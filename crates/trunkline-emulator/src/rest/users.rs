@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::call::{Call, Form};
 use super::pages::PageRequest;
-use super::{Reply, created, ok, render, unexpected};
+use super::{Reply, created, deleted, ok, render, unexpected};
 use crate::clock::iso;
 use crate::error::ApiError;
 use crate::server::App;
@@ -15,15 +15,16 @@ use crate::state::{Answer, Mutation, ParticipantFields, State as Emulated, UserF
 
 pub(super) async fn list(State(app): State<App>, call: Call) -> Reply {
     let page = PageRequest::of(&call, MAX_PAGE)?;
-    let slice = app.owner.call(move |state| state.list_users(page.size, page.cursor)).await?;
+    let service = call.service;
+    let slice = app.owner.call(move |state| state.list_users(service, page.size, page.cursor)).await?;
     let base = call.base();
     Ok(ok(page.body(&call, "users", slice, |user| render::user(&app.account, &base, &user))))
 }
 
 pub(super) async fn create(State(app): State<App>, call: Call, form: Form) -> Reply {
     let identity = form.owned("Identity").ok_or_else(|| ApiError::parameter("Identity"))?;
-    let (fields, origin) = (fields(&form), call.origin);
-    let user = app.owner.call(move |state| state.create_user(&identity, &fields, origin)).await??;
+    let (fields, service, origin) = (fields(&form), call.service, call.origin);
+    let user = app.owner.call(move |state| state.create_user(service, &identity, &fields, origin)).await??;
     Ok(created(render::user(&app.account, &call.base(), &user)))
 }
 
@@ -39,6 +40,12 @@ pub(super) async fn update(State(app): State<App>, call: Call, form: Form) -> Re
         Answer::User(user) => Ok(ok(render::user(&app.account, &call.base(), &user))),
         _ => Err(unexpected()),
     }
+}
+
+pub(super) async fn remove(State(app): State<App>, call: Call) -> Reply {
+    let (name, origin) = (call.owned("user"), call.origin);
+    app.owner.call(move |state| state.delete_user(&name, origin)).await??;
+    Ok(deleted())
 }
 
 pub(super) async fn conversations(State(app): State<App>, call: Call) -> Reply {
@@ -82,6 +89,14 @@ pub(super) async fn update_conversation(State(app): State<App>, call: Call, form
     Ok(ok(find(&app, &call).await?.render(&app, &call.base())))
 }
 
+/// The user leaves the conversation.
+pub(super) async fn leave(State(app): State<App>, call: Call) -> Reply {
+    let Membership { record, participant, .. } = find(&app, &call).await?;
+    let (conversation, participant) = (record.sid.to_string(), participant.sid.to_string());
+    app.mutate(Mutation::RemoveParticipant { conversation, participant }, call.origin).await?;
+    Ok(deleted())
+}
+
 async fn find(app: &App, call: &Call) -> Result<Membership, ApiError> {
     let (name, conversation, path) = (call.owned("user"), call.owned("conversation"), call.uri_path.clone());
     app.owner
@@ -118,7 +133,7 @@ impl Membership {
         let Self { user, participant, record, unread } = self;
         json!({
             "account_sid": app.account.account_sid,
-            "chat_service_sid": app.account.chat_service_sid,
+            "chat_service_sid": record.service_sid,
             "conversation_sid": record.sid,
             "participant_sid": participant.sid,
             "user_sid": user.sid,
@@ -129,7 +144,7 @@ impl Membership {
             "unique_name": record.unique_name,
             "attributes": record.attributes,
             "conversation_state": record.state.as_str(),
-            "timers": {},
+            "timers": render::timers(record),
             "created_by": record.created_by.as_deref().unwrap_or("system"),
             "date_created": iso(record.date_created),
             "date_updated": iso(record.date_updated),

@@ -43,14 +43,15 @@ impl State {
         }
     }
 
-    /// Whether an address is one of the account's: its number, or one with a configuration.
+    /// Whether an address is one of the account's: one of its numbers, or one with a configuration.
     pub(super) fn owns(&self, address: &Address) -> bool {
         let number = &self.account.phone_number;
         let own = match address {
             Address::Sms(text) => text == number,
             Address::WhatsApp(text) => text.strip_prefix(WHATSAPP) == Some(number),
         };
-        own || self.addresses.values().any(|one| one.address == address.as_str())
+        let bought = matches!(address, Address::Sms(text) if self.number_of(text).is_some());
+        own || bought || self.addresses.values().any(|one| one.address == address.as_str())
     }
 
     /// How a text to this address makes a conversation.
@@ -97,6 +98,7 @@ impl State {
         let nothing = AutoCreation {
             enabled: false,
             kind: AutoCreationKind::Default,
+            service_sid: None,
             webhook_url: None,
             webhook_method: None,
             webhook_filters: Vec::new(),
@@ -154,10 +156,9 @@ impl State {
         if let Some(kind) = &fields.auto_creation {
             rule.kind = AutoCreationKind::parse(kind).ok_or_else(|| ApiError::parameter("AutoCreation.Type"))?;
         }
-        if let Some(sid) = &fields.conversation_service_sid
-            && sid != self.account.chat_service_sid.as_str()
-        {
-            return Err(ApiError::parameter("AutoCreation.ConversationServiceSid"));
+        if let Some(sid) = &fields.conversation_service_sid {
+            let wrong = |_| ApiError::parameter("AutoCreation.ConversationServiceSid");
+            rule.service_sid = Some(self.named_service(Some(sid)).map_err(wrong)?);
         }
         if let Some(url) = &fields.webhook_url {
             limits::check_url(url)?;

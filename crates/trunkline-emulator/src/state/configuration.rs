@@ -28,7 +28,7 @@ pub(crate) struct WebhookConfigFields {
 }
 
 impl WebhookConfigFields {
-    fn apply(&self, before: &WebhookConfig) -> Result<WebhookConfig, ApiError> {
+    pub(super) fn apply(&self, before: &WebhookConfig) -> Result<WebhookConfig, ApiError> {
         let mut config = before.clone();
         for (given, url) in [
             (&self.pre_webhook_url, &mut config.pre_webhook_url),
@@ -62,12 +62,11 @@ impl WebhookConfigFields {
 
 impl State {
     pub(crate) fn update_configuration(&mut self, fields: &ConfigurationFields) -> Result<Configuration, ApiError> {
-        if let Some(sid) = &fields.chat_service_sid
-            && sid != self.account.chat_service_sid.as_str()
-        {
-            return Err(ApiError::parameter("DefaultChatServiceSid"));
-        }
         let mut config = self.configuration.clone();
+        if let Some(sid) = &fields.chat_service_sid {
+            let service = self.named_service(Some(sid)).map_err(|_| ApiError::parameter("DefaultChatServiceSid"))?;
+            config.default_chat_service_sid = Some(service);
+        }
         if let Some(sid) = &fields.messaging_service_sid {
             sid.parse::<MessagingServiceSid>().map_err(|_| error::MESSAGING_SERVICE_SID)?;
             config.default_messaging_service_sid = Some(sid.clone());
@@ -84,16 +83,6 @@ impl State {
     pub(crate) fn update_webhooks(&mut self, fields: &WebhookConfigFields) -> Result<Configuration, ApiError> {
         let webhooks = fields.apply(&self.configuration.webhooks)?;
         self.set_configuration(Configuration { webhooks, ..self.configuration.clone() })
-    }
-
-    pub(crate) fn update_service_webhooks(&mut self, fields: &WebhookConfigFields) -> Result<Configuration, ApiError> {
-        let service_webhooks = fields.apply(&self.configuration.service_webhooks)?;
-        self.set_configuration(Configuration { service_webhooks, ..self.configuration.clone() })
-    }
-
-    pub(crate) fn set_reachability(&mut self, enabled: Option<bool>) -> Result<Configuration, ApiError> {
-        let reachability_enabled = enabled.unwrap_or(self.configuration.reachability_enabled);
-        self.set_configuration(Configuration { reachability_enabled, ..self.configuration.clone() })
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the last step of operations that can fail")]

@@ -1,12 +1,12 @@
 //! Conversations: create, change, delete, list; and what closing one means.
 
 use jiff::{SignedDuration, Timestamp};
-use trunkline_proto::sid::{AnySid, ConversationSid, MessagingServiceSid};
+use trunkline_proto::sid::{AnySid, ConversationSid, MessagingServiceSid, ServiceSid};
 
 use super::events::{EventType, Origin};
 use super::limits;
 use super::paging::{Cursor, Order, Slice, slice};
-use super::records::{Conversation, ConversationRecord, ConversationState, Timers};
+use super::records::{Conversation, ConversationRecord, ConversationState, EmailBinding, Timers};
 use super::sync::ConversationLog;
 use super::{Key, State};
 use crate::error::{self, ApiError};
@@ -16,6 +16,8 @@ use crate::webhooks::params::Builder;
 /// What a caller says of a conversation. `None` is not said; an empty name takes the name away.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ConversationFields {
+    /// Where it is made; the default service if unset. A conversation stays in its service.
+    pub(crate) service_sid: Option<ServiceSid>,
     pub(crate) friendly_name: Option<String>,
     pub(crate) unique_name: Option<String>,
     pub(crate) attributes: Option<String>,
@@ -23,6 +25,8 @@ pub(crate) struct ConversationFields {
     pub(crate) state: Option<String>,
     pub(crate) inactive_timer: Option<String>,
     pub(crate) closed_timer: Option<String>,
+    pub(crate) email_address: Option<String>,
+    pub(crate) email_name: Option<String>,
     pub(crate) date_created: Option<Timestamp>,
     pub(crate) date_updated: Option<Timestamp>,
 }
@@ -44,6 +48,12 @@ impl ConversationFields {
         }
         if let Some(sid) = &self.messaging_service_sid {
             sid.parse::<MessagingServiceSid>().map_err(|_| error::MESSAGING_SERVICE_SID)?;
+        }
+        for (text, name) in [(&self.email_address, "Bindings.Email.Address"), (&self.email_name, "Bindings.Email.Name")]
+        {
+            if let Some(text) = text {
+                limits::check_name(text, ApiError::parameter(name))?;
+            }
         }
         self.inactive_timer.as_deref().map_or(Ok(None), limits::inactive_seconds)?;
         self.closed_timer.as_deref().map_or(Ok(None), limits::closed_seconds)?;
@@ -77,6 +87,12 @@ impl ConversationFields {
         if let Some(timer) = &self.closed_timer {
             record.timers.closed_seconds = limits::closed_seconds(timer).unwrap_or_default();
         }
+        if let Some(address) = &self.email_address {
+            record.email.address = named(address);
+        }
+        if let Some(name) = &self.email_name {
+            record.email.name = named(name);
+        }
         if let Some(date) = self.date_created {
             record.date_created = date;
         }
@@ -109,7 +125,7 @@ impl ConversationRecord {
     pub(crate) fn timer_dates(&self) -> (Option<Timestamp>, Option<Timestamp>) {
         let after = |seconds: Option<u32>| {
             let seconds = SignedDuration::from_secs(i64::from(seconds?));
-            self.date_updated.checked_add(seconds).ok()
+            self.timers_from.unwrap_or(self.date_updated).checked_add(seconds).ok()
         };
         match self.state {
             ConversationState::Active => (after(self.timers.inactive_seconds), after(self.timers.closed_seconds)),
@@ -123,12 +139,14 @@ impl State {
     /// The newest conversations first.
     pub(crate) fn list_conversations(
         &self,
+        service: ServiceSid,
         filter: &ConversationFilter,
         size: usize,
         cursor: Option<Cursor>,
     ) -> Slice<ConversationRecord> {
         slice(&self.conversations, Order::Descending, size, cursor, |conversation| {
-            filter.shows(&conversation.record).then(|| conversation.record.clone())
+            let record = &conversation.record;
+            (record.service_sid == service && filter.shows(record)).then(|| conversation.record.clone())
         })
     }
 
@@ -141,6 +159,7 @@ impl State {
         };
         let mut record = ConversationRecord {
             sid: ConversationSid::from_random([0; 16]),
+            service_sid: fields.service_sid.unwrap_or_else(|| self.default_service()),
             position: 0,
             friendly_name: None,
             unique_name: None,
@@ -151,6 +170,8 @@ impl State {
                 inactive_seconds: seconds(&config.default_inactive_timer, limits::inactive_seconds),
                 closed_seconds: seconds(&config.default_closed_timer, limits::closed_seconds),
             },
+            timers_from: None,
+            email: EmailBinding::default(),
             created_by: None,
             log: ConversationLog::default(),
             next_index: 0,
@@ -173,7 +194,7 @@ impl State {
         }
         self.emit(EventType::ConversationAdded, position, origin, None, |account, conversation| {
             let mut params = Builder::new(account, EventType::ConversationAdded, origin);
-            params.conversation(account, &conversation.record);
+            params.conversation(&conversation.record);
             params.finish()
         });
         Ok(self.at(position)?.record.clone())
@@ -189,7 +210,7 @@ impl State {
         if record.state == ConversationState::Closed {
             return Err(error::CANNOT_START_CLOSED);
         }
-        if record.unique_name.as_ref().is_some_and(|name| self.by_unique_name.contains_key(name)) {
+        if self.is_taken(&record) {
             return Err(error::UNIQUE_NAME_TAKEN);
         }
         record.sid = self.random_sid(ConversationSid::from_random);
@@ -199,6 +220,7 @@ impl State {
         self.note(Happening::ConversationCreated, Some(record.sid));
         self.index_conversation(&record);
         self.conversations.insert(position, Conversation::new(record));
+        self.plan_conversation(position);
         self.effects.dirty.insert(Key::Conversation(position));
         Ok(position)
     }
@@ -206,8 +228,14 @@ impl State {
     pub(super) fn index_conversation(&mut self, record: &ConversationRecord) {
         self.by_sid.insert(record.sid, record.position);
         if let Some(name) = &record.unique_name {
-            self.by_unique_name.insert(name.clone(), record.position);
+            self.by_unique_name.insert((record.service_sid, name.clone()), record.position);
         }
+    }
+
+    /// Whether another conversation of the service has the unique name.
+    fn is_taken(&self, record: &ConversationRecord) -> bool {
+        let name = record.unique_name.clone();
+        name.is_some_and(|name| self.by_unique_name.contains_key(&(record.service_sid, name)))
     }
 
     pub(super) fn update_conversation(
@@ -221,24 +249,24 @@ impl State {
         let old = self.open(position)?.record.clone();
         let mut new = old.clone();
         new.date_updated = self.now();
+        new.timers_from = None;
         fields.apply(&mut new);
-        if new.unique_name != old.unique_name
-            && new.unique_name.as_ref().is_some_and(|name| self.by_unique_name.contains_key(name))
-        {
+        if new.unique_name != old.unique_name && self.is_taken(&new) {
             return Err(error::UNIQUE_NAME_TAKEN);
         }
-        if let Some(name) = &old.unique_name {
-            self.by_unique_name.remove(name);
+        if let Some(name) = old.unique_name {
+            self.by_unique_name.remove(&(old.service_sid, name));
         }
         self.index_conversation(&new);
         self.at_mut(position)?.record = new.clone();
+        self.plan_conversation(position);
         self.document_changed(position);
         if new.state == ConversationState::Closed {
             self.unbind_all(position);
         }
         self.emit(EventType::ConversationUpdated, position, origin, None, |account, conversation| {
             let mut params = Builder::new(account, EventType::ConversationUpdated, origin);
-            params.conversation(account, &conversation.record);
+            params.conversation(&conversation.record);
             params.finish()
         });
         if new.state != old.state {
@@ -251,7 +279,7 @@ impl State {
     pub(super) fn tell_state(&mut self, position: u64, from: ConversationState, origin: Origin, reason: &str) {
         self.emit(EventType::ConversationStateUpdated, position, origin, None, |account, conversation| {
             let mut params = Builder::new(account, EventType::ConversationStateUpdated, origin);
-            params.state_change(account, &conversation.record, from, reason);
+            params.state_change(&conversation.record, from, reason);
             params.finish()
         });
     }
@@ -261,16 +289,17 @@ impl State {
         let removed = self.now();
         self.emit(EventType::ConversationRemoved, position, origin, None, |account, conversation| {
             let mut params = Builder::new(account, EventType::ConversationRemoved, origin);
-            params.conversation(account, &conversation.record);
+            params.conversation(&conversation.record);
             params.date("DateRemoved", removed);
             params.finish()
         });
         self.unbind_all(position);
         self.conversation_goes(position);
         let Some(conversation) = self.conversations.remove(&position) else { return Ok(()) };
+        self.plan_conversation(position);
         self.by_sid.remove(&conversation.record.sid);
-        if let Some(name) = &conversation.record.unique_name {
-            self.by_unique_name.remove(name);
+        if let Some(name) = conversation.record.unique_name {
+            self.by_unique_name.remove(&(conversation.record.service_sid, name));
         }
         self.messages = self.messages.saturating_sub(conversation.messages.len());
         let dirty = &mut self.effects.dirty;
@@ -282,10 +311,10 @@ impl State {
     }
 
     /// Frees the address pairs of a conversation that is closed or deleted.
-    fn unbind_all(&mut self, position: u64) {
+    pub(super) fn unbind_all(&mut self, position: u64) {
         let Some(conversation) = self.conversations.get(&position) else { return };
         for binding in conversation.participants.values().filter_map(|participant| participant.binding.as_ref()) {
-            let pair = (binding.address.clone(), binding.proxy_address.clone());
+            let pair = binding.pair();
             if self.bindings.get(&pair) == Some(&position) {
                 self.bindings.remove(&pair);
             }

@@ -87,19 +87,21 @@ pub(crate) enum Origin {
     Channel(&'static str),
     /// A client with a socket, by the position of its user.
     Sdk { user: u64 },
+    /// A timer that ran out.
+    Timer,
 }
 
 impl Origin {
     pub(crate) fn sends_webhooks(self) -> bool {
         match self {
             Self::Rest { webhooks } => webhooks,
-            Self::Channel(_) | Self::Sdk { .. } => true,
+            Self::Channel(_) | Self::Sdk { .. } | Self::Timer => true,
         }
     }
 
     pub(crate) fn source(self) -> &'static str {
         match self {
-            Self::Rest { .. } => "API",
+            Self::Rest { .. } | Self::Timer => "API",
             Self::Channel(name) => name,
             Self::Sdk { .. } => "SDK",
         }
@@ -119,8 +121,9 @@ pub(crate) struct Target {
 /// Something that happened and that somebody wants to hear of.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
-    pub(crate) kind: EventType,
-    /// What it is about, a conversation or a user: events of one thing are told in their order.
+    /// Its name where faults are matched and webhooks are noted: that of an [`EventType`], or another.
+    pub(crate) kind: &'static str,
+    /// What it is about, a conversation, a user or a message: events of one thing are told in their order.
     pub(crate) lane: AnySid,
     pub(crate) targets: Vec<Target>,
     pub(crate) params: Params,

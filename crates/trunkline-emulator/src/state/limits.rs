@@ -9,6 +9,10 @@ use crate::error::{self, ApiError};
 
 /// Friendly name, unique name, identity and address, in characters.
 pub(crate) const MAX_NAME_CHARS: usize = 256;
+/// Friendly name of a role, in characters.
+pub(crate) const MAX_ROLE_NAME_CHARS: usize = 64;
+/// Template or sound of a push notification, in characters. Twilio gives no limit; this is that of its bodies.
+pub(crate) const MAX_TEMPLATE_CHARS: usize = 1600;
 /// Attributes of a conversation, in bytes.
 pub(crate) const MAX_CONVERSATION_ATTRIBUTES: usize = 16 * 1024;
 /// Attributes of a message or a participant, in bytes.
@@ -34,6 +38,20 @@ pub(crate) const MAX_MEDIA_PER_MESSAGE: usize = 10;
 
 /// Conversations that the emulator keeps.
 pub(crate) const MAX_CONVERSATIONS: usize = 200_000;
+/// Services of the account.
+pub(crate) const MAX_SERVICES: usize = 1000;
+/// Conversations of one identity that are not closed.
+pub(crate) const MAX_CONVERSATIONS_PER_IDENTITY: usize = 1000;
+/// Push credentials of the account.
+pub(crate) const MAX_CREDENTIALS: usize = 1000;
+/// Devices that want push notifications.
+pub(crate) const MAX_PUSH_BINDINGS: usize = 10_000;
+/// Content templates of the account.
+pub(crate) const MAX_CONTENTS: usize = 1000;
+/// Messages of Programmable Messaging that are remembered; the oldest that are over go first.
+pub(crate) const MAX_CHANNEL_MESSAGES: usize = 200_000;
+/// Roles of one service.
+pub(crate) const MAX_ROLES_PER_SERVICE: usize = 1000;
 /// Users that the emulator keeps.
 pub(crate) const MAX_USERS: usize = 200_000;
 /// Messages that the emulator keeps, in all conversations together.

@@ -6,12 +6,19 @@ use bytes::Bytes;
 use rand::rngs::StdRng;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use trunkline_proto::sid::ServiceSid;
 
 use super::calls::records::{AnsweringRecord, CallRecord, NumberRecord, RecordingRecord};
+use super::content::ContentTemplate;
+use super::credentials::{Credential, PushBinding};
+use super::messaging::ChannelMessage;
+use super::receiving::{ReceivingRecord, Rules};
 use super::records::{
     AddressConfiguration, Configuration, Conversation, ConversationRecord, ConversationState, MediaRecord, Message,
     Participant, PhoneEntry, ScopedWebhook, User,
 };
+use super::roles::Role;
+use super::services::{self, Service};
 use super::sync::Removed;
 use super::{Delivery, Key, State};
 use crate::account::Account;
@@ -59,6 +66,15 @@ impl Key {
             Self::Line(_, position) => (LINE, position.to_string()),
             Self::Media(sid) => (MEDIA, sid.to_string()),
             Self::User(position) => (USER, position.to_string()),
+            Self::Service(position) => (SERVICE, position.to_string()),
+            Self::Role(position) => (ROLE, position.to_string()),
+            Self::Credential(position) => (CREDENTIAL, position.to_string()),
+            Self::PushBinding(position) => (PUSH_BINDING, position.to_string()),
+            Self::Content(position) => (CONTENT, position.to_string()),
+            Self::ChannelMessage(position) => (CHANNEL_MESSAGE, position.to_string()),
+            Self::OptOut((person, own)) => (OPT_OUT, format!("{person} {own}")),
+            Self::Receiving(phone) => (RECEIVING, phone.clone()),
+            Self::Rules => (RULES, String::new()),
             Self::Removed(position) => (REMOVED, position.to_string()),
             Self::Events => (EVENTS, String::new()),
             Self::Call(position) => (CALL, position.to_string()),
@@ -81,11 +97,17 @@ impl State {
         state.effects.dirty.insert(Key::Account);
         let stored_event = stored.read::<u64>(EVENTS)?.into_iter().next();
         state.last_event = stored_event.unwrap_or_else(|| state.first_event());
-        for user in stored.read::<User>(USER)? {
+        let configuration = stored.read::<Configuration>(CONFIGURATION)?.into_iter().next();
+        let is_unconfigured = configuration.is_none();
+        state.configuration = configuration.unwrap_or_default();
+        let own = Own::of(&state.account, stored)?;
+        state.load_services(stored, own)?;
+        for mut user in stored.read::<User>(USER)? {
             state.seen(user.position);
+            user.service_sid = own.adopt(user.service_sid);
             state.index_user(user);
         }
-        state.load_conversations(stored)?;
+        state.load_conversations(stored, own)?;
         for configuration in stored.read::<AddressConfiguration>(ADDRESS)? {
             state.seen(configuration.position);
             state.addresses.insert(configuration.position, configuration);
@@ -101,12 +123,14 @@ impl State {
             state.media.insert(record.sid, (record, content));
         }
         state.load_calls(stored)?;
-        match stored.read::<Configuration>(CONFIGURATION)?.into_iter().next() {
-            Some(configuration) => state.configuration = configuration,
-            None => state.restore_defaults(),
+        state.load_messaging(stored, own)?;
+        state.found_own_service();
+        if is_unconfigured {
+            state.restore_defaults();
         }
         // Participants of a file that knew no users yet.
         state.ensure_members();
+        state.plan_everything();
         let deliveries = state.undelivered();
         Ok((state, deliveries))
     }
@@ -132,19 +156,78 @@ impl State {
         Ok(())
     }
 
-    fn load_conversations(&mut self, stored: &Stored) -> Result<(), BadRecord> {
-        for record in stored.read::<ConversationRecord>(CONVERSATION)? {
+    fn load_messaging(&mut self, stored: &Stored, own: Own) -> Result<(), BadRecord> {
+        for message in stored.read::<ChannelMessage>(CHANNEL_MESSAGE)? {
+            self.seen(message.position);
+            self.index_channel_message(message);
+        }
+        self.messaging.opted_out.extend(stored.read::<(String, String)>(OPT_OUT)?);
+        for ReceivingRecord { phone, receiving } in stored.read(RECEIVING)? {
+            self.receiving.insert(phone, receiving);
+        }
+        for template in stored.read::<ContentTemplate>(CONTENT)? {
+            self.seen(template.position);
+            self.contents.insert(template.position, template);
+        }
+        for credential in stored.read::<Credential>(CREDENTIAL)? {
+            self.seen(credential.position);
+            self.credentials.insert(credential.position, credential);
+        }
+        for mut binding in stored.read::<PushBinding>(PUSH_BINDING)? {
+            self.seen(binding.position);
+            binding.service_sid = own.adopt(binding.service_sid);
+            self.push_bindings.insert(binding.position, binding);
+        }
+        self.rules = stored.read::<Rules>(RULES)?.into_iter().next().unwrap_or_default();
+        Ok(())
+    }
+
+    fn load_services(&mut self, stored: &Stored, own: Own) -> Result<(), BadRecord> {
+        for mut service in stored.read::<Service>(SERVICE)? {
+            self.seen(service.position);
+            service.sid = own.adopt(service.sid);
+            self.service_positions.insert(service.sid, service.position);
+            self.services.insert(service.position, service);
+        }
+        for mut role in stored.read::<Role>(ROLE)? {
+            self.seen(role.position);
+            role.service_sid = own.adopt(role.service_sid);
+            self.roles.insert(role.position, role);
+        }
+        Ok(())
+    }
+
+    /// Makes the record of the account's own service for a file that has none; its users get the role of users, which
+    /// there was none of then. All positions that are taken must have been seen.
+    fn found_own_service(&mut self) {
+        let own = self.account.chat_service_sid;
+        if self.service_positions.contains_key(&own) {
+            return;
+        }
+        let Configuration { service_webhooks, reachability_enabled, .. } = self.configuration.clone();
+        self.add_own_service(service_webhooks, reachability_enabled);
+        let Ok(role) = self.service(own).map(|service| service.user_role) else { return };
+        let former = self.account.participant_role;
+        for user in self.users.values_mut().filter(|user| user.role_sid == former) {
+            user.role_sid = role;
+            self.effects.dirty.insert(Key::User(user.position));
+        }
+    }
+
+    fn load_conversations(&mut self, stored: &Stored, own: Own) -> Result<(), BadRecord> {
+        for mut record in stored.read::<ConversationRecord>(CONVERSATION)? {
             self.seen(record.position);
+            record.service_sid = own.adopt(record.service_sid);
             self.index_conversation(&record);
             self.conversations.insert(record.position, Conversation::new(record));
         }
         for participant in stored.read::<Participant>(PARTICIPANT)? {
             let Some(position) = self.by_sid.get(&participant.conversation_sid).copied() else { continue };
             let Some(conversation) = self.conversations.get_mut(&position) else { continue };
-            if let Some(binding) = &participant.binding
+            if let Some(binding) = participant.binding.as_ref().filter(|binding| binding.is_whole())
                 && conversation.record.state != ConversationState::Closed
             {
-                self.bindings.insert((binding.address.clone(), binding.proxy_address.clone()), position);
+                self.bindings.insert(binding.pair(), position);
             }
             conversation.participants.insert(participant.position, participant);
         }
@@ -188,6 +271,18 @@ impl State {
             }
             Key::Media(sid) => self.media_record(*sid).map(text),
             Key::User(position) => self.users.get(position).map(text),
+            Key::Service(position) => self.services.get(position).map(text),
+            Key::Role(position) => self.roles.get(position).map(text),
+            Key::Credential(position) => self.credentials.get(position).map(text),
+            Key::PushBinding(position) => self.push_bindings.get(position).map(text),
+            Key::Content(position) => self.contents.get(position).map(text),
+            Key::ChannelMessage(position) => self.messaging.messages.get(position).map(text),
+            Key::OptOut(pair) => self.messaging.opted_out.get(pair).map(text),
+            Key::Receiving(phone) => {
+                let receiving = *self.receiving.get(phone)?;
+                Some(text(&ReceivingRecord { phone: phone.clone(), receiving }))
+            }
+            Key::Rules => Some(text(&self.rules)),
             Key::Removed(position) => {
                 let removed = &self.conversations.get(position)?.removed;
                 Some(text(&StoredRemoved { position: *position, removed: removed.clone() }))
@@ -198,6 +293,25 @@ impl State {
             Key::Number(position) => self.calls.numbers.get(position).map(text),
             Key::Answering(number) => self.calls.answering.get(number).map(text),
         }
+    }
+}
+
+/// What the account's own service is called, and was called when the file was written.
+#[derive(Debug, Clone, Copy)]
+struct Own {
+    now: ServiceSid,
+    before: ServiceSid,
+}
+
+impl Own {
+    fn of(account: &Account, stored: &Stored) -> Result<Self, BadRecord> {
+        let now = account.chat_service_sid;
+        Ok(Self { now, before: stored.account()?.map_or(now, |account| account.chat_service_sid) })
+    }
+
+    /// The service of a record: what belonged to the own service still does.
+    fn adopt(self, sid: ServiceSid) -> ServiceSid {
+        if sid == self.before || sid == services::not_said() { self.now } else { sid }
     }
 }
 
@@ -225,5 +339,14 @@ const WEBHOOK: &str = "webhook";
 const LINE: &str = "line";
 const MEDIA: &str = "media";
 const USER: &str = "user";
+const SERVICE: &str = "service";
+const ROLE: &str = "role";
+const CREDENTIAL: &str = "credential";
+const PUSH_BINDING: &str = "push_binding";
+const CONTENT: &str = "content";
+const CHANNEL_MESSAGE: &str = "channel_message";
+const OPT_OUT: &str = "opt_out";
+const RECEIVING: &str = "receiving";
+const RULES: &str = "rules";
 const REMOVED: &str = "removed";
 const EVENTS: &str = "events";

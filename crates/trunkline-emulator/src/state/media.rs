@@ -75,6 +75,14 @@ impl State {
         self.media.get(&sid).cloned()
     }
 
+    /// Takes a file away.
+    pub(super) fn remove_media(&mut self, sid: MediaSid) {
+        if let Some((_, content)) = self.media.remove(&sid) {
+            self.media_bytes = self.media_bytes.saturating_sub(content.len());
+            self.effects.dirty.insert(Key::Media(sid));
+        }
+    }
+
     /// Notes on the files of a message which message they belong to.
     pub(super) fn claim_media(&mut self, position: u64, index: u64) {
         let Ok(message) = self.stored_message(position, index) else { return };

@@ -1,8 +1,9 @@
 //! Messages: create, change, remove, list.
 
 use jiff::Timestamp;
-use trunkline_proto::sid::{MediaSid, MessageSid, ParticipantSid};
+use trunkline_proto::sid::{ContentSid, MediaSid, MessageSid, ParticipantSid};
 
+use super::content::BadContent;
 use super::events::{EventType, Origin, PreEvent};
 use super::limits;
 use super::paging::{Cursor, Order, Slice, slice};
@@ -19,6 +20,10 @@ pub(crate) struct MessageFields {
     pub(crate) body: Option<String>,
     pub(crate) attributes: Option<String>,
     pub(crate) media_sids: Vec<String>,
+    pub(crate) subject: Option<String>,
+    /// A template; then body and files do not count.
+    pub(crate) content_sid: Option<String>,
+    pub(crate) content_variables: Option<String>,
     pub(crate) date_created: Option<Timestamp>,
     pub(crate) date_updated: Option<Timestamp>,
 }
@@ -28,6 +33,9 @@ impl MessageFields {
         if let Some(author) = &self.author {
             limits::check_name(author, ApiError::parameter("Author"))?;
         }
+        if let Some(subject) = &self.subject {
+            limits::check_name(subject, ApiError::parameter("Subject"))?;
+        }
         if let Some(attributes) = &self.attributes {
             limits::check_attributes(attributes, limits::MAX_ATTRIBUTES)?;
         }
@@ -35,6 +43,11 @@ impl MessageFields {
             return Err(error::MESSAGE_TOO_LONG);
         }
         Ok(())
+    }
+
+    /// The template that [`State::with_content`] found.
+    fn content(&self) -> Option<ContentSid> {
+        self.content_sid.as_deref().and_then(|sid| sid.parse().ok())
     }
 
     fn author(&self) -> &str {
@@ -69,10 +82,11 @@ impl State {
         origin: Origin,
     ) -> Result<Option<PreEvent>, ApiError> {
         let conversation = self.open(self.find(conversation)?)?;
+        let fields = &self.with_content(fields.clone())?;
         check_new(conversation, fields)?;
         let media = self.media_refs(&fields.media_sids)?;
         let participant = author_sid(conversation, fields.author());
-        Ok(self.pre(EventType::MessageAdd, || {
+        Ok(self.pre(EventType::MessageAdd, conversation.record.service_sid, || {
             let mut params = self.params(EventType::MessageAdd, origin);
             params.new_message(
                 &conversation.record,
@@ -102,7 +116,7 @@ impl State {
             apply(fields, &mut message);
         }
         let record = &self.conversation(conversation)?.record;
-        Ok(self.pre(kind, || {
+        Ok(self.pre(kind, record.service_sid, || {
             let mut params = self.params(kind, origin);
             params.message(record, &message);
             params.date("DateUpdated", message.date_updated);
@@ -117,11 +131,26 @@ impl State {
         origin: Origin,
     ) -> Result<Message, ApiError> {
         let position = self.find(conversation)?;
+        let fields = self.with_content(fields)?;
         let conversation = self.open(position)?;
         check_new(conversation, &fields)?;
         let participant = author_sid(conversation, fields.author());
         let media = self.media_refs(&fields.media_sids)?;
         self.publish(position, fields, participant, media, origin)
+    }
+
+    /// The message with the text of its template, if it has one.
+    fn with_content(&self, mut fields: MessageFields) -> Result<MessageFields, ApiError> {
+        if let Some(sid) = &fields.content_sid {
+            let filled = self.fill_content(sid, fields.content_variables.as_deref());
+            let (_, text) = filled.map_err(|bad| match bad {
+                BadContent::Sid => error::CONVERSATION_CONTENT_SID,
+                BadContent::Variables => error::CONVERSATION_CONTENT_VARIABLES,
+            })?;
+            fields.body = Some(text);
+            fields.media_sids.clear();
+        }
+        Ok(fields)
     }
 
     /// Puts a checked message into a conversation, sends it out and tells of it.
@@ -143,6 +172,7 @@ impl State {
         let index = record.next_index;
         record.next_index = index.saturating_add(1);
         record.date_updated = now;
+        record.timers_from = None;
         let woken = record.state == ConversationState::Inactive;
         if woken {
             record.state = ConversationState::Active;
@@ -153,6 +183,8 @@ impl State {
             conversation_sid,
             index,
             author: fields.author().to_owned(),
+            content_sid: fields.content(),
+            subject: fields.subject,
             body: fields.body,
             media,
             attributes: fields.attributes.unwrap_or_else(|| "{}".to_owned()),
@@ -169,6 +201,7 @@ impl State {
         if woken {
             self.tell_state(position, ConversationState::Inactive, origin, "EVENT");
         }
+        self.plan_conversation(position);
         self.claim_media(position, index);
         self.tell_message(EventType::MessageAdded, position, index, origin);
         self.send_out(position, index);
@@ -263,6 +296,9 @@ fn author_sid(conversation: &Conversation, author: &str) -> Option<ParticipantSi
 fn apply(fields: &MessageFields, message: &mut Message) {
     if let Some(author) = fields.author.as_ref().filter(|author| !author.is_empty()) {
         message.author.clone_from(author);
+    }
+    if let Some(subject) = &fields.subject {
+        message.subject = Some(subject.clone());
     }
     if let Some(body) = &fields.body {
         message.body = Some(body.clone());

@@ -9,20 +9,31 @@
 pub(crate) mod address;
 mod addresses;
 pub(crate) mod calls;
+mod clocking;
 mod configuration;
+mod content;
 mod conversations;
+mod credentials;
 mod delivery;
 pub(crate) mod events;
 pub(crate) mod limits;
 mod load;
 mod media;
 mod messages;
+pub(crate) mod messaging;
 pub(crate) mod mutation;
+mod notifications;
 pub(crate) mod paging;
 mod participants;
+mod participations;
 mod phones;
+mod rates;
+mod receiving;
 pub(crate) mod records;
+mod roles;
 mod scoped_webhooks;
+mod segments;
+mod services;
 pub(crate) mod sync;
 #[cfg(test)]
 mod tests;
@@ -35,18 +46,25 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use rand::RngExt;
 use rand::rngs::StdRng;
-use trunkline_proto::sid::{ConversationSid, MediaSid, UserSid};
+use trunkline_proto::sid::{ConversationSid, MediaSid, ServiceSid, UserSid};
 
 pub(crate) use self::addresses::AddressFields;
 pub(crate) use self::configuration::{ConfigurationFields, WebhookConfigFields};
+pub(crate) use self::content::{ContentFields, ContentTemplate};
 pub(crate) use self::conversations::{ConversationFields, ConversationFilter};
+pub(crate) use self::credentials::{Credential, CredentialFields, PushBinding, PushBindingFields, PushKind};
 pub(crate) use self::delivery::Delivery;
 pub(crate) use self::load::Stored;
 pub(crate) use self::media::MediaFields;
 pub(crate) use self::messages::MessageFields;
 pub(crate) use self::mutation::{Answer, Mutation, Step};
+pub(crate) use self::notifications::{Notification, NotificationFields, NotificationsFields};
 pub(crate) use self::participants::{ParticipantFields, ReadHorizon};
+pub(crate) use self::participations::{Participation, Who};
+pub(crate) use self::receiving::{Receiving, Rules};
+pub(crate) use self::roles::{Role, RoleFields};
 pub(crate) use self::scoped_webhooks::ScopedWebhookFields;
+pub(crate) use self::services::{Service, ServiceFields};
 pub(crate) use self::texts::Text;
 pub(crate) use self::users::UserFields;
 use crate::account::Account;
@@ -67,7 +85,7 @@ pub(crate) struct State {
     random: StdRng,
     conversations: BTreeMap<u64, Conversation>,
     by_sid: HashMap<ConversationSid, u64>,
-    by_unique_name: HashMap<String, u64>,
+    by_unique_name: HashMap<(ServiceSid, String), u64>,
     /// (address, proxy address) → position of the conversation it is bound in.
     bindings: HashMap<(String, String), u64>,
     addresses: BTreeMap<u64, AddressConfiguration>,
@@ -76,10 +94,23 @@ pub(crate) struct State {
     media_bytes: usize,
     messages: usize,
     users: BTreeMap<u64, User>,
-    by_identity: HashMap<String, u64>,
+    by_identity: HashMap<(ServiceSid, String), u64>,
     user_sids: HashMap<UserSid, u64>,
     /// Position of a user → positions of the conversations that the user is in.
     memberships: HashMap<u64, BTreeSet<u64>>,
+    services: BTreeMap<u64, Service>,
+    service_positions: HashMap<ServiceSid, u64>,
+    roles: BTreeMap<u64, Role>,
+    credentials: BTreeMap<u64, Credential>,
+    push_bindings: BTreeMap<u64, PushBinding>,
+    contents: BTreeMap<u64, ContentTemplate>,
+    messaging: messaging::Messaging,
+    /// How phones take messages, where somebody said so.
+    receiving: BTreeMap<String, Receiving>,
+    pub(crate) rules: Rules,
+    rates: rates::Rates,
+    /// What happens by itself, and when.
+    agenda: clocking::Agenda,
     calls: calls::Calls,
     next_position: u64,
     /// The last event of all objects together; it only grows.
@@ -114,6 +145,17 @@ pub(crate) enum Key {
     Line(String, u64),
     Media(MediaSid),
     User(u64),
+    Service(u64),
+    Role(u64),
+    Credential(u64),
+    PushBinding(u64),
+    Content(u64),
+    ChannelMessage(u64),
+    /// (person, the account's address)
+    OptOut((String, String)),
+    /// By the phone's number.
+    Receiving(String),
+    Rules,
     /// What was removed from a conversation.
     Removed(u64),
     /// The last event.
@@ -160,6 +202,17 @@ impl State {
             by_identity: HashMap::new(),
             user_sids: HashMap::new(),
             memberships: HashMap::new(),
+            services: BTreeMap::new(),
+            service_positions: HashMap::new(),
+            roles: BTreeMap::new(),
+            credentials: BTreeMap::new(),
+            push_bindings: BTreeMap::new(),
+            contents: BTreeMap::new(),
+            messaging: messaging::Messaging::default(),
+            receiving: BTreeMap::new(),
+            rules: Rules::default(),
+            rates: rates::Rates::default(),
+            agenda: clocking::Agenda::default(),
             calls: calls::Calls::default(),
             next_position: 0,
             last_event: 0,
@@ -183,6 +236,17 @@ impl State {
         self.by_identity.clear();
         self.user_sids.clear();
         self.memberships.clear();
+        self.services.clear();
+        self.service_positions.clear();
+        self.roles.clear();
+        self.credentials.clear();
+        self.push_bindings.clear();
+        self.contents.clear();
+        self.messaging = messaging::Messaging::default();
+        self.receiving.clear();
+        self.rules = Rules::default();
+        self.rates = rates::Rates::default();
+        self.agenda = clocking::Agenda::default();
         self.calls = self.calls.emptied();
         self.effects = Effects { cleared: true, ..Effects::default() };
         // Events go on counting: a client that comes back knows the old ones.
@@ -193,6 +257,7 @@ impl State {
     fn restore_defaults(&mut self) {
         self.configuration.default_messaging_service_sid = Some(self.account.messaging_service.to_string());
         self.effects.dirty.insert(Key::Configuration);
+        self.add_own_service(WebhookConfig::default(), false);
         self.add_own_addresses();
         self.add_own_number();
     }
@@ -200,6 +265,7 @@ impl State {
     /// Carries out a mutation, or says whom to ask before it is carried out.
     pub(crate) fn begin(&mut self, mutation: Mutation, origin: Origin) -> Result<Step, ApiError> {
         self.check_permission(&mutation, origin)?;
+        self.check_rate(&mutation, origin)?;
         if origin.sends_webhooks()
             && let Some(event) = self.pre_event(&mutation, origin)?
         {
@@ -237,7 +303,7 @@ impl State {
             Mutation::RemoveMessage { conversation, message } => {
                 self.remove_message(&conversation, &message, origin).map(|()| Answer::Deleted)
             }
-            Mutation::Text(text) => self.receive_text(text, origin).map(Answer::Text),
+            Mutation::Text(text) => self.receive_text(&text, origin).map(Answer::Text),
             Mutation::UpdateUser { user, fields } => self.update_user(&user, &fields, origin).map(Answer::User),
         }
     }
@@ -261,11 +327,11 @@ impl State {
         position
     }
 
-    /// The position of the conversation with this SID or unique name.
+    /// The position of the conversation with this SID, or with this unique name in the account's own service.
     fn find(&self, conversation: &str) -> Result<u64, ApiError> {
         let by_sid = conversation.parse().ok().and_then(|sid: ConversationSid| self.by_sid.get(&sid));
         by_sid
-            .or_else(|| self.by_unique_name.get(conversation))
+            .or_else(|| self.by_unique_name.get(&(self.account.chat_service_sid, conversation.to_owned())))
             .copied()
             .ok_or_else(|| ApiError::not_found(&format!("/Conversations/{conversation}")))
     }
@@ -297,21 +363,26 @@ impl State {
 
     /// Who listens to a post-event of this conversation: account, service, then the conversation's own webhooks.
     fn post_targets(&self, kind: EventType, conversation: &Conversation, body: Option<&str>) -> Vec<Target> {
-        let wide = self.wide_targets(kind);
+        let wide = self.wide_targets(kind, conversation.record.service_sid);
         let own = conversation.webhooks.values().filter_map(|webhook| webhook.target_for(kind, body));
         wide.chain(own).collect()
     }
 
     /// Who listens to a post-event of anything: account, then service.
-    fn wide_targets(&self, kind: EventType) -> impl Iterator<Item = Target> {
-        let scopes = [&self.configuration.webhooks, &self.configuration.service_webhooks];
-        scopes.into_iter().filter_map(move |config| target(config, kind, config.post_webhook_url.as_deref()))
+    fn wide_targets(&self, kind: EventType, service: ServiceSid) -> impl Iterator<Item = Target> {
+        let targets = self.wide_webhooks(service);
+        targets.filter_map(move |config| target(config, kind, config.post_webhook_url.as_deref()))
     }
 
     /// Who is asked before a change: account, then service.
-    fn pre_targets(&self, kind: EventType) -> Vec<Target> {
-        let scopes = [&self.configuration.webhooks, &self.configuration.service_webhooks];
-        scopes.into_iter().filter_map(|config| target(config, kind, config.pre_webhook_url.as_deref())).collect()
+    fn pre_targets(&self, kind: EventType, service: ServiceSid) -> Vec<Target> {
+        let targets = self.wide_webhooks(service);
+        targets.filter_map(|config| target(config, kind, config.pre_webhook_url.as_deref())).collect()
+    }
+
+    fn wide_webhooks(&self, service: ServiceSid) -> impl Iterator<Item = &WebhookConfig> {
+        let of_service = self.service(service).ok().map(|service| &service.webhooks);
+        std::iter::once(&self.configuration.webhooks).chain(of_service)
     }
 
     /// Tells of something that happened in the conversation at `position`, if anybody listens.
@@ -336,23 +407,28 @@ impl State {
         if let Some(identity) = self.client_identity(origin) {
             params.push(("ClientIdentity", identity));
         }
-        self.effects.events.push(Event { kind, lane, targets, params });
+        self.effects.events.push(Event { kind: kind.as_str(), lane, targets, params });
     }
 
     /// Tells of something that happened to a user, if anybody listens.
     fn emit_user(&mut self, kind: EventType, user: &User, origin: Origin) {
-        let targets: Vec<Target> = self.wide_targets(kind).collect();
+        let targets: Vec<Target> = self.wide_targets(kind, user.service_sid).collect();
         if !origin.sends_webhooks() || targets.is_empty() {
             return;
         }
         let mut params = self.params(kind, origin);
-        params.user(&self.account, user);
+        params.user(user);
         params.user_dates(user, kind);
-        self.effects.events.push(Event { kind, lane: user.sid.into(), targets, params: params.finish() });
+        self.effects.events.push(Event {
+            kind: kind.as_str(),
+            lane: user.sid.into(),
+            targets,
+            params: params.finish(),
+        });
     }
 
-    fn pre(&self, kind: EventType, params: impl FnOnce() -> Params) -> Option<PreEvent> {
-        let targets = self.pre_targets(kind);
+    fn pre(&self, kind: EventType, service: ServiceSid, params: impl FnOnce() -> Params) -> Option<PreEvent> {
+        let targets = self.pre_targets(kind, service);
         (!targets.is_empty()).then(|| PreEvent { kind, targets, params: params() })
     }
 }
@@ -362,6 +438,9 @@ fn target(config: &WebhookConfig, kind: EventType, url: Option<&str>) -> Option<
     let url = url.filter(|url| listens && !url.is_empty())?;
     Some(Target { url: url.to_owned(), method: config.method.unwrap_or(records::Method::Post) })
 }
+
+/// The version of the API that messages and calls belong to.
+pub(crate) const API_VERSION: &str = "2010-04-01";
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

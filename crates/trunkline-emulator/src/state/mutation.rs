@@ -86,9 +86,9 @@ impl State {
             Mutation::CreateConversation(fields) => {
                 fields.check()?;
                 let draft = self.draft_conversation(fields);
-                self.pre(EventType::ConversationAdd, || {
+                self.pre(EventType::ConversationAdd, draft.service_sid, || {
                     let mut params = self.params(EventType::ConversationAdd, origin);
-                    params.new_conversation(&self.account, &draft);
+                    params.new_conversation(&draft);
                     params.finish()
                 })
             }
@@ -96,17 +96,17 @@ impl State {
                 fields.check()?;
                 let mut draft = self.open(self.find(conversation)?)?.record.clone();
                 fields.apply(&mut draft);
-                self.pre(EventType::ConversationUpdate, || {
+                self.pre(EventType::ConversationUpdate, draft.service_sid, || {
                     let mut params = self.params(EventType::ConversationUpdate, origin);
-                    params.conversation(&self.account, &draft);
+                    params.conversation(&draft);
                     params.finish()
                 })
             }
             Mutation::DeleteConversation { conversation } => {
                 let record = &self.conversation(conversation)?.record;
-                self.pre(EventType::ConversationRemove, || {
+                self.pre(EventType::ConversationRemove, record.service_sid, || {
                     let mut params = self.params(EventType::ConversationRemove, origin);
-                    params.conversation(&self.account, record);
+                    params.conversation(record);
                     params.finish()
                 })
             }

@@ -1,13 +1,14 @@
 //! Participants: who is in a conversation, as a chat identity or by a pair of addresses.
 
 use jiff::Timestamp;
-use trunkline_proto::sid::{ParticipantSid, RoleSid};
+use trunkline_proto::sid::{ParticipantSid, RoleSid, ServiceSid};
 
 use super::address::Address;
 use super::events::{EventType, Origin, PreEvent};
 use super::limits;
 use super::paging::{Cursor, Order, Slice, slice};
-use super::records::{Binding, Conversation, Participant};
+use super::records::{Binding, Conversation, ConversationState, Participant};
+use super::roles::Scope;
 use super::sync::Log;
 use super::{Key, State};
 use crate::clock::iso;
@@ -19,7 +20,10 @@ use crate::webhooks::params::{Builder, DraftParticipant};
 pub(crate) struct ParticipantFields {
     pub(crate) identity: Option<String>,
     pub(crate) address: Option<String>,
+    /// A text `null` takes it away from a participant that is there.
     pub(crate) proxy_address: Option<String>,
+    /// Likewise.
+    pub(crate) projected_address: Option<String>,
     pub(crate) attributes: Option<String>,
     pub(crate) role_sid: Option<String>,
     pub(crate) read_horizon: Option<ReadHorizon>,
@@ -45,12 +49,7 @@ impl ParticipantFields {
         if let Some(attributes) = &self.attributes {
             limits::check_attributes(attributes, limits::MAX_ATTRIBUTES)?;
         }
-        self.role()?;
         Ok(())
-    }
-
-    fn role(&self) -> Result<Option<RoleSid>, ApiError> {
-        self.role_sid.as_deref().map(|sid| sid.parse().map_err(|_| ApiError::parameter("RoleSid"))).transpose()
     }
 
     fn attributes(&self) -> &str {
@@ -84,8 +83,8 @@ impl State {
         let position = self.find(conversation)?;
         let binding = self.check_new_participant(position, fields)?;
         let record = &self.at(position)?.record;
-        let role = fields.role()?.unwrap_or(self.account.participant_role);
-        Ok(self.pre(EventType::ParticipantAdd, || {
+        let role = self.new_role(position, fields)?;
+        Ok(self.pre(EventType::ParticipantAdd, record.service_sid, || {
             let mut params = self.params(EventType::ParticipantAdd, origin);
             params.new_participant(
                 record.sid.as_str(),
@@ -108,7 +107,8 @@ impl State {
         origin: Origin,
     ) -> Result<Option<PreEvent>, ApiError> {
         let participant = self.participant(conversation, participant)?;
-        Ok(self.pre(kind, || {
+        let service = self.conversation(conversation)?.record.service_sid;
+        Ok(self.pre(kind, service, || {
             let mut params = self.params(kind, origin);
             params.participant(participant);
             params.date("DateUpdated", participant.date_updated);
@@ -145,7 +145,12 @@ impl State {
             (Some(_), None, Some(_)) | (None, None, _) => Err(error::ADDRESS_MISSING),
             (Some(identity), None, None) => {
                 let is_in = conversation.participants.values().any(|one| one.identity.as_deref() == Some(identity));
-                if is_in { Err(error::PARTICIPANT_EXISTS) } else { Ok(None) }
+                if is_in {
+                    return Err(error::PARTICIPANT_EXISTS);
+                }
+                self.check_projected(fields.projected_address.as_deref())?;
+                self.check_memberships(conversation.record.service_sid, identity)?;
+                Ok(None)
             }
             (None, Some(_), None) => Err(error::PROXY_MISSING),
             (None, Some(address), Some(proxy)) => {
@@ -157,6 +162,43 @@ impl State {
                 Ok(Some(binding))
             }
         }
+    }
+
+    /// A number that stands for somebody must be the account's.
+    fn check_projected(&self, projected: Option<&str>) -> Result<(), ApiError> {
+        let Some(text) = projected else { return Ok(()) };
+        let address: Address = text.parse().map_err(|_| error::PROXY_ADDRESS)?;
+        if self.owns(&address) { Ok(()) } else { Err(error::PROXY_NOT_YOURS) }
+    }
+
+    /// An identity is in so many conversations that are not closed.
+    fn check_memberships(&self, service: ServiceSid, identity: &str) -> Result<(), ApiError> {
+        let Some(user) = self.identified(service, identity) else { return Ok(()) };
+        let Some(positions) = self.memberships.get(&user) else { return Ok(()) };
+        if positions.len() < limits::MAX_CONVERSATIONS_PER_IDENTITY {
+            return Ok(());
+        }
+        let open = positions.iter().filter_map(|position| self.conversations.get(position));
+        let open = open.filter(|one| one.record.state != ConversationState::Closed).count();
+        if open < limits::MAX_CONVERSATIONS_PER_IDENTITY { Ok(()) } else { Err(error::TOO_MANY_CONVERSATIONS) }
+    }
+
+    /// The role that a caller names for a participant.
+    fn said_role(&self, position: u64, fields: &ParticipantFields) -> Result<Option<RoleSid>, ApiError> {
+        let service = self.at(position)?.record.service_sid;
+        fields.role_sid.as_deref().map(|role| self.role_for(service, Scope::Conversation, role)).transpose()
+    }
+
+    /// The role of a new participant: what was said, else the service's for whoever made the conversation, or for
+    /// everybody.
+    fn new_role(&self, position: u64, fields: &ParticipantFields) -> Result<RoleSid, ApiError> {
+        if let Some(role) = self.said_role(position, fields)? {
+            return Ok(role);
+        }
+        let record = &self.at(position)?.record;
+        let service = self.service(record.service_sid)?;
+        let made_it = fields.identity.is_some() && record.created_by == fields.identity;
+        Ok(if made_it { service.creator_role } else { service.participant_role })
     }
 
     /// A pair of addresses that can be bound now.
@@ -192,9 +234,9 @@ impl State {
     ) -> Result<Participant, ApiError> {
         let now = self.now();
         let sid = self.random_sid(ParticipantSid::from_random);
-        let role_sid = fields.role()?.unwrap_or(self.account.participant_role);
+        let role_sid = self.new_role(position, fields)?;
         if let Some(binding) = &binding {
-            self.bindings.insert((binding.address.clone(), binding.proxy_address.clone()), position);
+            self.bindings.insert(binding.pair(), position);
         }
         let conversation = self.at_mut(position)?;
         let place = conversation.record.next_position;
@@ -204,6 +246,7 @@ impl State {
             conversation_sid: conversation.record.sid,
             position: place,
             identity: fields.identity.clone().filter(|_| binding.is_none()),
+            projected_address: fields.projected_address.clone(),
             binding,
             role_sid,
             attributes: fields.attributes().to_owned(),
@@ -240,7 +283,7 @@ impl State {
         if let Some(attributes) = &fields.attributes {
             new.attributes.clone_from(attributes);
         }
-        if let Some(role) = fields.role()? {
+        if let Some(role) = self.said_role(position, fields)? {
             new.role_sid = role;
         }
         if let Some(horizon) = fields.read_horizon {
@@ -257,13 +300,16 @@ impl State {
         if fields.last_read_timestamp.is_some() {
             new.last_read_timestamp.clone_from(&fields.last_read_timestamp);
         }
-        if let (Some(proxy), Some(binding)) = (&fields.proxy_address, &old.binding)
-            && *proxy != binding.proxy_address
-        {
-            let rebound = self.check_pair(&binding.address, proxy)?;
-            self.bindings.remove(&(binding.address.clone(), binding.proxy_address.clone()));
-            self.bindings.insert((rebound.address.clone(), rebound.proxy_address.clone()), position);
-            new.binding = Some(rebound);
+        if let Some(projected) = &fields.projected_address {
+            let said = Some(projected.clone()).filter(|text| text != NULL);
+            self.check_projected(said.as_deref())?;
+            new.projected_address = said;
+        }
+        if let Some(identity) = &fields.identity {
+            self.check_renamed(position, &old, identity)?;
+        }
+        if let (Some(proxy), Some(binding)) = (&fields.proxy_address, &old.binding) {
+            new.binding = Some(self.rebind(position, binding, proxy)?);
         }
         self.at_mut(position)?.participants.insert(new.position, new.clone());
         self.participant_changed(position, &old, &new);
@@ -277,6 +323,35 @@ impl State {
         Ok(new)
     }
 
+    /// A participant with an identity keeps it: a new one would be somebody else.
+    fn check_renamed(&self, position: u64, old: &Participant, identity: &str) -> Result<(), ApiError> {
+        if old.identity.as_deref() == Some(identity) {
+            return Ok(());
+        }
+        let mut others = self.at(position)?.participants.values();
+        if others.any(|one| one.identity.as_deref() == Some(identity)) {
+            return Err(error::PARTICIPANT_EXISTS);
+        }
+        Err(if old.binding.is_some() { error::NO_IDENTITY_ON_CHANNELS } else { ApiError::parameter("Identity") })
+    }
+
+    /// The binding with another proxy address, or with none.
+    fn rebind(&mut self, position: u64, binding: &Binding, proxy: &str) -> Result<Binding, ApiError> {
+        if proxy == binding.proxy_address {
+            return Ok(binding.clone());
+        }
+        let rebound = if proxy == NULL {
+            Binding { proxy_address: String::new(), ..binding.clone() }
+        } else {
+            self.check_pair(&binding.address, proxy)?
+        };
+        self.bindings.remove(&binding.pair());
+        if rebound.is_whole() {
+            self.bindings.insert(rebound.pair(), position);
+        }
+        Ok(rebound)
+    }
+
     pub(super) fn remove_participant(
         &mut self,
         conversation: &str,
@@ -286,7 +361,7 @@ impl State {
         let position = self.find(conversation)?;
         let gone = self.participant(conversation, participant)?.clone();
         if let Some(binding) = &gone.binding {
-            let pair = (binding.address.clone(), binding.proxy_address.clone());
+            let pair = binding.pair();
             if self.bindings.get(&pair) == Some(&position) {
                 self.bindings.remove(&pair);
             }
@@ -312,6 +387,9 @@ fn find<'a>(conversation: &'a Conversation, participant: &str) -> Option<&'a Par
         .values()
         .find(|one| one.sid.as_str() == participant || one.identity.as_deref() == Some(participant))
 }
+
+/// What takes an address away.
+const NULL: &str = "null";
 
 fn not_found(conversation: &str, participant: &str) -> ApiError {
     ApiError::not_found(&format!("/Conversations/{conversation}/Participants/{participant}"))

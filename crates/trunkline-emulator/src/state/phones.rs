@@ -41,12 +41,20 @@ impl State {
         position
     }
 
-    pub(super) fn set_line_status(&mut self, address: &str, position: u64, status: DeliveryStatus) {
-        let line = self.phones.get_mut(address).and_then(|lines| lines.get_mut(&position));
-        let Some(line) = line else { return };
+    /// What a line says of its message changes; the line as it is now.
+    pub(super) fn set_line_status(
+        &mut self,
+        address: &str,
+        position: u64,
+        status: DeliveryStatus,
+        error_code: Option<u32>,
+    ) -> Option<PhoneMessage> {
+        let line = self.phones.get_mut(address)?.get_mut(&position)?;
         line.status = status;
+        line.error_code = error_code;
         let line = line.clone();
         self.effects.dirty.insert(Key::Line(address.to_owned(), position));
-        self.effects.phone_lines.push((address.to_owned(), line));
+        self.effects.phone_lines.push((address.to_owned(), line.clone()));
+        Some(line)
     }
 }

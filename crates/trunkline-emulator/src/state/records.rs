@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use trunkline_proto::sid::{
-    AddressSid, ChannelMessageSid, ConversationSid, MediaSid, MessageSid, ParticipantSid, ReceiptSid, RoleSid, UserSid,
-    WebhookSid,
+    AddressSid, AnySid, ChannelMessageSid, ContentSid, ConversationSid, MediaSid, MessageSid, ParticipantSid,
+    ReceiptSid, RoleSid, ServiceSid, UserSid, WebhookSid,
 };
 
 use super::events::EventType;
@@ -36,16 +36,25 @@ impl ConversationState {
     }
 }
 
-/// Timers of a conversation, in seconds. They are kept and shown; nothing runs them.
+/// Timers of a conversation, in seconds since the last change.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Timers {
     pub(crate) inactive_seconds: Option<u32>,
     pub(crate) closed_seconds: Option<u32>,
 }
 
+/// Who writes in a conversation by e-mail. It is kept and shown; nothing here sends e-mail.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EmailBinding {
+    pub(crate) address: Option<String>,
+    pub(crate) name: Option<String>,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ConversationRecord {
     pub(crate) sid: ConversationSid,
+    #[serde(default = "super::services::not_said")]
+    pub(crate) service_sid: ServiceSid,
     /// Place in the order of creation.
     pub(crate) position: u64,
     pub(crate) friendly_name: Option<String>,
@@ -54,6 +63,11 @@ pub(crate) struct ConversationRecord {
     pub(crate) messaging_service_sid: Option<String>,
     pub(crate) state: ConversationState,
     pub(crate) timers: Timers,
+    /// What the timers count from, if a timer made the last change: they go on as if it had made none.
+    #[serde(default)]
+    pub(crate) timers_from: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) email: EmailBinding,
     /// Who created it: an identity, or nobody by name (REST, a text).
     #[serde(default)]
     pub(crate) created_by: Option<String>,
@@ -103,6 +117,9 @@ pub(crate) struct Participant {
     pub(crate) position: u64,
     pub(crate) identity: Option<String>,
     pub(crate) binding: Option<Binding>,
+    /// One of the account's numbers that stands for a person with an identity. It is kept and shown.
+    #[serde(default)]
+    pub(crate) projected_address: Option<String>,
     pub(crate) role_sid: RoleSid,
     pub(crate) attributes: String,
     pub(crate) last_read_message_index: Option<u64>,
@@ -137,6 +154,8 @@ impl Participant {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct User {
     pub(crate) sid: UserSid,
+    #[serde(default = "super::services::not_said")]
+    pub(crate) service_sid: ServiceSid,
     /// Place in the order of creation.
     pub(crate) position: u64,
     pub(crate) identity: String,
@@ -161,7 +180,18 @@ pub(crate) struct Binding {
     /// `sms` or `whatsapp`.
     pub(crate) channel: String,
     pub(crate) address: String,
+    /// Empty after somebody took it away: nothing goes out to the person.
     pub(crate) proxy_address: String,
+}
+
+impl Binding {
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.proxy_address.is_empty()
+    }
+
+    pub(crate) fn pair(&self) -> (String, String) {
+        (self.address.clone(), self.proxy_address.clone())
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -172,6 +202,10 @@ pub(crate) struct Message {
     pub(crate) author: String,
     pub(crate) body: Option<String>,
     pub(crate) media: Vec<MediaRef>,
+    #[serde(default)]
+    pub(crate) subject: Option<String>,
+    #[serde(default)]
+    pub(crate) content_sid: Option<ContentSid>,
     pub(crate) attributes: String,
     pub(crate) participant_sid: Option<ParticipantSid>,
     /// One per participant that the message went out to.
@@ -187,7 +221,7 @@ impl Message {
     pub(crate) fn delivery(&self) -> Option<Value> {
         let total = self.receipts.len();
         let reached = |status: DeliveryStatus| {
-            let count = self.receipts.values().filter(|receipt| receipt.status >= status).count();
+            let count = self.receipts.values().filter(|receipt| receipt.status.counts_as(status)).count();
             match count {
                 0 => "none",
                 count if count == total => "all",
@@ -199,9 +233,9 @@ impl Message {
                 "total": total,
                 "sent": reached(DeliveryStatus::Sent),
                 "delivered": reached(DeliveryStatus::Delivered),
-                "read": "none",
-                "failed": "none",
-                "undelivered": "none",
+                "read": reached(DeliveryStatus::Read),
+                "failed": reached(DeliveryStatus::Failed),
+                "undelivered": reached(DeliveryStatus::Undelivered),
             })
         })
     }
@@ -216,11 +250,16 @@ pub(crate) struct MediaRef {
     pub(crate) size: u64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum DeliveryStatus {
     Sent,
     Delivered,
+    Read,
+    /// Sent, and not delivered.
+    Undelivered,
+    /// Not sent.
+    Failed,
 }
 
 impl DeliveryStatus {
@@ -228,6 +267,27 @@ impl DeliveryStatus {
         match self {
             Self::Sent => "sent",
             Self::Delivered => "delivered",
+            Self::Read => "read",
+            Self::Undelivered => "undelivered",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether it may turn into another: ways only lead forward.
+    pub(crate) fn can_become(self, next: Self) -> bool {
+        match self {
+            Self::Sent => next != Self::Sent,
+            Self::Delivered => next == Self::Read,
+            Self::Read | Self::Undelivered | Self::Failed => false,
+        }
+    }
+
+    /// Whether a message with this status has been through another one.
+    fn counts_as(self, other: Self) -> bool {
+        match other {
+            Self::Sent => self != Self::Failed,
+            Self::Delivered => matches!(self, Self::Delivered | Self::Read),
+            Self::Read | Self::Undelivered | Self::Failed => self == other,
         }
     }
 }
@@ -238,6 +298,8 @@ pub(crate) struct Receipt {
     pub(crate) channel_message_sid: ChannelMessageSid,
     pub(crate) participant_sid: ParticipantSid,
     pub(crate) status: DeliveryStatus,
+    #[serde(default)]
+    pub(crate) error_code: u32,
     /// The entry at the phone that received it.
     pub(crate) phone_entry: u64,
     pub(crate) date_created: Timestamp,
@@ -272,6 +334,11 @@ pub(crate) enum Method {
 }
 
 impl Method {
+    /// What is meant where nobody says.
+    pub(crate) fn post() -> Self {
+        Self::Post
+    }
+
     pub(crate) fn parse(text: &str) -> Option<Self> {
         if text.eq_ignore_ascii_case("get") {
             Some(Self::Get)
@@ -311,11 +378,18 @@ pub(crate) struct WebhookConfig {
 /// Defaults of the account for new conversations.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Configuration {
+    /// The account's own service if unset.
+    #[serde(default)]
+    pub(crate) default_chat_service_sid: Option<ServiceSid>,
     pub(crate) default_messaging_service_sid: Option<String>,
     pub(crate) default_inactive_timer: Option<String>,
     pub(crate) default_closed_timer: Option<String>,
     pub(crate) webhooks: WebhookConfig,
+    /// Of the account's own service, in files of before services had records of their own.
+    #[serde(default, skip_serializing)]
     pub(crate) service_webhooks: WebhookConfig,
+    /// Likewise.
+    #[serde(default, skip_serializing)]
     pub(crate) reachability_enabled: bool,
 }
 
@@ -324,6 +398,9 @@ pub(crate) struct Configuration {
 pub(crate) struct AutoCreation {
     pub(crate) enabled: bool,
     pub(crate) kind: AutoCreationKind,
+    /// Where conversations are made; the default service if unset.
+    #[serde(default)]
+    pub(crate) service_sid: Option<ServiceSid>,
     pub(crate) webhook_url: Option<String>,
     pub(crate) webhook_method: Option<Method>,
     pub(crate) webhook_filters: Vec<EventType>,
@@ -385,8 +462,13 @@ pub(crate) struct PhoneMessage {
     pub(crate) body: Option<String>,
     pub(crate) media: Vec<MediaRef>,
     pub(crate) status: DeliveryStatus,
-    pub(crate) conversation_sid: ConversationSid,
-    pub(crate) message_sid: MessageSid,
+    /// Twilio's, of what was not delivered.
+    #[serde(default)]
+    pub(crate) error_code: Option<u32>,
+    /// Nothing for messages that are in none.
+    pub(crate) conversation_sid: Option<ConversationSid>,
+    /// `IM…` in a conversation, else `SM…` or `MM…`.
+    pub(crate) message_sid: AnySid,
     pub(crate) at: Timestamp,
 }
 

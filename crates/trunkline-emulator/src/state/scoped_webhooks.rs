@@ -2,12 +2,13 @@
 
 use trunkline_proto::sid::{AnySid, WebhookSid};
 
-use super::events::{EventType, Target};
+use super::events::{Event, EventType, Origin, Target};
 use super::limits;
 use super::paging::{Cursor, Order, Slice, slice};
 use super::records::{Method, ScopedTarget, ScopedWebhook};
 use super::{Key, State};
 use crate::error::{self, ApiError};
+use crate::webhooks::params::Builder;
 
 /// What a caller says of a webhook. `None` is not said.
 #[derive(Debug, Clone, Default)]
@@ -18,6 +19,8 @@ pub(crate) struct ScopedWebhookFields {
     pub(crate) filters: Option<Vec<String>>,
     pub(crate) triggers: Option<Vec<String>>,
     pub(crate) flow_sid: Option<String>,
+    /// A new webhook hears of the messages after this one as well.
+    pub(crate) replay_after: Option<u64>,
 }
 
 impl ScopedWebhookFields {
@@ -159,7 +162,28 @@ impl State {
     ) -> Result<ScopedWebhook, ApiError> {
         let position = self.find(conversation)?;
         self.open(position)?;
-        self.insert_scoped_webhook(position, fields)
+        let webhook = self.insert_scoped_webhook(position, fields)?;
+        if let Some(after) = fields.replay_after {
+            self.tell_of_earlier(position, &webhook, after);
+        }
+        Ok(webhook)
+    }
+
+    /// Tells a webhook of messages that are there already.
+    fn tell_of_earlier(&mut self, position: u64, webhook: &ScopedWebhook, after: u64) {
+        let Some(conversation) = self.conversations.get(&position) else { return };
+        let kind = EventType::MessageAdded;
+        let later = conversation.messages.range(after.saturating_add(1)..).map(|(_, message)| message);
+        let events: Vec<Event> = later
+            .filter_map(|message| {
+                let target = webhook.target_for(kind, message.body.as_deref())?;
+                let mut params = Builder::new(&self.account, kind, Origin::Rest { webhooks: true });
+                params.message(&conversation.record, message);
+                let lane = conversation.record.sid.into();
+                Some(Event { kind: kind.as_str(), lane, targets: vec![target], params: params.finish() })
+            })
+            .collect();
+        self.effects.events.extend(events);
     }
 
     pub(super) fn insert_scoped_webhook(

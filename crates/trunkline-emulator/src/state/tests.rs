@@ -45,7 +45,12 @@ fn text(from: &str, body: &str) -> Text {
 }
 
 fn receive(state: &mut State, from: &str, body: &str) -> texts::TextAnswer {
-    state.receive_text(text(from, body), SMS).unwrap()
+    state.receive_text(&text(from, body), SMS).unwrap()
+}
+
+/// The conversation that a text went into.
+fn place(answer: &texts::TextAnswer) -> String {
+    answer.conversation_sid.unwrap().to_string()
 }
 
 fn say(state: &mut State, conversation: &str, body: &str) -> records::Message {
@@ -71,7 +76,7 @@ fn listen(state: &mut State, events: &[&str]) {
 }
 
 fn told(state: &mut State) -> Vec<EventType> {
-    state.take_effects().events.into_iter().map(|event| event.kind).collect()
+    state.take_effects().events.into_iter().map(|event| EventType::parse(event.kind).unwrap()).collect()
 }
 
 #[test]
@@ -79,20 +84,20 @@ fn a_pair_belongs_to_one_open_conversation() {
     let mut state = state();
     let first = receive(&mut state, PERSON, "one");
     assert_eq!(receive(&mut state, PERSON, "two").conversation_sid, first.conversation_sid);
-    close(&mut state, first.conversation_sid.as_str());
+    close(&mut state, &place(&first));
     let second = receive(&mut state, PERSON, "three");
     assert_ne!(second.conversation_sid, first.conversation_sid);
     // Deleting the old conversation does not free the pair of the new one.
-    state.delete_conversation(first.conversation_sid.as_str(), SILENT).unwrap();
+    state.delete_conversation(&place(&first), SILENT).unwrap();
     assert_eq!(receive(&mut state, PERSON, "four").conversation_sid, second.conversation_sid);
-    state.delete_conversation(second.conversation_sid.as_str(), SILENT).unwrap();
+    state.delete_conversation(&place(&second), SILENT).unwrap();
     assert_ne!(receive(&mut state, PERSON, "five").conversation_sid, second.conversation_sid);
 }
 
 #[test]
 fn a_closed_conversation_only_goes_away() {
     let mut state = state();
-    let sid = receive(&mut state, PERSON, "one").conversation_sid.to_string();
+    let sid = place(&receive(&mut state, PERSON, "one"));
     close(&mut state, &sid);
     let reopened = ConversationFields { state: Some("active".to_owned()), ..ConversationFields::default() };
     assert_eq!(state.update_conversation(&sid, &reopened, SILENT).unwrap_err(), error::CLOSED);
@@ -104,7 +109,7 @@ fn a_closed_conversation_only_goes_away() {
 #[test]
 fn indexes_only_grow() {
     let mut state = state();
-    let sid = receive(&mut state, PERSON, "zero").conversation_sid.to_string();
+    let sid = place(&receive(&mut state, PERSON, "zero"));
     let one = say(&mut state, &sid, "one");
     state.remove_message(&sid, one.sid.as_str(), SILENT).unwrap();
     assert_eq!(say(&mut state, &sid, "two").index, 2);
@@ -116,7 +121,7 @@ fn indexes_only_grow() {
 fn a_new_message_wakes_an_inactive_conversation() {
     let mut state = state();
     listen(&mut state, &["onConversationStateUpdated", "onMessageAdded"]);
-    let sid = receive(&mut state, PERSON, "one").conversation_sid.to_string();
+    let sid = place(&receive(&mut state, PERSON, "one"));
     let sleep = ConversationFields { state: Some("inactive".to_owned()), ..ConversationFields::default() };
     state.update_conversation(&sid, &sleep, ALOUD).unwrap();
     state.take_effects();
@@ -129,7 +134,7 @@ fn a_new_message_wakes_an_inactive_conversation() {
 fn receipts_go_forward_and_end_with_their_message() {
     let mut state = state();
     listen(&mut state, &["onDeliveryUpdated"]);
-    let sid = receive(&mut state, PERSON, "hello").conversation_sid.to_string();
+    let sid = place(&receive(&mut state, PERSON, "hello"));
     let message = say(&mut state, &sid, "hi");
     let effects = state.take_effects();
     assert_eq!(effects.events.len(), 1);
@@ -202,7 +207,7 @@ fn a_phone_forgets_its_oldest_lines() {
 #[test]
 fn what_is_stored_makes_the_same_state() {
     let mut state = state();
-    let sid = receive(&mut state, PERSON, "hello").conversation_sid.to_string();
+    let sid = place(&receive(&mut state, PERSON, "hello"));
     say(&mut state, &sid, "hi");
     let mut stored = Stored::default();
     for key in &state.take_effects().dirty {
@@ -215,7 +220,7 @@ fn what_is_stored_makes_the_same_state() {
     assert_eq!(deliveries.len(), 1);
     assert_eq!(again.phone(PERSON), state.phone(PERSON));
     assert_eq!(again.configuration, state.configuration);
-    assert_eq!(receive(&mut again, PERSON, "again").conversation_sid.as_str(), sid);
+    assert_eq!(place(&receive(&mut again, PERSON, "again")), sid);
     assert_eq!(say(&mut again, &sid, "next").index, 3);
     assert!(again.next_position > state.next_position);
 }
@@ -226,4 +231,21 @@ fn a_bad_record_names_its_kind() {
     stored.records.insert("message".to_owned(), vec!["{}".to_owned()]);
     let problem = State::load(account(), Clock::system(), StdRng::seed_from_u64(3), &stored).unwrap_err();
     assert_eq!(problem.to_string(), "a stored message cannot be read");
+}
+
+#[test]
+fn an_identity_is_in_a_thousand_open_conversations_at_most() {
+    let mut state = state();
+    let join = |state: &mut State| {
+        let conversation = state.create_conversation(&ConversationFields::default(), SILENT).unwrap().sid.to_string();
+        let fields = ParticipantFields { identity: Some("bot".to_owned()), ..ParticipantFields::default() };
+        (state.add_participant(&conversation, &fields, SILENT).map(|_| ()), conversation)
+    };
+    let (_, first) = join(&mut state);
+    for _ in 1..limits::MAX_CONVERSATIONS_PER_IDENTITY {
+        assert_eq!(join(&mut state).0, Ok(()));
+    }
+    assert_eq!(join(&mut state).0, Err(error::TOO_MANY_CONVERSATIONS));
+    close(&mut state, &first);
+    assert_eq!(join(&mut state).0, Ok(()));
 }

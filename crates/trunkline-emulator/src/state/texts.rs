@@ -2,7 +2,7 @@
 //!
 //! Source: Twilio's page on inbound auto-creation.
 
-use trunkline_proto::sid::{ChannelMessageSid, ConversationSid, MessageSid, ParticipantSid};
+use trunkline_proto::sid::{AnySid, ChannelMessageSid, ConversationSid, ParticipantSid};
 
 use super::State;
 use super::address::Address;
@@ -12,7 +12,9 @@ use super::limits;
 use super::media::MediaFields;
 use super::messages::MessageFields;
 use super::participants::ParticipantFields;
-use super::records::{AutoCreationKind, Binding, DeliveryStatus, Direction, MediaRef, PhoneMessage, ScopedTarget};
+use super::records::{
+    AutoCreation, AutoCreationKind, Binding, DeliveryStatus, Direction, MediaRef, PhoneMessage, ScopedTarget,
+};
 use super::scoped_webhooks::ScopedWebhookFields;
 use crate::error::{self, ApiError};
 use crate::journal::Happening;
@@ -34,9 +36,13 @@ pub(crate) struct Text {
 #[expect(clippy::struct_field_names, reason = "the names are those of the control API")]
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct TextAnswer {
-    pub(crate) conversation_sid: ConversationSid,
-    pub(crate) message_sid: MessageSid,
-    pub(crate) participant_sid: ParticipantSid,
+    /// Nothing if it went into no conversation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) conversation_sid: Option<ConversationSid>,
+    /// That of the conversation's message, else the same as `channel_message_sid`.
+    pub(crate) message_sid: AnySid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) participant_sid: Option<ParticipantSid>,
     pub(crate) channel_message_sid: ChannelMessageSid,
 }
 
@@ -65,8 +71,13 @@ impl Text {
         Ok(())
     }
 
-    fn conversation_fields(&self) -> ConversationFields {
-        ConversationFields { friendly_name: self.friendly_name.clone(), ..ConversationFields::default() }
+    /// The conversation that a rule makes of the text. A rule whose service is gone makes it in the default one.
+    fn conversation_fields(&self, state: &State, rule: &AutoCreation) -> ConversationFields {
+        ConversationFields {
+            service_sid: rule.service_sid.filter(|service| state.service(*service).is_ok()),
+            friendly_name: self.friendly_name.clone(),
+            ..ConversationFields::default()
+        }
     }
 }
 
@@ -77,7 +88,7 @@ impl State {
         if let Some(position) = self.bindings.get(&text.pair()) {
             let conversation = self.at(*position)?;
             let author = conversation.participants.values().find(|one| one.is_author(text.from.as_str()));
-            return Ok(self.pre(EventType::MessageAdd, || {
+            return Ok(self.pre(EventType::MessageAdd, conversation.record.service_sid, || {
                 let mut params = self.params(EventType::MessageAdd, origin);
                 params.new_message(
                     &conversation.record,
@@ -92,58 +103,75 @@ impl State {
                 params.finish()
             }));
         }
-        self.auto_creation(&text.to)?;
-        Ok(self.pre(EventType::ConversationAdd, || {
+        let rule = match self.auto_creation(&text.to) {
+            Ok(rule) => rule,
+            Err(_) if self.answers_texts(text.to.as_str()) => return Ok(None),
+            Err(problem) => return Err(problem),
+        };
+        let fields = text.conversation_fields(self, rule);
+        let draft = self.draft_conversation(&fields);
+        Ok(self.pre(EventType::ConversationAdd, draft.service_sid, || {
             let mut params = self.params(EventType::ConversationAdd, origin);
-            params.new_conversation(&self.account, &self.draft_conversation(&text.conversation_fields()));
+            params.new_conversation(&draft);
             params.pair(text.from.as_str(), text.to.as_str());
             params.some("MessageBody", text.body.as_deref());
             params.finish()
         }))
     }
 
-    /// A text arrives: into the conversation its pair is bound in, or into a new one.
-    pub(super) fn receive_text(&mut self, text: Text, origin: Origin) -> Result<TextAnswer, ApiError> {
+    /// A text arrives: into the conversation its pair is bound in, or into a new one; or for the number's webhook alone.
+    pub(super) fn receive_text(&mut self, text: &Text, origin: Origin) -> Result<TextAnswer, ApiError> {
         text.check()?;
-        self.check_room(&text)?;
+        self.check_room(text)?;
         self.note(Happening::TextReceived, None);
         let bound = self.bindings.get(&text.pair()).copied();
-        let (position, participant_sid) = if let Some(position) = bound {
-            (position, self.bound_participant(position, &text)?)
+        let place = if let Some(position) = bound {
+            Some((position, self.bound_participant(position, text)?))
+        } else if self.auto_creation(&text.to).is_err() && self.answers_texts(text.to.as_str()) {
+            None
         } else {
-            let (position, binding) = self.auto_create(&text, origin)?;
-            (position, self.auto_join(position, binding, origin)?)
+            let (position, binding) = self.auto_create(text, origin)?;
+            Some((position, self.auto_join(position, binding, origin)?))
         };
         let mut media = Vec::with_capacity(text.media.len());
         for file in &text.media {
             media.push(self.add_media(file.clone())?.reference());
         }
         let channel_message_sid = self.channel_message_sid(!media.is_empty());
-        let fields = MessageFields {
-            author: Some(text.author().to_owned()),
-            body: text.body.clone(),
-            attributes: text.attributes.clone(),
-            ..MessageFields::default()
+        let received = self.receive_channel_message(channel_message_sid, text, media.clone());
+        let mut answer = TextAnswer {
+            conversation_sid: None,
+            message_sid: channel_message_sid.into(),
+            participant_sid: None,
+            channel_message_sid,
         };
-        let message = self.publish(position, fields, Some(participant_sid), media, origin)?;
+        if let Some((position, participant_sid)) = place {
+            let fields = MessageFields {
+                author: Some(text.author().to_owned()),
+                body: text.body.clone(),
+                attributes: text.attributes.clone(),
+                ..MessageFields::default()
+            };
+            let message = self.publish(position, fields, Some(participant_sid), media, origin)?;
+            answer.conversation_sid = Some(message.conversation_sid);
+            answer.message_sid = message.sid.into();
+            answer.participant_sid = Some(participant_sid);
+        }
         let line = PhoneMessage {
             direction: Direction::Sent,
-            from: text.from.to_string(),
-            to: text.to.to_string(),
-            body: text.body,
-            media: message.media.clone(),
+            from: received.from,
+            to: received.to,
+            body: received.body,
+            media: received.media,
             status: DeliveryStatus::Delivered,
-            conversation_sid: message.conversation_sid,
-            message_sid: message.sid,
-            at: message.date_created,
+            error_code: None,
+            conversation_sid: answer.conversation_sid,
+            message_sid: answer.message_sid,
+            at: received.date_created,
         };
         self.add_line(text.from.as_str(), line);
-        Ok(TextAnswer {
-            conversation_sid: message.conversation_sid,
-            message_sid: message.sid,
-            participant_sid,
-            channel_message_sid,
-        })
+        self.heed_keyword(&text.from, &text.to, text.body.as_deref().unwrap_or_default());
+        Ok(answer)
     }
 
     /// Nothing of a text is kept unless all of it can be.
@@ -167,7 +195,7 @@ impl State {
     /// Makes the conversation of a new pair, with the webhook that its address configuration asks for.
     fn auto_create(&mut self, text: &Text, origin: Origin) -> Result<(u64, Binding), ApiError> {
         let rule = self.auto_creation(&text.to)?.clone();
-        let position = self.insert_conversation(&text.conversation_fields())?;
+        let position = self.insert_conversation(&text.conversation_fields(self, &rule))?;
         let own = match rule.kind {
             AutoCreationKind::Webhook => rule.webhook_url.map(|url| ScopedTarget::Webhook {
                 url,
@@ -187,7 +215,7 @@ impl State {
         };
         self.emit(EventType::ConversationAdded, position, origin, None, |account, conversation| {
             let mut params = Builder::new(account, EventType::ConversationAdded, origin);
-            params.conversation(account, &conversation.record);
+            params.conversation(&conversation.record);
             params.pair(&binding.address, &binding.proxy_address);
             params.finish()
         });

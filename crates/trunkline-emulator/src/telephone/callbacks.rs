@@ -8,6 +8,7 @@ use trunkline_proto::sid::CallSid;
 
 use super::Exchange;
 use crate::clock::rfc2822;
+use crate::faults::CALL_CALLBACK;
 use crate::state::events::{Params, Target};
 
 /// Tells in order. Dropped, it tells what waits and ends.
@@ -40,10 +41,10 @@ impl Callbacks {
         let quit = net.quit();
         let work = async move {
             while let Some((target, params)) = waiting.recv().await {
-                let token = crate::account::hex(rand::random());
-                match sender.send(&target, &params, &token).await {
-                    Ok(reply) => tracing::debug!(status = reply.status.as_u16(), "callback sent"),
-                    Err(problem) => tracing::debug!(error = %problem, "callback failed"),
+                match sender.call_back(CALL_CALLBACK, &target, &params).await {
+                    None => tracing::debug!("a fault lost a callback"),
+                    Some(Ok(reply)) => tracing::debug!(status = reply.status.as_u16(), "callback sent"),
+                    Some(Err(problem)) => tracing::debug!(error = %problem, "callback failed"),
                 }
             }
         };

@@ -6,6 +6,7 @@ use trunkline_proto::twiml::{HttpMethod, Parsed, Response};
 use url::Url;
 
 use super::leg::Leg;
+use crate::faults::CALL_DOCUMENT;
 use crate::state::events::{Params, Target};
 use crate::state::records::Method;
 use crate::webhooks::{Fetched, SendError};
@@ -59,7 +60,8 @@ pub(crate) async fn ready(leg: &Leg, document: Document, fallback: Option<&Targe
 }
 
 async fn fetch(leg: &Leg, target: &Target, params: &Params) -> Result<Vec<u8>, NoDocument> {
-    let attempt = async || leg.net.sender().fetch(target, params, ATTEMPT, MAX_DOCUMENT_BYTES).await;
+    let attempt =
+        async || leg.net.sender().fetch_document(CALL_DOCUMENT, target, params, ATTEMPT, MAX_DOCUMENT_BYTES).await;
     let work = async {
         match attempt().await {
             Err(SendError::Failed) => attempt().await,

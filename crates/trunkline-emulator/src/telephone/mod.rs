@@ -50,6 +50,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use trunkline_proto::sid::CallSid;
 
+pub(crate) use self::document::resolve;
 pub(crate) use self::interpreter::tones;
 use self::leg::Leg;
 use self::line::{LineCall, ToLine};

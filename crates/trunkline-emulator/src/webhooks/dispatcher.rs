@@ -20,7 +20,7 @@ use crate::account::hex;
 use crate::clock::Clock;
 use crate::faults::{Faults, WebhookPlan};
 use crate::journal::{Happening, Journal, Noted};
-use crate::state::events::{Event, EventType};
+use crate::state::events::Event;
 
 /// Queues events and sends their webhooks. Cheap to clone.
 #[derive(Clone)]
@@ -49,12 +49,12 @@ pub(crate) struct Tell {
 }
 
 impl Tell {
-    fn sent(&self, event: EventType, lane: AnySid) {
-        self.note(lane, Happening::WebhookSent { event: event.as_str() });
+    fn sent(&self, event: &'static str, lane: AnySid) {
+        self.note(lane, Happening::WebhookSent { event });
     }
 
-    fn answered(&self, event: EventType, lane: AnySid, status: u16) {
-        self.note(lane, Happening::WebhookAnswered { event: event.as_str(), status });
+    fn answered(&self, event: &'static str, lane: AnySid, status: u16) {
+        self.note(lane, Happening::WebhookAnswered { event, status });
     }
 
     fn note(&self, lane: AnySid, what: Happening) {
@@ -193,7 +193,7 @@ impl Dispatcher {
                 let token = idempotency_token();
                 for _ in 0..=plan.duplicates {
                     inner.tell.sent(event.kind, event.lane);
-                    let outcome = inner.sender.send(target, &event.params, &token).await;
+                    let outcome = inner.sender.send_signed(target, &event.params, &token, !plan.wrong_signature).await;
                     let good = matches!(&outcome, Ok(reply) if reply.status.is_success());
                     let counter = if good { &inner.sent } else { &inner.failed };
                     counter.fetch_add(1, Ordering::Relaxed);
@@ -204,14 +204,10 @@ impl Dispatcher {
                     );
                     match outcome {
                         Ok(reply) => {
-                            tracing::debug!(
-                                event = event.kind.as_str(),
-                                status = reply.status.as_u16(),
-                                "webhook sent"
-                            );
+                            tracing::debug!(event = event.kind, status = reply.status.as_u16(), "webhook sent");
                         }
                         Err(problem) => {
-                            tracing::debug!(event = event.kind.as_str(), error = %problem, "webhook failed");
+                            tracing::debug!(event = event.kind, error = %problem, "webhook failed");
                         }
                     }
                 }
@@ -259,10 +255,11 @@ mod tests {
     use trunkline_proto::sid::ConversationSid;
 
     use super::*;
+    use crate::state::events::EventType;
 
     fn event(conversation: u8) -> Event {
         let lane = ConversationSid::from_random([conversation; 16]).into();
-        Event { kind: EventType::MessageAdded, lane, targets: Vec::new(), params: Vec::new() }
+        Event { kind: EventType::MessageAdded.as_str(), lane, targets: Vec::new(), params: Vec::new() }
     }
 
     #[test]

@@ -4,12 +4,13 @@
 
 use jiff::Timestamp;
 use serde_json::json;
+use trunkline_proto::sid::ServiceSid;
 
 use crate::account::Account;
 use crate::clock::iso_millis;
 use crate::state::events::{EventType, Origin, Params};
 use crate::state::records::{
-    Binding, ConversationRecord, ConversationState, DeliveryStatus, MediaRef, Message, Participant, Receipt, User,
+    Binding, ConversationRecord, ConversationState, MediaRef, Message, Participant, Receipt, User,
 };
 
 /// Builds the parameters of one webhook.
@@ -41,19 +42,19 @@ impl Builder {
     }
 
     /// Parameters of a conversation that exists.
-    pub(crate) fn conversation(&mut self, account: &Account, record: &ConversationRecord) {
+    pub(crate) fn conversation(&mut self, record: &ConversationRecord) {
         self.put("ConversationSid", record.sid.as_str());
         self.put("DateCreated", iso_millis(record.date_created));
         self.put("DateUpdated", iso_millis(record.date_updated));
-        self.new_conversation(account, record);
+        self.new_conversation(record);
     }
 
     /// Parameters of a conversation that has no SID yet.
-    pub(crate) fn new_conversation(&mut self, account: &Account, record: &ConversationRecord) {
+    pub(crate) fn new_conversation(&mut self, record: &ConversationRecord) {
         self.some("FriendlyName", record.friendly_name.as_deref());
         self.put("UniqueName", record.unique_name.as_deref().unwrap_or_default());
         self.put("Attributes", record.attributes.as_str());
-        self.put("ChatServiceSid", account.chat_service_sid.as_str());
+        self.put("ChatServiceSid", record.service_sid.as_str());
         self.some("MessagingServiceSid", record.messaging_service_sid.as_deref());
         self.put("State", record.state.as_str());
     }
@@ -66,14 +67,8 @@ impl Builder {
     }
 
     /// `onConversationStateUpdated` beyond the common parameters.
-    pub(crate) fn state_change(
-        &mut self,
-        account: &Account,
-        record: &ConversationRecord,
-        from: ConversationState,
-        reason: &str,
-    ) {
-        self.put("ChatServiceSid", account.chat_service_sid.as_str());
+    pub(crate) fn state_change(&mut self, record: &ConversationRecord, from: ConversationState, reason: &str) {
+        self.put("ChatServiceSid", record.service_sid.as_str());
         self.put("ConversationSid", record.sid.as_str());
         self.some("MessagingServiceSid", record.messaging_service_sid.as_deref());
         self.put("StateUpdated", iso_millis(record.date_updated));
@@ -153,8 +148,8 @@ impl Builder {
     }
 
     /// A user, without dates.
-    pub(crate) fn user(&mut self, account: &Account, user: &User) {
-        self.put("ChatServiceSid", account.chat_service_sid.as_str());
+    pub(crate) fn user(&mut self, user: &User) {
+        self.put("ChatServiceSid", user.service_sid.as_str());
         self.put("UserSid", user.sid.as_str());
         self.put("Identity", user.identity.as_str());
         self.put("RoleSid", user.role_sid.as_str());
@@ -177,14 +172,14 @@ impl Builder {
     }
 
     /// `onDeliveryUpdated` beyond the common parameters.
-    pub(crate) fn delivery(&mut self, account: &Account, message: &Message, receipt: &Receipt, status: DeliveryStatus) {
+    pub(crate) fn delivery(&mut self, service: ServiceSid, message: &Message, receipt: &Receipt) {
         self.put("ConversationSid", message.conversation_sid.as_str());
-        self.put("ChatServiceSid", account.chat_service_sid.as_str());
+        self.put("ChatServiceSid", service.as_str());
         self.put("MessageSid", message.sid.as_str());
         self.put("DeliveryReceiptSid", receipt.sid.as_str());
         self.put("ChannelMessageSid", receipt.channel_message_sid.as_str());
         self.put("ParticipantSid", receipt.participant_sid.as_str());
-        self.put("Status", status.as_str());
+        self.put("Status", receipt.status.as_str());
         self.put("ErrorCode", "0");
         self.put("DateCreated", iso_millis(receipt.date_created));
         self.put("DateUpdated", iso_millis(receipt.date_updated));

@@ -13,14 +13,14 @@ use crate::state::events::{Amendment, PreEvent};
 pub(crate) async fn ask(sender: &Sender, faults: &Faults, event: &PreEvent) -> Result<Amendment, ApiError> {
     let mut amendment = Amendment::default();
     for target in &event.targets {
-        let plan = faults.webhook(event.kind);
+        let plan = faults.webhook(event.kind.as_str());
         if plan.lost {
             // Like a webhook that is never answered, without the wait.
             continue;
         }
         crate::faults::pause(plan.delay).await;
         let token = super::dispatcher::idempotency_token();
-        match sender.send(target, &event.params, &token).await {
+        match sender.send_signed(target, &event.params, &token, !plan.wrong_signature).await {
             Ok(reply) if reply.status.is_client_error() || reply.status.is_server_error() => {
                 tracing::info!(event = event.kind.as_str(), status = reply.status.as_u16(), "a pre-webhook refused");
                 return Err(error::REFUSED_BY_WEBHOOK);

@@ -2,6 +2,7 @@
 //!
 //! Source: Twilio's security page (what is signed, credentials in the URL) and its Conversations webhooks page (5 s).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,6 +15,7 @@ use trunkline_proto::signature::{Algorithm, sign};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+use crate::faults::Faults;
 use crate::state::events::{Params, Target};
 use crate::state::records::Method;
 
@@ -49,18 +51,19 @@ pub(crate) struct Sender {
     client: Client,
     auth_token: String,
     timeout: Duration,
+    faults: Arc<Faults>,
 }
 
 impl Sender {
     /// A sender that waits at most `timeout` for each webhook.
-    pub(crate) fn new(auth_token: String, timeout: Duration) -> Result<Self, reqwest::Error> {
+    pub(crate) fn new(auth_token: String, timeout: Duration, faults: Arc<Faults>) -> Result<Self, reqwest::Error> {
         let client = Client::builder()
             .redirect(Policy::none())
             .no_proxy()
             .user_agent("TwilioProxy/1.1")
             .pool_idle_timeout(IDLE)
             .build()?;
-        Ok(Self { client, auth_token, timeout })
+        Ok(Self { client, auth_token, timeout, faults })
     }
 
     /// Requests a document or a file: all of it within `timeout`, at most `max_bytes` of it.
@@ -71,9 +74,62 @@ impl Sender {
         timeout: Duration,
         max_bytes: usize,
     ) -> Result<Fetched, SendError> {
+        self.fetch_signed(target, params, timeout, max_bytes, true).await
+    }
+
+    /// Like [`fetch`](Self::fetch), with the faults that are set for webhooks of this name.
+    pub(crate) async fn fetch_document(
+        &self,
+        name: &'static str,
+        target: &Target,
+        params: &Params,
+        timeout: Duration,
+        max_bytes: usize,
+    ) -> Result<Fetched, SendError> {
+        let plan = self.faults.webhook(name);
+        if plan.lost {
+            // Like a request that is never answered, without the wait.
+            return Err(SendError::TimedOut);
+        }
+        crate::faults::pause(plan.delay).await;
+        let mut fetched = self.fetch_signed(target, params, timeout, max_bytes, !plan.wrong_signature).await;
+        for _ in 0..plan.duplicates {
+            fetched = self.fetch_signed(target, params, timeout, max_bytes, !plan.wrong_signature).await;
+        }
+        fetched
+    }
+
+    /// Sends one callback, with the faults that are set for webhooks of this name. Nothing if it is lost.
+    pub(crate) async fn call_back(
+        &self,
+        name: &'static str,
+        target: &Target,
+        params: &Params,
+    ) -> Option<Result<Reply, SendError>> {
+        let plan = self.faults.webhook(name);
+        crate::faults::pause(plan.delay).await;
+        if plan.lost {
+            return None;
+        }
+        let token = super::dispatcher::idempotency_token();
+        let mut sent = self.send_signed(target, params, &token, !plan.wrong_signature).await;
+        for _ in 0..plan.duplicates {
+            sent = self.send_signed(target, params, &token, !plan.wrong_signature).await;
+        }
+        Some(sent)
+    }
+
+    async fn fetch_signed(
+        &self,
+        target: &Target,
+        params: &Params,
+        timeout: Duration,
+        max_bytes: usize,
+        right: bool,
+    ) -> Result<Fetched, SendError> {
         let attempt = async {
             let token = super::dispatcher::idempotency_token();
-            let response = self.ask(target, params, &token).await?;
+            let response = self.ask(target, params, &token, right).await?;
             let status = response.status();
             let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
             let content_type = content_type.unwrap_or_default().to_owned();
@@ -82,21 +138,27 @@ impl Sender {
         tokio::time::timeout(timeout, attempt).await.unwrap_or(Err(SendError::TimedOut))
     }
 
-    /// Sends one webhook and reads the answer, all within the time limit.
-    pub(crate) async fn send(&self, target: &Target, params: &Params, token: &str) -> Result<Reply, SendError> {
-        let attempt = self.attempt(target, params, token);
+    /// Sends one webhook and reads the answer, all within the time limit. A fault may want a wrong signature.
+    pub(crate) async fn send_signed(
+        &self,
+        target: &Target,
+        params: &Params,
+        token: &str,
+        right: bool,
+    ) -> Result<Reply, SendError> {
+        let attempt = self.attempt(target, params, token, right);
         tokio::time::timeout(self.timeout, attempt).await.unwrap_or(Err(SendError::TimedOut))
     }
 
-    async fn attempt(&self, target: &Target, params: &Params, token: &str) -> Result<Reply, SendError> {
-        let response = self.ask(target, params, token).await?;
+    async fn attempt(&self, target: &Target, params: &Params, token: &str, right: bool) -> Result<Reply, SendError> {
+        let response = self.ask(target, params, token, right).await?;
         let status = response.status();
         Ok(Reply { status, body: read(response, MAX_ANSWER_BYTES).await? })
     }
 
     /// The answer's head; with the credentials of the URL if it asks for some.
-    async fn ask(&self, target: &Target, params: &Params, token: &str) -> Result<Response, SendError> {
-        let request = Prepared::new(target, params, &self.auth_token);
+    async fn ask(&self, target: &Target, params: &Params, token: &str, right: bool) -> Result<Response, SendError> {
+        let request = Prepared::new(target, params, if right { &self.auth_token } else { WRONG_TOKEN });
         let mut response = self.request(&request, target.method, token, None).await?;
         let asks = response.status() == StatusCode::UNAUTHORIZED && response.headers().contains_key(WWW_AUTHENTICATE);
         if let (true, Some(credentials)) = (asks, &request.credentials) {
@@ -197,6 +259,9 @@ const IDEMPOTENCY: &str = "i-twilio-idempotency-token";
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 /// How long an unused connection is kept.
 const IDLE: Duration = Duration::from_secs(30);
+
+/// What a fault signs with.
+const WRONG_TOKEN: &str = "not the token of the account";
 
 #[cfg(test)]
 mod tests {

@@ -17,6 +17,7 @@ async fn the_account_is_shown_whole() {
         "api_secret": account.api_secret,
         "chat_service_sid": account.chat_service_sid.as_str(),
         "identity": account.identity,
+        "messaging_service_sid": shown["messaging_service_sid"],
         "phone_number": NUMBER,
         "base_url": world.emulator.url(),
         "twilsock_url": world.emulator.twilsock_url(),

@@ -157,3 +157,73 @@ async fn a_fault_that_makes_no_sense_is_refused() {
     let missing = world.control(Method::DELETE, "/faults/7", Value::Null).await;
     assert_eq!(missing.problem(), (404, 20404));
 }
+
+#[tokio::test]
+async fn answers_are_cut_short_or_are_no_json() {
+    let world = World::start().await;
+    let path = "/v1/Conversations";
+    world.fault(json!({"match": {"path": path}, "count": 1, "fault": {"kind": "truncate", "bytes": 10}})).await;
+    let cut = world.request(Method::POST, path).send().await.unwrap();
+    assert_eq!(cut.status(), StatusCode::CREATED);
+    assert!(cut.bytes().await.is_err());
+    world.fault(json!({"match": {"path": path}, "count": 1, "fault": {"kind": "wrong_json"}})).await;
+    let wrong = world.request(Method::GET, path).send().await.unwrap();
+    assert_eq!(wrong.status(), StatusCode::OK);
+    let text = wrong.text().await.unwrap();
+    assert!(serde_json::from_str::<Value>(&text).is_err(), "{text}");
+    // Both were carried out.
+    assert_eq!(world.get(path).await.body["conversations"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn faults_reach_the_webhooks_of_calls() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    receiver.xml("/spare", "<Response><Hangup/></Response>");
+    let (voice, spare, status) = (receiver.url("/voice"), receiver.url("/spare"), receiver.url("/status"));
+    let number = json!({"voice_url": voice, "voice_fallback_url": spare, "status_callback": status});
+    world.control(Method::POST, "/numbers", number).await;
+    world.fault(json!({"match": {"event": "call_document"}, "count": 1, "fault": {"kind": "webhook_lose"}})).await;
+    let twice = json!({"match": {"event": "call_callback"}, "fault": {"kind": "webhook_duplicate", "times": 1}});
+    world.fault(twice).await;
+    world.control(Method::POST, "/calls", json!({"from": PERSON, "steps": [{"wait_for_hang_up": {}}]})).await;
+    // The document was never asked for, the fall-back was; and the call's end is told twice.
+    let got = receiver.wait(3).await;
+    let paths: Vec<_> = got.iter().map(|one| one.path.as_str()).collect();
+    assert_eq!(paths, ["/spare", "/status", "/status"]);
+    assert_eq!(got[0].param("ErrorCode"), "11205");
+    let unknown = json!({"match": {"event": "call_nothing"}, "fault": {"kind": "webhook_lose"}});
+    assert_eq!(world.control(Method::POST, "/faults", unknown).await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_webhook_is_signed_wrongly_on_request() {
+    let world = World::start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/post", listener.local_addr().unwrap());
+    world.configure(&[("PostWebhookUrl", &url)], &["onConversationAdded"]).await;
+    let account = world.emulator.account().clone();
+    let mut signatures = Vec::new();
+    for fault in [true, false] {
+        if fault {
+            world.fault(json!({"count": 1, "fault": {"kind": "webhook_wrong_signature"}})).await;
+        }
+        world.post_aloud("/v1/Conversations", &[]).await;
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 64 * 1024];
+        let length = socket.read(&mut request).await.unwrap();
+        let text = String::from_utf8_lossy(&request[..length]).into_owned();
+        socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await.unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let signature = head.lines().find_map(|line| line.strip_prefix("x-twilio-signature: ")).unwrap();
+        let pairs: Vec<(String, String)> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+        let right = trunkline_proto::signature::sign(
+            trunkline_proto::signature::Algorithm::HmacSha1,
+            account.auth_token.as_bytes(),
+            &url,
+            &pairs,
+        );
+        signatures.push(right == signature);
+    }
+    assert_eq!(signatures, [false, true]);
+}

@@ -63,6 +63,36 @@ async fn who_makes_a_conversation_may_join_it() {
 }
 
 #[tokio::test]
+async fn a_role_says_what_a_participant_may_do() {
+    let world = World::start().await;
+    let conversation = world.conversation().await;
+    let role = async |permissions: &[&str]| {
+        let mut form = vec![("FriendlyName", "some"), ("Type", "conversation")];
+        form.extend(permissions.iter().map(|one| ("Permission", *one)));
+        world.create("/v1/Roles", &form).await
+    };
+    let reader = role(&["leaveConversation"]).await;
+    let warden = role(&["sendMessage", "editAnyMessage", "removeParticipant"]).await;
+    let participants = format!("{conversation}/Participants");
+    world.create(&participants, &[("Identity", "alice"), ("RoleSid", &reader)]).await;
+    world.create(&participants, &[("Identity", "bob"), ("RoleSid", &warden)]).await;
+    let sid = conversation.rsplit('/').next().unwrap();
+    let base = format!("/Client/v2/Services/{}/Conversations/{sid}", world.emulator.account().chat_service_sid);
+    let mut alice = Socket::connect(&world, "alice").await;
+    let mut bob = Socket::connect(&world, "bob").await;
+    let messages = format!("{base}/Messages");
+    assert_eq!(alice.request("POST", &messages, json!({"body": "no"})).await.0, 403);
+    assert_eq!(bob.request("POST", &messages, json!({"body": "yes"})).await.0, 201);
+    let theirs = world.create(&format!("{conversation}/Messages"), &[("Body", "hi"), ("Author", "alice")]).await;
+    let message = format!("{messages}/{theirs}");
+    assert_eq!(bob.request("POST", &message, json!({"body": "edited"})).await.0, 200);
+    assert_eq!(bob.request("DELETE", &message, json!({})).await.0, 403);
+    assert_eq!(bob.request("POST", &base, json!({"friendly_name": "mine"})).await.0, 403);
+    assert_eq!(alice.request("DELETE", &format!("{base}/Participants/bob"), json!({})).await.0, 403);
+    assert_eq!(alice.request("DELETE", &format!("{base}/Participants/alice"), json!({})).await.0, 204);
+}
+
+#[tokio::test]
 async fn a_batch_has_a_limit() {
     let world = World::start().await;
     let mut alice = Socket::connect(&world, "alice").await;

@@ -149,3 +149,93 @@ fn copy_database(from: &Path, to: &Path) {
         fs::copy(with(from), with(to)).unwrap();
     }
 }
+
+/// Takes out of a data file what files of before did not have: services, roles, and what records got with them.
+fn make_old(file: &Path) {
+    let connection = rusqlite::Connection::open(file).unwrap();
+    connection.execute("DELETE FROM record WHERE kind IN ('service', 'role', 'channel_message')", []).unwrap();
+    let mut statement = connection.prepare("SELECT kind, id, body FROM record").unwrap();
+    let rows: Vec<(String, String, String)> = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
+    let account = rows.iter().find(|(kind, ..)| kind == "account").unwrap();
+    let account: Value = serde_json::from_str(&account.2).unwrap();
+    for (kind, id, body) in rows {
+        let mut record: Value = serde_json::from_str(&body).unwrap();
+        let Some(fields) = record.as_object_mut() else { continue };
+        for new in [
+            "service_sid",
+            "timers_from",
+            "email",
+            "projected_address",
+            "subject",
+            "content_sid",
+            "sms_url",
+            "sms_method",
+        ] {
+            fields.remove(new);
+        }
+        match kind.as_str() {
+            "configuration" => {
+                let url = "http://127.0.0.1:9/";
+                let webhooks = json!({"pre_webhook_url": null, "post_webhook_url": url, "method": "GET",
+                    "filters": ["onMessageAdded"], "flex": false});
+                fields.remove("default_chat_service_sid");
+                fields.insert("service_webhooks".to_owned(), webhooks);
+                fields.insert("reachability_enabled".to_owned(), json!(true));
+            }
+            "user" | "participant" => {
+                fields.insert("role_sid".to_owned(), account["participant_role"].clone());
+            }
+            "message" => {
+                for receipt in fields["receipts"].as_object_mut().unwrap().values_mut() {
+                    receipt.as_object_mut().unwrap().remove("error_code");
+                }
+            }
+            "line" => {
+                fields["message"].as_object_mut().unwrap().remove("error_code");
+            }
+            _ => {}
+        }
+        let update = "UPDATE record SET body = ?3 WHERE kind = ?1 AND id = ?2";
+        connection.execute(update, [&kind, &id, &record.to_string()]).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_before_there_were_services_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("emulator.db");
+    let world = World::of(settings().data_file(&file)).await;
+    let path = fill(&world).await;
+    let before = seen(&world).await;
+    world.emulator.shutdown().await;
+    make_old(&file);
+
+    let world = World::of(settings().data_file(&file)).await;
+    assert_eq!(seen(&world).await, before);
+    let own = format!("/v1/Services/{}", world.emulator.account().chat_service_sid);
+    assert_eq!(world.get(&own).await.text("friendly_name"), "Default Conversations Service");
+    let webhooks = world.get(&format!("{own}/Configuration/Webhooks")).await.body;
+    assert_eq!((&webhooks["method"], &webhooks["filters"]), (&json!("GET"), &json!(["onMessageAdded"])));
+    assert_eq!(world.get(&format!("{own}/Configuration")).await.body["reachability_enabled"], true);
+    let roles = world.get(&format!("{own}/Roles")).await.body["roles"].clone();
+    let bot = world.get(&format!("{path}/Participants/bot")).await.text("role_sid");
+    assert_eq!((&roles[1]["friendly_name"], &roles[1]["sid"]), (&json!("channel user"), &json!(bot)));
+    assert_eq!(world.get("/v1/Users/bot").await.body["role_sid"], roles[3]["sid"]);
+    let sid = path.rsplit('/').next().unwrap();
+    assert_eq!(world.get(&format!("{own}/Conversations/{sid}")).await.text("sid"), sid);
+    // A file that was made whole is not made whole again.
+    world.emulator.shutdown().await;
+    let world = World::of(settings().data_file(&file)).await;
+    assert_eq!(world.get(&format!("{own}/Roles")).await.body["roles"], roles_at(&world, &roles));
+}
+
+/// Roles as they were, at the address that the emulator has now.
+fn roles_at(world: &World, roles: &Value) -> Value {
+    let text = roles.to_string();
+    let port = text.split("http://127.0.0.1:").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    serde_json::from_str(&text.replace(&format!("http://127.0.0.1:{port}"), world.emulator.url())).unwrap()
+}

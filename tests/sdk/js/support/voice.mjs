@@ -14,9 +14,11 @@ class LocalClient extends twilio.RequestClient {
     super();
     this.base = new URL(base);
     this.requests = 0;
+    /** Method and path of what the emulator did not refuse. */
+    this.carriedOut = new Set();
   }
 
-  request(options) {
+  async request(options) {
     const target = new URL(options.uri);
     if (target.host.endsWith('.twilio.com')) {
       Object.assign(target, { protocol: this.base.protocol, host: this.base.host, port: this.base.port });
@@ -24,7 +26,9 @@ class LocalClient extends twilio.RequestClient {
       throw new Error(`the SDK was sent to a foreign host: ${target.host}`);
     }
     this.requests += 1;
-    return super.request({ ...options, uri: target.href });
+    const answer = await super.request({ ...options, uri: target.href });
+    if (answer.statusCode < 400) this.carriedOut.add(`${options.method.toLowerCase()} ${target.pathname}`);
+    return answer;
   }
 }
 

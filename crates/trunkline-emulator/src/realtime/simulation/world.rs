@@ -98,7 +98,6 @@ impl World {
             journal,
             next_socket: Arc::new(AtomicU64::new(1)),
             base_url: "http://emulator".into(),
-            started: clock.now(),
             clock,
             loopback: true,
         };
@@ -223,5 +222,5 @@ fn virtual_clock() -> Clock {
 /// Making one takes a while, and none of them ever sends.
 fn sender() -> Sender {
     static SENDER: OnceLock<Sender> = OnceLock::new();
-    SENDER.get_or_init(|| Sender::new("token".to_owned(), Duration::from_secs(5)).unwrap()).clone()
+    SENDER.get_or_init(|| Sender::new("token".to_owned(), Duration::from_secs(5), Arc::default()).unwrap()).clone()
 }

@@ -20,10 +20,17 @@ pub(crate) struct NumberFields {
     pub(crate) voice_fallback_method: Option<Method>,
     pub(crate) status_callback: Option<String>,
     pub(crate) status_callback_method: Option<Method>,
+    pub(crate) sms_url: Option<String>,
+    pub(crate) sms_method: Option<Method>,
+    pub(crate) sms_fallback_url: Option<String>,
+    pub(crate) sms_fallback_method: Option<Method>,
 }
 
 impl NumberFields {
     fn check(&self) -> Result<(), ApiError> {
+        for url in [&self.sms_url, &self.sms_fallback_url].into_iter().flatten().filter(|url| !url.is_empty()) {
+            limits::check_url(url).map_err(|_| error::SMS_URL)?;
+        }
         let urls = [&self.voice_url, &self.voice_fallback_url, &self.status_callback];
         for url in urls.into_iter().flatten().filter(|url| !url.is_empty()) {
             limits::check_url(url).map_err(|_| error::CALL_URL)?;
@@ -40,6 +47,10 @@ impl NumberFields {
         url(&mut record.voice_url, self.voice_url);
         url(&mut record.voice_fallback_url, self.voice_fallback_url);
         url(&mut record.status_callback, self.status_callback);
+        url(&mut record.sms_url, self.sms_url);
+        url(&mut record.sms_fallback_url, self.sms_fallback_url);
+        record.sms_method = self.sms_method.unwrap_or(record.sms_method);
+        record.sms_fallback_method = self.sms_fallback_method.unwrap_or(record.sms_fallback_method);
         record.friendly_name = self.friendly_name.unwrap_or_else(|| record.friendly_name.clone());
         record.voice_method = self.voice_method.unwrap_or(record.voice_method);
         record.voice_fallback_method = self.voice_fallback_method.unwrap_or(record.voice_fallback_method);
@@ -85,6 +96,10 @@ impl State {
                 voice_fallback_method: Method::Post,
                 status_callback: None,
                 status_callback_method: Method::Post,
+                sms_url: None,
+                sms_method: Method::Post,
+                sms_fallback_url: None,
+                sms_fallback_method: Method::Post,
                 date_created: now,
                 date_updated: now,
             },
@@ -94,6 +109,28 @@ impl State {
         self.effects.dirty.insert(Key::Number(record.position));
         self.calls.numbers.insert(record.position, record.clone());
         Ok(record)
+    }
+
+    /// Makes a number the account's that is not yet.
+    pub(crate) fn buy_number(&mut self, number: &str, fields: NumberFields) -> Result<NumberRecord, ApiError> {
+        if !limits::is_phone_number(number) {
+            return Err(error::NUMBER_INVALID);
+        }
+        if self.number_of(number).is_some() {
+            return Err(error::NUMBER_TAKEN);
+        }
+        self.put_number(number, fields)
+    }
+
+    /// Gives a number back. The account's own stays.
+    pub(crate) fn remove_number(&mut self, sid: &str) -> Result<(), ApiError> {
+        let (number, position) = self.number(sid).map(|record| (record.number.clone(), record.position))?;
+        if number == self.account.phone_number {
+            return Err(error::NUMBER_IN_USE);
+        }
+        self.calls.numbers.remove(&position);
+        self.effects.dirty.insert(Key::Number(position));
+        Ok(())
     }
 
     pub(crate) fn number_of(&self, number: &str) -> Option<&NumberRecord> {

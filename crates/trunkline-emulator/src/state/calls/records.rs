@@ -171,6 +171,14 @@ pub(crate) struct NumberRecord {
     pub(crate) voice_fallback_method: Method,
     pub(crate) status_callback: Option<String>,
     pub(crate) status_callback_method: Method,
+    #[serde(default)]
+    pub(crate) sms_url: Option<String>,
+    #[serde(default = "Method::post")]
+    pub(crate) sms_method: Method,
+    #[serde(default)]
+    pub(crate) sms_fallback_url: Option<String>,
+    #[serde(default = "Method::post")]
+    pub(crate) sms_fallback_method: Method,
     pub(crate) date_created: Timestamp,
     pub(crate) date_updated: Timestamp,
 }

@@ -149,14 +149,15 @@ impl State {
         let own_event = self.event();
         let Some(conversation) = self.conversations.get_mut(&position) else { return };
         conversation.record.log.roster = event;
-        let sid = conversation.record.sid;
+        let (sid, service) = (conversation.record.sid, conversation.record.service_sid);
         let Some(participant) = conversation.participants.get_mut(&place) else { return };
         participant.log = Log::at(event);
         participant.own_log = Log::at(own_event);
         let participant = participant.clone();
         self.effects.dirty.extend([Key::Conversation(position), Key::Participant(position, place)]);
         self.note(Happening::ParticipantAdded { chat: participant.identity.is_some() }, Some(sid));
-        let user = participant.identity.as_deref().and_then(|identity| self.ensure_user(identity, Some(origin)).ok());
+        let identity = participant.identity.as_deref();
+        let user = identity.and_then(|identity| self.ensure_user(service, identity, Some(origin)).ok());
         let item = self.roster_item(&participant);
         self.item_changed(ObjectId::Roster(position), item, true);
         if let Some(user) = user {
@@ -184,11 +185,12 @@ impl State {
         }
         let Some(conversation) = self.conversations.get_mut(&position) else { return };
         conversation.record.log.roster = new.log.changed;
+        let service = conversation.record.service_sid;
         conversation.participants.insert(new.position, new.clone());
         self.effects.dirty.extend([Key::Conversation(position), Key::Participant(position, new.position)]);
         let item = self.roster_item(&new);
         self.item_changed(ObjectId::Roster(position), item, false);
-        let user = new.identity.as_ref().and_then(|identity| self.by_identity.get(identity)).copied();
+        let user = new.identity.as_ref().and_then(|identity| self.identified(service, identity));
         if let Some(user) = user.filter(|_| is_own) {
             self.own_changed(position, user, &new, new.own_log.changed, false);
         }
@@ -200,12 +202,12 @@ impl State {
         let Some(conversation) = self.conversations.get_mut(&position) else { return };
         conversation.record.log.roster = event;
         conversation.removed.participants.add(event, gone.sid);
-        let sid = conversation.record.sid;
+        let (sid, service) = (conversation.record.sid, conversation.record.service_sid);
         self.effects.dirty.extend([Key::Conversation(position), Key::Removed(position)]);
         self.note(Happening::ParticipantRemoved, Some(sid));
         let change = self.removal(ObjectId::Roster(position), event, &gone.sid.as_str().into());
         self.send(Outgoing::Change(change));
-        let user = gone.identity.as_ref().and_then(|identity| self.by_identity.get(identity)).copied();
+        let user = gone.identity.as_ref().and_then(|identity| self.identified(service, identity));
         if let Some(user) = user {
             self.leave(user, position, sid);
         }

@@ -87,7 +87,9 @@ impl State {
 
     /// A participant in the roster.
     pub(super) fn roster_item(&self, participant: &Participant) -> Item {
-        let user = participant.identity.as_ref().and_then(|identity| self.by_identity.get(identity));
+        let position = self.by_sid.get(&participant.conversation_sid);
+        let service = position.and_then(|at| self.conversations.get(at)).map(|one| one.record.service_sid);
+        let user = participant.identity.as_ref().and_then(|identity| self.identified(service?, identity));
         let mut bindings = Map::new();
         if let Some(binding) = &participant.binding {
             let pair =
@@ -106,7 +108,7 @@ impl State {
             "bindings": bindings,
         });
         if let (Some(user), Value::Object(fields)) = (user, &mut data) {
-            fields.insert("userInfo".to_owned(), Value::String(self.object_name(ObjectId::Info(*user))));
+            fields.insert("userInfo".to_owned(), Value::String(self.object_name(ObjectId::Info(user))));
         }
         Item {
             key: participant.sid.as_str().into(),

@@ -1,7 +1,9 @@
-//! The voice part of the API of 2010-04-01: calls, recordings, streams, notifications and numbers.
+//! The API of 2010-04-01: calls, recordings, streams, notifications, numbers and messages.
 
 mod calls;
 mod create;
+mod media;
+mod messages;
 mod numbers;
 mod pages;
 mod recordings;
@@ -40,8 +42,14 @@ pub(super) fn router(app: &App) -> Router<App> {
         .route("/Calls/{call}/Notifications.json", get(calls::notifications))
         .route("/Recordings.json", get(recordings::list))
         .route("/Recordings/{recording}", get(recordings::fetch).delete(recordings::remove))
-        .route("/IncomingPhoneNumbers.json", get(numbers::list))
-        .route("/IncomingPhoneNumbers/{number}", get(numbers::fetch).post(numbers::update))
+        .route("/Messages.json", get(messages::list).post(messages::create))
+        .route("/Messages/{message}", get(messages::fetch).post(messages::update).delete(messages::remove))
+        .route("/Messages/{message}/Feedback.json", post(messages::feedback))
+        .route("/Messages/{message}/Media.json", get(media::list))
+        .route("/Messages/{message}/Media/{media}", get(media::fetch).delete(media::remove))
+        .route("/IncomingPhoneNumbers.json", get(numbers::list).post(numbers::create))
+        .route("/IncomingPhoneNumbers/Local.json", get(numbers::list).post(numbers::create))
+        .route("/IncomingPhoneNumbers/{number}", get(numbers::fetch).post(numbers::update).delete(numbers::remove))
         .layer(from_fn_with_state(app.clone(), known_account))
         .layer(DefaultBodyLimit::max(MAX_FORM_BYTES));
     Router::new()

@@ -4,7 +4,10 @@ use serde_json::{Value, json};
 
 use crate::account::Account;
 use crate::clock::rfc2822;
+use crate::error;
+use crate::state::API_VERSION;
 use crate::state::calls::records::{CallRecord, Notification, NumberRecord, RecordingRecord, RecordingStatus};
+use crate::state::messaging::ChannelMessage;
 
 pub(super) fn call(account: &Account, call: &CallRecord) -> Value {
     let uri = format!("/2010-04-01/Accounts/{}/Calls/{}", account.account_sid, call.sid);
@@ -116,10 +119,10 @@ pub(super) fn number(account: &Account, record: &NumberRecord) -> Value {
         "phone_number": record.number,
         "sid": record.sid,
         "sms_application_sid": "",
-        "sms_fallback_method": "POST",
-        "sms_fallback_url": "",
-        "sms_method": "POST",
-        "sms_url": "",
+        "sms_fallback_method": record.sms_fallback_method.upper(),
+        "sms_fallback_url": record.sms_fallback_url.as_deref().unwrap_or_default(),
+        "sms_method": record.sms_method.upper(),
+        "sms_url": record.sms_url.as_deref().unwrap_or_default(),
         "status": "in-use",
         "status_callback": record.status_callback.as_deref().unwrap_or_default(),
         "status_callback_method": record.status_callback_method.upper(),
@@ -133,6 +136,32 @@ pub(super) fn number(account: &Account, record: &NumberRecord) -> Value {
         "voice_method": record.voice_method.upper(),
         "voice_receive_mode": "voice",
         "voice_url": record.voice_url.as_deref().unwrap_or_default(),
+    })
+}
+
+pub(super) fn message(account: &Account, message: &ChannelMessage) -> Value {
+    let uri = format!("/2010-04-01/Accounts/{}/Messages/{}", account.account_sid, message.sid);
+    json!({
+        "account_sid": account.account_sid,
+        "api_version": API_VERSION,
+        "body": message.body.as_deref().unwrap_or_default(),
+        "date_created": rfc2822(message.date_created),
+        "date_sent": message.date_sent.map(rfc2822),
+        "date_updated": rfc2822(message.date_updated),
+        "direction": message.direction.as_str(),
+        "error_code": message.error_code,
+        "error_message": message.error_code.map(error::delivery_text),
+        "from": message.from,
+        "messaging_service_sid": message.messaging_service_sid,
+        "num_media": message.media.len().to_string(),
+        "num_segments": message.segments.to_string(),
+        "price": null,
+        "price_unit": "USD",
+        "sid": message.sid,
+        "status": message.status.as_str(),
+        "subresource_uris": {"media": format!("{uri}/Media.json"), "feedback": format!("{uri}/Feedback.json")},
+        "to": message.to,
+        "uri": format!("{uri}.json"),
     })
 }
 
