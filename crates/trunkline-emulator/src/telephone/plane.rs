@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::sync::mpsc;
 use trunkline_audio::FRAME_MS;
 
@@ -107,6 +108,27 @@ pub(crate) struct Plane {
     pub(crate) limit: Option<Duration>,
     /// A server dropped its queue; the far side's sound had been sent to it up to here. For the next tick.
     pub(crate) cleared_ms: Option<u64>,
+    /// What went over the streams that the call was handed to.
+    pub(crate) streamed: Streamed,
+}
+
+/// Frames of audio, 20 ms each, that went over the sockets of a call.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub(crate) struct Streamed {
+    /// To the server.
+    pub(crate) sent: u64,
+    /// From the server.
+    pub(crate) received: u64,
+    /// Not sent, because the server did not read.
+    pub(crate) dropped: u64,
+}
+
+impl Streamed {
+    pub(crate) fn add(&mut self, more: Self) {
+        self.sent = self.sent.saturating_add(more.sent);
+        self.received = self.received.saturating_add(more.received);
+        self.dropped = self.dropped.saturating_add(more.dropped);
+    }
 }
 
 impl Plane {
@@ -129,6 +151,7 @@ impl Plane {
             machine_done: false,
             limit: None,
             cleared_ms: None,
+            streamed: Streamed::default(),
         }
     }
 

@@ -63,6 +63,8 @@ pub(crate) struct ScriptResult {
     digits: String,
     pub(crate) recording_url: Option<String>,
     pub(crate) hung_up_by: Option<super::plane::HungUpBy>,
+    /// What went over the stream, if the call was handed to a server.
+    pub(crate) streamed: super::plane::Streamed,
     #[serde(skip_serializing_if = "Option::is_none")]
     failed: Option<String>,
 }
@@ -160,6 +162,7 @@ impl Report {
             digits: self.digits.clone(),
             recording_url: None,
             hung_up_by: None,
+            streamed: super::plane::Streamed::default(),
             failed: self.failed.clone(),
         }
     }

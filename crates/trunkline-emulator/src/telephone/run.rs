@@ -231,9 +231,9 @@ pub(super) async fn finish(
     recording: Option<trunkline_proto::sid::RecordingSid>,
 ) {
     leg.hang_up(HungUpBy::Document);
-    let (phase, ending, by) = {
+    let (phase, ending, by, streamed) = {
         let plane = leg.plane();
-        (plane.phase, plane.ending, plane.hung_up)
+        (plane.phase, plane.ending, plane.hung_up, plane.streamed)
     };
     let status = match (phase, ending) {
         (Phase::Over(status), _) | (_, Some(status)) => status,
@@ -251,6 +251,7 @@ pub(super) async fn finish(
         }
         let mut result = report.lock().result();
         result.hung_up_by = by;
+        result.streamed = streamed;
         result.recording_url = recording.map(|sid| leg.net.recording_url(sid));
         leg.net.keep_result(leg.sid, result);
     }

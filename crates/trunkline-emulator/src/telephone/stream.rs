@@ -17,7 +17,7 @@ use trunkline_proto::sid::{AnySid, StreamSid};
 use trunkline_proto::{media, twiml};
 
 use super::leg::{Leg, Stopped};
-use super::plane::{Heard, Source};
+use super::plane::{Heard, Source, Streamed};
 use super::player::StreamPlayer;
 use super::socket::{self, Socket};
 use crate::clock::iso_millis;
@@ -92,6 +92,7 @@ struct Running<'a> {
     outbound: u64,
     warned_of_congestion: bool,
     warned_of_queue: bool,
+    streamed: Streamed,
 }
 
 impl Leg {
@@ -195,7 +196,11 @@ async fn run(
         Some(Err(code)) => End::Failed(code),
         Some(Ok(mut running)) => {
             tell("stream-started", None);
-            running.run(frames, stop).await
+            let end = running.run(frames, stop).await;
+            if both_ways {
+                leg.plane().streamed.add(running.streamed);
+            }
+            end
         }
     };
     match end {
@@ -242,6 +247,7 @@ async fn open<'a>(leg: &'a Leg, plan: &StreamPlan, sid: StreamSid, both_ways: bo
         outbound: 0,
         warned_of_congestion: false,
         warned_of_queue: false,
+        streamed: Streamed::default(),
     })
 }
 
@@ -317,11 +323,13 @@ impl Running<'_> {
         let expected = if track == media::Track::Inbound { &mut self.inbound } else { &mut self.outbound };
         // The socket was too slow for so long that frames were lost.
         let lost = at > *expected;
+        self.streamed.dropped = self.streamed.dropped.saturating_add(at.saturating_sub(*expected));
         *expected = at.saturating_add(1);
         if lost && !std::mem::replace(&mut self.warned_of_congestion, true) {
             self.leg.note(CONGESTION, 1, "The server reads too slowly, audio was dropped").await;
         }
         self.session.write_media(track, at.saturating_mul(FRAME_MS), &frame, &mut self.out);
+        self.streamed.sent = self.streamed.sent.saturating_add(1);
         self.send().await
     }
 
@@ -334,6 +342,8 @@ impl Running<'_> {
             Ok(Command::Media(payload)) => {
                 self.audio.clear();
                 if payload.decode_onto(&mut self.audio).is_ok() {
+                    let frames = self.audio.len().div_ceil(trunkline_audio::FRAME_SAMPLES) as u64;
+                    self.streamed.received = self.streamed.received.saturating_add(frames);
                     let full = self.leg.change(|plane| {
                         player(&mut plane.source).is_some_and(|player| player.media(&self.audio).is_err())
                     });

@@ -53,6 +53,8 @@ impl Progress {
     pub(super) fn heard(&mut self) {
         (self.voiced, self.quiet) = (0, 0);
         self.kept.clear();
+        // An utterance is as large as everything else of a call.
+        self.kept.shrink_to(PREROLL);
     }
 
     /// What nothing came of, to be heard by somebody else.

@@ -118,6 +118,10 @@ pub(super) struct CallArgs {
     /// Very short calls, one after another, instead: everything of them must be gone afterwards
     #[arg(long, value_name = "CALLS", conflicts_with_all = ["peers", "most"])]
     leak: Option<u32>,
+    /// Scripted callers of an emulator instead, which is a process of its own: they ask, are answered and talk over the
+    /// answers of the pipeline for so many seconds
+    #[arg(long, conflicts_with_all = ["peers", "most", "leak"])]
+    scripted: bool,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,

@@ -2,6 +2,7 @@
 
 mod cores;
 mod load;
+mod scripted;
 mod server;
 mod talk;
 mod told;
@@ -19,7 +20,7 @@ use self::cores::Cores;
 use self::load::{Lines, Part, Seen};
 use self::talk::Talk;
 use self::told::{Figures, median};
-use self::under_load::{UnderLoad, Who};
+use self::under_load::{Twilio, UnderLoad, Who};
 use super::child::{THIS, cpu};
 use super::report::{Latencies, figure, ratio};
 use super::{CallArgs, CallPath};
@@ -43,13 +44,16 @@ const MOST_STEP: u32 = 16;
 
 pub(super) async fn run(args: &CallArgs) -> Result<(), String> {
     let cores = Cores::two()?;
+    if args.scripted {
+        return scripted::run(args, cores).await;
+    }
     let emulator = Emulator::builder()
         .listen(([127, 0, 0, 1], 0).into())
         .start()
         .await
         .map_err(|error| format!("no emulator: {error}"))?;
     let talk = Talk::prepare().await?;
-    let bench = Bench { args, cores, emulator: &emulator, talk: &talk };
+    let bench = Bench { args, cores, twilio: Twilio::of(&emulator), talk: &talk };
     let outcome = if let Some(calls) = args.leak {
         bench.leak(calls).await
     } else {
@@ -66,7 +70,7 @@ pub(super) async fn run(args: &CallArgs) -> Result<(), String> {
 struct Bench<'a> {
     args: &'a CallArgs,
     cores: Cores,
-    emulator: &'a Emulator,
+    twilio: Twilio,
     talk: &'a Talk,
 }
 
@@ -100,7 +104,7 @@ impl Bench<'_> {
     }
 
     async fn measure(&self, who: Who, calls: u32, time: Duration) -> Result<Figures, String> {
-        let under = UnderLoad::start(who, self.cores, self.emulator, &self.args.peers_dir).await?;
+        let under = UnderLoad::start(who, self.cores, &self.twilio, &self.args.peers_dir).await?;
         let (part, warm_up) = match who {
             Who::Ours(CallPath::Pipeline) => (Part::Talk(self.talk), PIPELINE_WARM_UP),
             _ => (Part::Echo, WARM_UP),
@@ -177,7 +181,7 @@ impl Bench<'_> {
     async fn leak(&self, calls: u32) -> Result<(), String> {
         const AT_ONCE: u32 = 20;
         let who = Who::Ours(self.args.path);
-        let under = UnderLoad::start(who, self.cores, self.emulator, &self.args.peers_dir).await?;
+        let under = UnderLoad::start(who, self.cores, &self.twilio, &self.args.peers_dir).await?;
         let (part, mut done, mut first_kib) = (Part::Talk(self.talk), 0, None);
         while done < calls {
             let opened: Result<Vec<_>, _> = (0..AT_ONCE as usize).map(|number| under.address.open(number)).collect();

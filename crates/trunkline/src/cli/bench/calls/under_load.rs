@@ -36,6 +36,27 @@ impl Who {
     }
 }
 
+/// The Twilio of a server under load.
+#[derive(Debug, Clone)]
+pub(super) struct Twilio {
+    pub(super) url: String,
+    pub(super) account_sid: String,
+    pub(super) auth_token: String,
+    pub(super) phone_number: String,
+}
+
+impl Twilio {
+    pub(super) fn of(emulator: &Emulator) -> Self {
+        let account = emulator.account();
+        Self {
+            url: emulator.url().to_owned(),
+            account_sid: account.account_sid.to_string(),
+            auth_token: account.auth_token.clone(),
+            phone_number: account.phone_number.clone(),
+        }
+    }
+}
+
 /// A server that runs, on a processor of its own.
 pub(super) struct UnderLoad {
     pub(super) server: Server,
@@ -44,7 +65,7 @@ pub(super) struct UnderLoad {
 }
 
 impl UnderLoad {
-    pub(super) async fn start(who: Who, cores: Cores, emulator: &Emulator, peers: &Path) -> Result<Self, String> {
+    pub(super) async fn start(who: Who, cores: Cores, twilio: &Twilio, peers: &Path) -> Result<Self, String> {
         let (folder, port) = (Folder::new()?, free_port()?);
         let host = format!("127.0.0.1:{port}");
         let (server, credentials) = match who {
@@ -67,24 +88,23 @@ impl UnderLoad {
                 (cores.start(|| Server::start_program(&mut command, &[]))?, None)
             }
             Who::Ours(path) => {
-                let account = emulator.account();
                 let path = match path {
                     CallPath::Transport => "transport",
                     CallPath::Pipeline => "pipeline",
                 };
                 let args = ["bench", "calls-server", "--path", path, "--data-dir", &folder.path()];
-                let args = [args.as_slice(), &["--emulator", emulator.url()]].concat();
+                let args = [args.as_slice(), &["--emulator", &twilio.url]].concat();
                 let env = [
-                    ("TWILIO_ACCOUNT_SID", account.account_sid.to_string()),
-                    ("TWILIO_AUTH_TOKEN", account.auth_token.clone()),
-                    ("TWILIO_PHONE_NUMBER", account.phone_number.clone()),
+                    ("TWILIO_ACCOUNT_SID", twilio.account_sid.clone()),
+                    ("TWILIO_AUTH_TOKEN", twilio.auth_token.clone()),
+                    ("TWILIO_PHONE_NUMBER", twilio.phone_number.clone()),
                     ("TWILIO_WEBHOOK_URL", format!("http://{host}/webhooks/twilio")),
                     ("TRUNKLINE_VOICE", "true".to_owned()),
                     ("TRUNKLINE_MAX_CALLS", "5000".to_owned()),
                     ("TRUNKLINE_LISTEN", host.clone()),
                     ("TRUNKLINE_DATA_DIR", folder.path()),
                 ];
-                let credentials = (account.account_sid.to_string(), account.auth_token.clone());
+                let credentials = (twilio.account_sid.clone(), twilio.auth_token.clone());
                 (cores.start(|| Server::start(&args, &env))?, Some(credentials))
             }
         };

@@ -214,17 +214,30 @@ impl Address {
 
     /// How many calls live by the server's own count.
     pub(super) fn live(&self) -> Result<u64, String> {
+        let metrics = self.metrics()?;
+        let lines = metrics
+            .lines()
+            .filter(|line| line.starts_with("trunkline_calls_live") || line.starts_with("twilio_session_active"));
+        let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
+        values.max().ok_or_else(|| "the server has no gauge of live calls".to_owned())
+    }
+
+    /// What a counter of the server has come to, with this value of a label if there is one.
+    pub(super) fn counter(&self, name: &str, label: &str) -> Result<u64, String> {
+        let metrics = self.metrics()?;
+        let line = metrics.lines().find(|line| line.starts_with(name) && line.contains(label));
+        let value = line.and_then(|line| line.rsplit(' ').next()?.parse().ok());
+        value.ok_or_else(|| format!("the server has no counter {name} {label}"))
+    }
+
+    fn metrics(&self) -> Result<String, String> {
         let mut socket = self.connect()?;
         let lost = |error: std::io::Error| format!("the server's metrics cannot be read: {error}");
         let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.host);
         socket.write_all(request.as_bytes()).map_err(lost)?;
         let mut answer = String::new();
         socket.take(MAX_METRICS).read_to_string(&mut answer).map_err(lost)?;
-        let lines = answer
-            .lines()
-            .filter(|line| line.starts_with("trunkline_calls_live") || line.starts_with("twilio_session_active"));
-        let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok());
-        values.max().ok_or_else(|| "the server has no gauge of live calls".to_owned())
+        Ok(answer)
     }
 
     /// The webhook of a call that comes in; what answers it names the path of the socket.
