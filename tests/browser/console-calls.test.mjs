@@ -69,6 +69,24 @@ for (const [name, number, shown, viewport, colorScheme] of [
     await page.locator('#call-turns .message.out').first().waitFor({ timeout: ANSWER_WITHIN_MS });
     await browser.shot(page, `console-call-live-${name}`);
     assert.equal(await overflow(page), 0);
+
+    await page.getByLabel('Words for the caller').fill('You are welcome.');
+    await page.getByRole('button', { name: 'Say', exact: true }).click();
+    await page.locator('#call-turns .message.out', { hasText: 'You are welcome.' }).waitFor({ timeout: ANSWER_WITHIN_MS });
+    await page.getByText('Keys, transfer').click();
+    await page.getByLabel('Keys to press').fill('12#');
+    await page.getByRole('button', { name: 'Press', exact: true }).click();
+    await page.getByRole('button', { name: 'Hold', exact: true }).click();
+    await page.getByText('On hold: the caller does not hear us').waitFor();
+    assert.equal(await page.getByLabel('Words for the caller').isDisabled(), true);
+    await browser.shot(page, `console-call-held-${name}`);
+    assert.equal(await overflow(page), 0);
+    await page.getByRole('button', { name: 'Take back' }).click();
+    await page.getByText('On hold: the caller does not hear us').waitFor({ state: 'hidden' });
+    await page.getByLabel('Number to connect the caller with').fill('911');
+    await page.getByRole('button', { name: 'Transfer', exact: true }).click();
+    await page.locator('#call-trouble', { hasText: 'E.164' }).waitFor();
+
     await page.getByRole('button', { name: 'Hang up' }).click();
     await phone.page.locator('#call[data-phase=ended]').waitFor();
     await page.getByRole('button', { name: 'Hang up' }).waitFor({ state: 'hidden' });

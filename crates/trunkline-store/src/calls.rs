@@ -280,6 +280,28 @@ impl Store {
         rows.into_iter().map(CallRow::try_from).collect()
     }
 
+    /// The first words of the person in each of these calls, at most 160 characters; of those in which they said some.
+    ///
+    /// # Errors
+    /// `store.unavailable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn first_words_of_calls(&self, calls: &[&str]) -> Result<BTreeMap<String, Pii<String>>, StoreError> {
+        // One parameter however many calls there are.
+        let ids = serde_json::to_string(calls).unwrap_or_default();
+        let rows: Vec<(String, String)> = sqlx::query_as(
+            "SELECT t.call_id, substr(t.person, 1, 160) FROM call_turn t
+             JOIN (SELECT call_id, MIN(number) AS number FROM call_turn
+                   WHERE person <> '' AND call_id IN (SELECT value FROM json_each($1)) GROUP BY call_id) f
+             ON f.call_id = t.call_id AND f.number = t.number",
+        )
+        .bind(ids)
+        .fetch_all(&self.reader)
+        .await?;
+        Ok(rows.into_iter().map(|(call, words)| (call, Pii::new(words))).collect())
+    }
+
     /// What was said in a call, in order.
     ///
     /// # Errors

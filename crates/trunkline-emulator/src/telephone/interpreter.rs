@@ -218,7 +218,10 @@ impl<'a> Interpreter<'a> {
 
     async fn spoken(&self, say: &Say) -> Option<(Sound, u32)> {
         match self.leg.net.studio().speak(say.speech.plain()).await {
-            Ok(sound) => Some((sound, say.repeat.unwrap_or(1))),
+            Ok(sound) => {
+                self.leg.plane().says(say.speech.plain());
+                Some((sound, say.repeat.unwrap_or(1)))
+            }
             Err(problem) => {
                 self.leg.note(13520, 1, &problem.to_string()).await;
                 None

@@ -48,6 +48,13 @@ impl Party {
         }
     }
 
+    /// What the other side is about to say, where its words are known.
+    pub(crate) fn told(&self, text: &str) {
+        if let Self::Line(line) = self {
+            line.tell(json!({"type": "said", "who": "agent", "text": text}));
+        }
+    }
+
     /// A server dropped what it had to say when the person's sound had been sent up to `sent_ms`.
     pub(crate) fn cleared(&mut self, sent_ms: u64) {
         if let Self::Script(script) = self {

@@ -98,6 +98,8 @@ pub(crate) struct Plane {
     pub(crate) joint: Joint,
     /// What the far side said, where its script has the words.
     pub(crate) texts: VecDeque<String>,
+    /// What the near side says, where its words are known; for the next tick.
+    pub(crate) spoken: VecDeque<String>,
     /// Streams beside the call.
     pub(crate) beside: Vec<Beside>,
     /// The machine that answered will beep.
@@ -146,6 +148,7 @@ impl Plane {
             ending: None,
             joint: Joint::Apart,
             texts: VecDeque::new(),
+            spoken: VecDeque::new(),
             beside: Vec::new(),
             machine_beeps: false,
             machine_done: false,
@@ -179,6 +182,13 @@ impl Plane {
         Some(self.listen(inbound, outbound))
     }
 
+    /// The near side is about to say this.
+    pub(crate) fn says(&mut self, text: &str) {
+        if self.spoken.len() < MAX_TEXTS {
+            self.spoken.push_back(text.to_owned());
+        }
+    }
+
     pub(crate) fn clips(&mut self) -> &mut Clips {
         if !matches!(self.source, Source::Clips(_)) {
             self.source = Source::Clips(Clips::default());
@@ -200,6 +210,9 @@ impl Plane {
         let now_ms = self.now_ms();
         if let Some(sent_ms) = self.cleared_ms.take() {
             party.cleared(sent_ms);
+        }
+        for text in self.spoken.drain(..) {
+            party.told(&text);
         }
         let said = party.speak(now_ms, &mut inbound);
         if let Some(text) = party.take_text()

@@ -228,7 +228,11 @@ impl Running<'_> {
             return Ok(());
         }
         match self.leg.unless_stopped(self.leg.net.studio().speak(text.trim())).await? {
-            Ok(sound) => self.talk.push(text, sound, self.leg.plane().clips()),
+            Ok(sound) => {
+                let mut plane = self.leg.plane();
+                plane.says(text.trim());
+                self.talk.push(text, sound, plane.clips());
+            }
             Err(problem) => self.leg.note(64111, 1, &problem.to_string()).await,
         }
         Ok(())

@@ -102,3 +102,15 @@ async fn a_browser_is_called_and_the_newest_line_wins() {
     let sid = world.dial(&[("Twiml", "<Response/>")]).await;
     world.call_at(&sid, "completed").await;
 }
+
+#[tokio::test]
+async fn a_browser_is_told_the_words_of_the_other_side_where_they_are_known() {
+    let world = World::start().await;
+    let receiver = Receiver::start(world.emulator.account()).await;
+    world.answers_with(&receiver, "<Response><Say>Good morning.</Say><Pause length=\"30\"/></Response>").await;
+    let mut phone = Phone::open(&world).await;
+    phone.send(json!({"type": "dial"})).await;
+    assert_eq!(phone.message("said").await, json!({"type": "said", "who": "agent", "text": "Good morning."}));
+    phone.send(json!({"type": "hang_up"})).await;
+    assert_eq!(phone.message("ended").await["status"], "completed");
+}

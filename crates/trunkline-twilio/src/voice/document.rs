@@ -17,6 +17,10 @@ use super::settings::{Overflow, Settings};
 const APOLOGY: &str = "We are sorry, all our lines are busy. Please call again later.";
 /// What a caller hears who waits for a line.
 const WAITING: &str = "All our lines are busy. Please hold on.";
+/// What a caller hears who may leave a message instead.
+const MESSAGE: &str = "All our lines are busy. Please leave a message after the tone.";
+/// The longest message, in seconds.
+const MAX_MESSAGE: u32 = 120;
 /// Seconds between two tries.
 const QUEUE_PAUSE: u32 = 10;
 /// Tries until it is given up.
@@ -75,6 +79,17 @@ pub(super) fn overflow(settings: &Settings, wait: u32) -> Response {
             let again = format!("{}?wait={}", places.of(paths::VOICE), wait + 1);
             let waiting = Response::new().with(Verb::Say(Say::text(WAITING)));
             waiting.with(Verb::Pause(Pause { length: Some(QUEUE_PAUSE) })).with(Verb::Redirect(Redirect::to(again)))
+        }
+        (Some(places), Overflow::Message) => {
+            let record = Record {
+                // Nobody leads the call: behind the message it is over.
+                action: Some(places.of(paths::ACTION)),
+                max_length: Some(MAX_MESSAGE),
+                recording_status_callback: Some(places.of(paths::RECORDING)),
+                ..Record::default()
+            };
+            let asked = Response::new().with(Verb::Say(Say::text(MESSAGE)));
+            asked.with(Verb::Record(record)).with(Verb::Hangup)
         }
         _ => apology(APOLOGY),
     }

@@ -32,7 +32,7 @@ pub const VOICE_SETTINGS: &[(&str, &str)] = &[
     ("stream_timeout", "time for a call's socket to come, such as 30s or 500ms, at most 600s; default 30s"),
     ("stream_buffer_size", "bytes that are kept ready for outgoing audio, 1 to 65536; default 4096"),
     ("max_calls", "calls at the same time, 1 to 100000; default 200"),
-    ("overflow", "what callers beyond that hear: apologise (default) or queue"),
+    ("overflow", "what callers beyond that hear: apologise (default), queue or message"),
     ("relay_numbers", "our numbers where Twilio recognises and speaks, separated by commas; * for all"),
     ("relay_language", "language of ConversationRelay, such as en-US"),
     ("relay_voice", "voice of ConversationRelay"),
@@ -76,6 +76,7 @@ const STREAM_BUFFER: usize = 4_096;
 pub(super) enum Overflow {
     Apologise,
     Queue,
+    Message,
 }
 
 /// The settings after they were checked.
@@ -119,7 +120,11 @@ impl Settings {
         let phone_number = phone_number(&mut reader);
         let api_version = api_version(&mut reader);
         let stream_timeout = stream_timeout(&mut reader);
-        let overflow = word(&mut reader, "overflow", &[("apologise", Overflow::Apologise), ("queue", Overflow::Queue)]);
+        let overflow = word(
+            &mut reader,
+            "overflow",
+            &[("apologise", Overflow::Apologise), ("queue", Overflow::Queue), ("message", Overflow::Message)],
+        );
         let record = word(
             &mut reader,
             "record_calls",

@@ -1,6 +1,7 @@
 // One call: what was said turn by turn, how long each answer took, and the recording when it is over.
 
 import { at, make, place, setText } from './dom.js';
+import { createCallControls } from './call-controls.js';
 import { fullness } from './calls-list.js';
 import { callBadge, dateOf, isOutbound, showAddress, showDay, showDuration, showNumber, showTime } from './text.js';
 
@@ -9,16 +10,17 @@ const SLOW_MS = 1500;
 const NEAR_END_PX = 80;
 
 /**
- * `read(id)` reads one call with all its turns, `hangUp(id)` ends one, `recordingOf(id)` is where its sound is;
- * `onError` is told of what failed.
+ * `read(id)` reads one call with all its turns, `order(id, what, body)` has something done in one, `recordingOf(id)` is
+ * where its sound is; `onError` is told of what failed.
  */
-export function createCallView({ read, hangUp, recordingOf }, onError) {
+export function createCallView({ read, order, recordingOf }, onError) {
   const scroller = at('call-scroller');
   const log = at('call-turns');
   let id = null;
   let call = null;
   let turns = new Map();
   let nodes = new Map();
+  const controls = createCallControls((what, body) => order(id, what, body), onError);
 
   /** Shows the call `newId`; `known` is what the list has of it, or null. */
   async function open(newId, known) {
@@ -77,8 +79,7 @@ export function createCallView({ read, hangUp, recordingOf }, onError) {
       at('call-badge').className = `badge ${badge.tone}`;
       setText(at('call-badge'), badge.text);
     }
-    at('call-hang-up').hidden = !going;
-    at('call-hang-up').disabled = false;
+    controls.show(id, going, known.machine);
     const recorded = !going && Boolean(known.recording);
     at('call-sound').hidden = !going && !recorded;
     at('call-level').hidden = !going;
@@ -118,18 +119,6 @@ export function createCallView({ read, hangUp, recordingOf }, onError) {
     setText(at('call-note'), text);
   }
 
-  at('call-hang-up').addEventListener('click', async () => {
-    at('call-hang-up').disabled = true;
-    try {
-      await hangUp(id);
-      at('announce').textContent = 'The call is being ended';
-    } catch (error) {
-      at('call-hang-up').disabled = false;
-      at('announce').textContent = 'The call could not be ended';
-      note('The call could not be ended');
-      onError(error);
-    }
-  });
   setInterval(tick, 1000);
 
   return { open, update, refresh, openId: () => id };

@@ -182,7 +182,7 @@ function dress(row, call, now) {
   time.title = began.toLocaleString();
   setText(time, going ? showDuration((now - began) / 1000) : showAge(began, now));
   const last = listOfTurns(call).at(-1);
-  const text = String(last?.agent || last?.person || '').slice(0, 160).replace(/\s+/g, ' ');
+  const text = String(last?.agent || last?.person || call.first_words || '').slice(0, 160).replace(/\s+/g, ' ');
   setText(row.querySelector('.preview'), text || (going ? 'Nothing was said yet' : ''));
   const badges = row.querySelector('.badges');
   const badge = callBadge(call);

@@ -4,7 +4,7 @@ import { createCallView } from './call-view.js';
 import { createCallsList } from './calls-list.js';
 import { at, make, setText } from './dom.js';
 import {
-  SignedOut, call, calls, conversations, follow, hangUp, messages, recordingOf, signIn, status,
+  SignedOut, call, calls, conversations, follow, messages, orderCall, recordingOf, signIn, status,
 } from './gateway.js';
 import { createList } from './list.js';
 import { showConnector, showNumber } from './text.js';
@@ -15,7 +15,7 @@ const CONNECTOR_TONES = { healthy: 'good', degraded: 'warn', unhealthy: 'bad' };
 const line = { down: false, reasons: [], troubles: [], reconnect: () => {} };
 const list = createList(conversations, trouble);
 const thread = createThread(messages, trouble);
-const callView = createCallView({ read: call, hangUp, recordingOf }, trouble);
+const callView = createCallView({ read: call, order: orderCall, recordingOf }, trouble);
 const callsList = createCallsList(calls, {
   changed: () => {
     callView.update(callsList.find(callView.openId()));

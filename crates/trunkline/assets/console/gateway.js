@@ -34,11 +34,21 @@ export const calls = (limit, before) => page('/api/v1/calls', limit, before);
 export const call = (id) => read(callPath(id));
 export const recordingOf = (id) => `${callPath(id)}/recording`;
 
-/** Ends a call that goes on. */
-export async function hangUp(id) {
-  const response = await fetch(`${callPath(id)}/hang_up`, { method: 'POST', signal: AbortSignal.timeout(TIMEOUT_MS) });
+/**
+ * Has something done in a call that goes on: `hang_up`, `say` {text}, `digits` {digits}, `transfer` {to, briefing}, `hold`
+ * {announcement} or `resume`.
+ */
+export async function orderCall(id, what, body = {}) {
+  const response = await fetch(`${callPath(id)}/${what}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
   if (response.status === 401) throw new SignedOut('not signed in');
-  if (!response.ok) throw new Refused(`The gateway answered ${response.status}`);
+  if (response.ok) return;
+  const problem = await response.json().catch(() => null);
+  throw new Refused(problem?.message ?? `The gateway answered ${response.status}`);
 }
 
 /** True when the token was right; the gateway has then set its cookie. */

@@ -29,7 +29,7 @@ export function stateBadge(state) {
 
 export const statusTone = (status) => STATUS_TONES[status] ?? 'plain';
 
-const MACHINE_TONES = { listening: 'plain', thinking: 'busy', speaking: 'busy', handed_over: 'warn', failed: 'bad' };
+const MACHINE_TONES = { on_hold: 'warn', listening: 'plain', thinking: 'busy', speaking: 'busy', handed_over: 'warn', failed: 'bad' };
 const OUTCOME_TONES = { failed: 'bad', error: 'bad', handed_over: 'warn' };
 /** Outcomes of which the row already says everything. */
 const QUIET_OUTCOMES = new Set(['', 'completed']);

@@ -80,7 +80,8 @@ impl Answers {
 
     /// Whether marks prove that all was heard, or are overdue by `grace`.
     pub(super) fn were_heard(&mut self, now: Duration, grace: Duration) -> bool {
-        let is_proved = self.ledger.oldest_mark_due().is_none() || now >= self.ledger.ends_at().saturating_add(grace);
+        let is_late = now >= self.ledger.ends_at().saturating_add(grace);
+        let is_proved = is_late || self.ledger.oldest_mark_due().is_none();
         self.are_over(now) && is_proved
     }
 

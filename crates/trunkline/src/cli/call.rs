@@ -93,12 +93,17 @@ fn read(path: &Path) -> Result<Value, String> {
     let text = bounded(path, MAX_SCRIPT_BYTES)?;
     let text = String::from_utf8(text).map_err(|_| format!("{name} is not text"))?;
     if path.extension().is_some_and(|extension| extension == "json") {
-        return serde_json::from_str(&text).map_err(|error| format!("{name}: {error}"));
+        let script: Value = serde_json::from_str(&text).map_err(|error| format!("{name}: {error}"))?;
+        for (at, step) in script.get("steps").and_then(Value::as_array).into_iter().flatten().enumerate() {
+            check(step).map_err(|wrong| format!("{name}: step {}: {wrong}", at + 1))?;
+        }
+        return Ok(script);
     }
     let mut script: Map<String, Value> = toml::from_str(&text).map_err(|error| format!("{name}: {error}"))?;
     let steps = script.remove("step").or_else(|| script.remove("steps")).unwrap_or_else(|| json!([]));
     let Value::Array(mut steps) = steps else { return Err(format!("{name}: step must be a list: [[step]]")) };
     for (at, step) in steps.iter_mut().enumerate() {
+        check(step).map_err(|wrong| format!("{name}: step {}: {wrong}", at + 1))?;
         let Some(sound) = step.get_mut("play") else { continue };
         let file = sound.as_str().ok_or_else(|| format!("{name}: step {}: play must name a WAV file", at + 1))?;
         let file = path.parent().unwrap_or_else(|| Path::new(".")).join(file);
@@ -106,6 +111,39 @@ fn read(path: &Path) -> Result<Value, String> {
     }
     script.insert("steps".to_owned(), Value::Array(steps));
     Ok(Value::Object(script))
+}
+
+/// What each step may have: its name, and the fields of those that are tables.
+const STEPS: [(&str, &[&str]); 8] = [
+    ("say", &[]),
+    ("play", &[]),
+    ("wait_for_speech", &["timeout_ms", "expect", "end_silence_ms"]),
+    ("talk_over", &["after_ms", "say"]),
+    ("digits", &[]),
+    ("pause_ms", &[]),
+    ("hang_up", &[]),
+    ("wait_for_hang_up", &["timeout_ms"]),
+];
+
+/// A step is one that the emulator knows, or what is wrong with it; that it has the right values is the emulator's to say.
+fn check(step: &Value) -> Result<(), String> {
+    let names = || STEPS.map(|(name, _)| name).join(", ");
+    let Some(step) = step.as_object() else { return Err(format!("must be a table with one of {}", names())) };
+    if step.len() > 1 {
+        return Err("does more than one thing; make a step of each".to_owned());
+    }
+    let Some((name, value)) = step.iter().next() else { return Err(format!("is empty; it does one of {}", names())) };
+    let Some((_, fields)) = STEPS.iter().find(|(known, _)| known == name) else {
+        return Err(format!("there is no step called {name}; there are {}", names()));
+    };
+    let Some(value) = value.as_object() else {
+        return if fields.is_empty() { Ok(()) } else { Err(format!("{name} must be a table: {name} = {{}}")) };
+    };
+    match value.keys().find(|key| !fields.contains(&key.as_str())) {
+        Some(key) if fields.is_empty() => Err(format!("{name} is no table, and has no {key}")),
+        Some(key) => Err(format!("{name} has no {key}; it has {}", fields.join(", "))),
+        None => Ok(()),
+    }
 }
 
 fn bounded(path: &Path, limit: u64) -> Result<Vec<u8>, String> {
@@ -194,5 +232,40 @@ mod tests {
         assert!(read(&path).unwrap_err().contains("missing.wav cannot be read"));
         std::fs::write(&path, "[[step]\n").unwrap();
         assert!(read(&path).unwrap_err().contains("call.toml: "));
+    }
+
+    #[test]
+    fn a_step_that_is_misspelt_is_named() {
+        let refused = |step: Value| check(&step).unwrap_err();
+        assert!(
+            refused(json!({ "wait_for_speach": {} })).starts_with("there is no step called wait_for_speach; there are")
+        );
+        assert_eq!(
+            refused(json!({ "talk_over": { "after": 800, "say": "no" } })),
+            "talk_over has no after; it has after_ms, say"
+        );
+        assert_eq!(
+            refused(json!({ "wait_for_hang_up": 5 })),
+            "wait_for_hang_up must be a table: wait_for_hang_up = {}"
+        );
+        assert!(refused(json!({ "say": "a", "digits": "1" })).contains("more than one thing"));
+        assert!(refused(json!("say")).starts_with("must be a table"));
+        for step in spoken(&["hello".to_owned()]) {
+            assert_eq!(check(&step), Ok(()), "{step}");
+        }
+    }
+
+    #[test]
+    fn a_script_that_cannot_be_played_names_its_file_and_the_step() {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, text) in [
+            ("script.toml", "[[step]]\nsay = \"hello\"\n\n[[step]]\nwait_for_speach = {}\n"),
+            ("script.json", r#"{"steps": [{"say": "hello"}, {"wait_for_speach": {}}]}"#),
+        ] {
+            let path = folder.path().join(file);
+            std::fs::write(&path, text).unwrap();
+            let refused = read(&path).unwrap_err();
+            assert!(refused.contains(&format!("{file}: step 2: there is no step called wait_for_speach")), "{refused}");
+        }
     }
 }

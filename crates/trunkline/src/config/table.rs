@@ -90,7 +90,7 @@ settings! {
     STREAM_TIMEOUT = "twilio.stream_timeout", "TWILIO_STREAM_TIMEOUT", "30s", "How long a call's socket may take to come. At most 10m.";
     STREAM_BUFFER_SIZE = "twilio.stream_buffer_size", "TWILIO_STREAM_BUFFER_SIZE", "4096", "Bytes that are kept ready for the outgoing audio of a call.";
     MAX_CALLS = "calls.max", "TRUNKLINE_MAX_CALLS", "200", "Calls at the same time.";
-    CALL_OVERFLOW = "calls.overflow", "TRUNKLINE_CALL_OVERFLOW", "apologise", "What callers beyond that hear: `apologise` (an apology, then the line is dropped) or `queue` (they wait).";
+    CALL_OVERFLOW = "calls.overflow", "TRUNKLINE_CALL_OVERFLOW", "apologise", "What callers beyond that hear: `apologise` (an apology, then the line is dropped), `queue` (they wait) or `message` (Twilio records a message, which `recording.completed.v1` tells of).";
     VOICE_LANGUAGE = "calls.language", "TRUNKLINE_VOICE_LANGUAGE", "en-US", "The language of calls, as a BCP 47 tag.";
     GREETING = "calls.greeting", "TRUNKLINE_GREETING", "Hello! How can I help you?", "The first words of a call.";
     GREETING_KNOWN = "calls.greeting_known", "TRUNKLINE_GREETING_KNOWN", "Hello {name}! How can I help you?", "The first words to someone whose `name` is remembered.";

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::Router;
-use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
@@ -20,6 +19,7 @@ use trunkline_core::{E164, Pii};
 use trunkline_store::{CallRow, CallTurn};
 
 use super::api::{Failure, Page, bad, read_cursor};
+use super::body::Body;
 use super::{ConsoleState, codes};
 use crate::calls::{CallOrder, Calls, LiveCall, recording_path};
 
@@ -101,8 +101,17 @@ async fn calls(State(state): State<Arc<ConsoleState>>, Query(page): Query<Page>)
     let more = rows.len() == limit as usize;
     let next = rows.last().filter(|_| more).map(|row| format!("{}.{}", row.started_at.as_millisecond(), row.id));
     let live = state.calls.as_ref().map(live).unwrap_or_default();
-    // What was said is read with the call itself: a list of fifty calls would be long.
-    let past: Vec<_> = rows.iter().map(|row| past_call(row, &[])).collect();
+    // What was said is read with the call itself: a list of fifty calls would be long. The first words tell them apart.
+    let ids: Vec<_> = rows.iter().map(|row| row.id.as_str()).collect();
+    let words = state.store.first_words_of_calls(&ids).await?;
+    let listed = |row: &CallRow| {
+        let mut shown = past_call(row, &[]);
+        if let (Some(shown), Some(words)) = (shown.as_object_mut(), words.get(&row.id)) {
+            shown.insert("first_words".to_owned(), json!(words.expose()));
+        }
+        shown
+    };
+    let past: Vec<_> = rows.iter().map(listed).collect();
     Ok(Json(json!({ "live": live, "past": past, "next": next })))
 }
 
@@ -155,7 +164,7 @@ struct Words {
 async fn say(
     State(state): State<Arc<ConsoleState>>,
     Path(id): Path<String>,
-    Json(words): Json<Words>,
+    Body(words): Body<Words>,
 ) -> Result<StatusCode, Failure> {
     if words.text.trim().is_empty() || words.text.len() > MAX_SAY_BYTES {
         return Err(bad("text", "must have words, and at most 2000 bytes"));
@@ -172,7 +181,7 @@ struct Keys {
 async fn digits(
     State(state): State<Arc<ConsoleState>>,
     Path(id): Path<String>,
-    Json(keys): Json<Keys>,
+    Body(keys): Body<Keys>,
 ) -> Result<StatusCode, Failure> {
     if keys.digits.is_empty() || Tones::new(&keys.digits).is_err() {
         return Err(bad("digits", "must be keys: 0-9, *, #, A-D, and w for a pause"));
@@ -190,7 +199,7 @@ struct Transfer {
 async fn transfer(
     State(state): State<Arc<ConsoleState>>,
     Path(id): Path<String>,
-    Json(transfer): Json<Transfer>,
+    Body(transfer): Body<Transfer>,
 ) -> Result<StatusCode, Failure> {
     let to = number("to", &transfer.to)?;
     if transfer.briefing.as_ref().is_some_and(|text| text.len() > MAX_SAY_BYTES) {
@@ -212,7 +221,7 @@ struct Hold {
 async fn hold(
     State(state): State<Arc<ConsoleState>>,
     Path(id): Path<String>,
-    Json(hold): Json<Hold>,
+    Body(hold): Body<Hold>,
 ) -> Result<StatusCode, Failure> {
     if hold.announcement.as_ref().is_some_and(|text| text.len() > MAX_SAY_BYTES) {
         return Err(bad("announcement", "must have at most 2000 bytes"));
@@ -242,7 +251,7 @@ struct NewCall {
 /// Calls somebody.
 async fn place(
     State(state): State<Arc<ConsoleState>>,
-    Json(new): Json<NewCall>,
+    Body(new): Body<NewCall>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
     let calls = state.calls.as_ref().ok_or_else(|| {
         let reason = "calls are switched off: set TWILIO_PHONE_NUMBER and TWILIO_WEBHOOK_URL".to_owned();
@@ -288,5 +297,5 @@ async fn recording(State(state): State<Arc<ConsoleState>>, Path(id): Path<String
         (header::CONTENT_LENGTH, length.to_string()),
         (header::CACHE_CONTROL, "no-store".to_owned()),
     ];
-    Ok((headers, Body::from_stream(ReaderStream::new(file))).into_response())
+    Ok((headers, axum::body::Body::from_stream(ReaderStream::new(file))).into_response())
 }

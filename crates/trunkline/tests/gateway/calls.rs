@@ -2,6 +2,7 @@
 //! answers with flite, and pocketsphinx listens to what the caller heard. A listener with a grammar always hears something
 //! of it, so every expectation has its decoys, and the words that were heard are compared.
 
+mod api;
 mod held;
 mod keys;
 mod limits;

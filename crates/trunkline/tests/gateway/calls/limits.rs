@@ -87,3 +87,35 @@ async fn what_the_provider_transcribes_is_shown_while_the_call_lives() {
         envelopes(&world.data_dir().join("bus.db"), "log").into_iter().map(|fact| fact["type"].clone()).collect();
     assert!(kinds.contains(&json!("transcription.completed.v1")), "{kinds:?}");
 }
+
+#[tokio::test]
+async fn who_gets_no_line_may_leave_a_message() {
+    let world = world(&[("TRUNKLINE_MAX_CALLS", "1"), ("TRUNKLINE_CALL_OVERFLOW", "message")]).await;
+    let first =
+        json!({"from": BOB, "to": NUMBER, "steps": [listen(), json!({"wait_for_hang_up": {"timeout_ms": 60_000}})]});
+    world.control(Method::POST, "/calls", first).await;
+    until("the first call is up", async || {
+        (world.api("/api/v1/calls").await["live"].as_array()?.len() == 1).then_some(())
+    })
+    .await;
+    let asked = "all our lines are busy please leave a message after the tone";
+    let expect: Vec<_> = ALL.into_iter().chain([asked]).collect();
+    let steps = [
+        json!({"wait_for_speech": {"timeout_ms": 15_000, "expect": expect, "end_silence_ms": 1_500}}),
+        json!({"say": "my name is ada"}),
+        json!({"pause_ms": 500}),
+        json!({"hang_up": true}),
+    ];
+    let result = call(&world, ADA, &steps).await;
+    assert!(result["failed"].is_null(), "{result}");
+    assert_eq!(heard(&result), [asked], "{result}");
+    let told = until("the message is told of", async || {
+        let facts = envelopes(&world.data_dir().join("bus.db"), "log");
+        facts.into_iter().find(|fact| fact["type"] == "recording.completed.v1")
+    })
+    .await;
+    let recording = told["data"]["about"].as_str().unwrap();
+    let path = format!("/2010-04-01/Accounts/{}/Recordings/{recording}.wav", world.account.account_sid);
+    let file = world.rest(Method::GET, &path).send().await.unwrap().bytes().await.unwrap();
+    assert!(file.len() > 16_000, "at least a second: {} bytes", file.len());
+}

@@ -137,7 +137,7 @@ impl Bench<'_> {
     /// The most calls that hold: doubled until they do not, then halved between.
     async fn most(&self) {
         let all = if self.args.peers {
-            vec![Who::Node, Who::Ours(CallPath::Transport)]
+            vec![Who::Floor, Who::Node, Who::Ours(CallPath::Transport)]
         } else {
             vec![Who::Ours(CallPath::Transport)]
         };
@@ -161,7 +161,8 @@ impl Bench<'_> {
                 MOST_TIME.as_secs()
             ));
         }
-        if let [node, ours] = found.as_slice() {
+        if let [floor, node, ours] = found.as_slice() {
+            print(&format!("most calls, bare echo to Node.js  {:.2}", ratio(f64::from(*floor), f64::from(*node))));
             print(&format!(
                 "most calls, ours to Node.js  {:.2}  (aim: at least 2.5)",
                 ratio(f64::from(*ours), f64::from(*node))
