@@ -96,6 +96,7 @@ pub(super) struct RealtimeArgs {
 }
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(super) struct CallArgs {
     /// Calls at once
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=4000))]

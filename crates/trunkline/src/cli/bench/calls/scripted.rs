@@ -23,7 +23,7 @@ const CYCLE: Duration = Duration::from_secs(10);
 const APART: Duration = Duration::from_millis(25);
 const START_PATIENCE: Duration = Duration::from_secs(20);
 /// How much longer than planned calls may take.
-const MORE: Duration = Duration::from_secs(60);
+const MORE: Duration = Duration::from_mins(1);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long everything of a call may live after its end.
 const GONE_WITHIN: Duration = Duration::from_secs(1);
@@ -121,7 +121,7 @@ impl Network {
         }
         let url = format!("http://{host}");
         let account: Value = get(&client, &format!("{url}/emulator/v1/account")).await?;
-        let text = |name: &str| account[name].as_str().unwrap_or_default().to_owned();
+        let text = |name: &str| account.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (account_sid, auth_token, phone_number) = (text("account_sid"), text("auth_token"), text("phone_number"));
         let twilio = Twilio { url, account_sid, auth_token, phone_number };
         Ok(Self { server, twilio, client })
@@ -137,24 +137,28 @@ impl Network {
             steps.push(json!({ "wait_for_speech": {} }));
         }
         // The answer is heard out: what is on its way when somebody hangs up is lost, and rightly.
-        steps.push(json!({ "pause_ms": ANSWER.as_millis() as u64 }));
+        steps.push(json!({ "pause_ms": ANSWER.as_millis() }));
         steps.push(json!({ "hang_up": true }));
         let script = json!({ "from": format!("+1555{:07}", 1_000_000 + number), "steps": steps });
         let url = format!("{}/emulator/v1/calls", self.twilio.url);
         let answer = self.client.post(url).json(&script).send().await;
         let answer = answer.map_err(|error| format!("a call was not placed: {error}"))?;
         let placed: Value = answer.json().await.map_err(|error| format!("a call was not placed: {error}"))?;
-        placed["sid"].as_str().map(str::to_owned).ok_or_else(|| format!("a call was not placed: {placed}"))
+        placed
+            .get("sid")
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .ok_or_else(|| format!("a call was not placed: {placed}"))
     }
 
     async fn live(&self) -> Result<usize, String> {
         let live = get(&self.client, &format!("{}/emulator/v1/calls", self.twilio.url)).await?;
-        Ok(live["live"].as_array().map_or(0, Vec::len))
+        Ok(live.get("live").and_then(Value::as_array).map_or(0, Vec::len))
     }
 
     async fn result(&self, call: &str) -> Result<Value, String> {
         let call = get(&self.client, &format!("{}/emulator/v1/calls/{call}", self.twilio.url)).await?;
-        Ok(call["result"].clone())
+        Ok(call.get("result").cloned().unwrap_or_default())
     }
 }
 
@@ -177,24 +181,29 @@ struct Told {
 
 impl Told {
     fn add(&mut self, result: &Value) {
-        let count = |name: &str| result["streamed"][name].as_u64().unwrap_or_default();
+        let count = |name: &str| number(result, &["streamed", name]).unwrap_or_default();
         self.sent += count("sent");
         self.received += count("received");
         self.dropped += count("dropped");
-        let timings = &result["timings"];
+        let timings = result.get("timings").unwrap_or(&Value::Null);
         let all = |name: &str| {
-            let times = timings[name].as_array().map(Vec::as_slice).unwrap_or_default();
+            let times = timings.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             times.iter().filter_map(Value::as_u64).map(Duration::from_millis).collect::<Vec<_>>()
         };
-        self.first.extend(timings["first_audio_ms"].as_u64().map(Duration::from_millis));
+        self.first.extend(number(timings, &["first_audio_ms"]).map(Duration::from_millis));
         self.answers.extend(all("gaps_ms"));
         self.clears.extend(all("clear_voiced_ms"));
-        if let Some(failed) = result["failed"].as_str() {
+        let hung_up_by = result.get("hung_up_by").unwrap_or(&Value::Null);
+        if let Some(failed) = result.get("failed").and_then(Value::as_str) {
             self.failed.push(failed.to_owned());
         } else if result.is_null() {
             self.failed.push("there is no result".to_owned());
-        } else if result["hung_up_by"] != "phone" {
-            self.failed.push(format!("it was ended by {}", result["hung_up_by"]));
+        } else if hung_up_by != "phone" {
+            self.failed.push(format!("it was ended by {hung_up_by}"));
         }
     }
+}
+
+fn number(of: &Value, path: &[&str]) -> Option<u64> {
+    path.iter().try_fold(of, |of, name| of.get(name))?.as_u64()
 }

@@ -41,7 +41,7 @@ use trunkline_store::Store;
 use trunkline_twilio::voice::{TwilioVoice, paths};
 
 use super::super::{CallPath, CallServerArgs};
-use super::talk::ANSWER;
+use super::talk::{ANSWER, END_SILENCE};
 use crate::cli::failed;
 use crate::cli::run::{prepare, runtime, until_signal, with_flag};
 
@@ -67,8 +67,10 @@ fn server(args: &CallServerArgs) -> Result<ExitCode, ExitCode> {
 
 async fn serve(args: &CallServerArgs, settings: Settings, telemetry: &Telemetry) -> Result<(), String> {
     let server = Server::bind(settings.listen).await.map_err(|error| error.to_string())?;
-    let VoiceSettings { backend, calls: call_settings, .. } =
+    let VoiceSettings { backend, calls: mut call_settings, .. } =
         *settings.voice.clone().ok_or_else(|| "calls are switched off".to_owned())?;
+    let policy = &mut call_settings.policy;
+    (policy.end_silence, policy.min_end_silence, policy.max_end_silence) = (END_SILENCE, END_SILENCE, END_SILENCE);
     let twilio = TwilioVoice::new(backend).map_err(|error| error.to_string())?;
     let counters = twilio.counters();
     observe_streams(&telemetry.meter(), &counters);

@@ -146,5 +146,8 @@ impl Caller {
     }
 }
 
+/// The silence that ends what a person says. It is the same in each turn here, so that the time beyond it can be told.
+pub(super) const END_SILENCE: Duration = Duration::from_millis(500);
+
 /// The answer's length, which leaves time to be talked over and to be heard.
 pub(super) const ANSWER: Duration = Duration::from_millis(2_600);

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::CallPath;
 use super::super::report::ratio;
+use super::talk::END_SILENCE;
 use super::under_load::Who;
 use crate::cli::print;
 
@@ -107,9 +108,13 @@ pub(super) fn table(medians: &[(Who, Figures)]) {
 
 fn talk(figures: &Figures) {
     let [least, median, p99] = figures.answer_ms;
+    let silence = END_SILENCE.as_secs_f64() * 1000.0;
     print(&format!(
-        "speech end to answer    {least:.0} ms least, {median:.0} ms median, {p99:.0} ms p99 over {} turns",
-        figures.answers
+        "speech end to answer    {least:.0} ms least, {median:.0} ms median, {p99:.0} ms p99 over {} turns; beyond the \
+         {silence:.0} ms of silence {:.0} ms median, {:.0} ms p99 (aim: under 40)",
+        figures.answers,
+        median - silence,
+        p99 - silence
     ));
     let [least, median, p99] = figures.clear_ms;
     print(&format!(
