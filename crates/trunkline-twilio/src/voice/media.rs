@@ -23,8 +23,8 @@ pub const MAX_QUEUED_BYTES: usize = 1024 * 1024;
 const MAX_MESSAGE_AUDIO: usize = 50 * FRAME_BYTES;
 /// Messages of a stream that may be wrong; a peer who is worse is not Twilio.
 const MAX_FAULTS: u64 = 1_000;
-/// What is kept of the room for events that wait: those of a message are nearly always one.
-const USUAL_EVENTS: usize = 8;
+/// What is kept of the room for events that wait: as many frames as are read at once. Nearly always it is one.
+const USUAL_EVENTS: usize = 16;
 /// What is kept of the buffer for odd sizes when it is empty.
 const USUAL_CARRY: usize = 8 * FRAME_BYTES;
 
