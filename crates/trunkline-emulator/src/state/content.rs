@@ -44,16 +44,34 @@ impl ContentTemplate {
         body_of(&self.types)
     }
 
-    /// The text with its places filled in.
+    /// The text with its places filled in. What stands in a value is no place. It ends soon after it is longer than any
+    /// message may be.
     fn filled(&self, variables: &BTreeMap<String, String>) -> String {
-        let mut text = self.text().unwrap_or_default().to_owned();
-        let own = self.variables.iter().filter(|(name, _)| !variables.contains_key(*name));
-        for (name, value) in variables.iter().chain(own) {
-            text = text.replace(&format!("{{{{{name}}}}}"), value);
+        let mut rest = self.text().unwrap_or_default();
+        let mut filled = String::new();
+        while let Some((before, place)) = rest.split_once("{{")
+            && filled.len() <= MAX_FILLED_BYTES
+        {
+            filled.push_str(before);
+            let known = place.split_once("}}").and_then(|(name, after)| {
+                let value = variables.get(name).or_else(|| self.variables.get(name))?;
+                Some((value.as_str(), after))
+            });
+            // A place that nothing is known for stays.
+            let (piece, after) = known.unwrap_or(("{{", place));
+            filled.push_str(piece);
+            rest = after;
         }
-        text
+        filled.push_str(rest);
+        filled
     }
 }
+
+/// More than the longest message has in any script.
+const MAX_FILLED_BYTES: usize = 4 * limits::MAX_CHANNEL_BODY_CHARS;
+/// What a template may fill in by itself: places, and bytes of all their names and values.
+const MAX_VARIABLES: usize = 100;
+const MAX_VARIABLE_BYTES: usize = 16 * 1024;
 
 fn body_of(types: &Value) -> Option<&str> {
     types.as_object()?.values().find_map(|one| one.get("body")?.as_str())
@@ -83,6 +101,10 @@ impl State {
         let body = body_of(&types).ok_or_else(|| ApiError::parameter("types"))?;
         if body.chars().count() > limits::MAX_CHANNEL_BODY_CHARS {
             return Err(ApiError::parameter("body"));
+        }
+        let bytes: usize = variables.iter().map(|(name, value)| name.len().saturating_add(value.len())).sum();
+        if variables.len() > MAX_VARIABLES || bytes > MAX_VARIABLE_BYTES {
+            return Err(ApiError::parameter("variables"));
         }
         if let Some(name) = &friendly_name {
             limits::check_name(name, error::FRIENDLY_NAME_TOO_LONG)?;
@@ -121,5 +143,42 @@ impl State {
             None => BTreeMap::new(),
         };
         Ok((template.sid, template.filled(&variables)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &str, variables: &[(&str, &str)], expected: &str) {
+        let of = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let template = ContentTemplate {
+            sid: ContentSid::from_random([1; 16]),
+            position: 1,
+            friendly_name: None,
+            language: "en".to_owned(),
+            variables: of(&[("own", "ours")]),
+            types: serde_json::json!({"twilio/text": {"body": body}}),
+            date_created: Timestamp::UNIX_EPOCH,
+            date_updated: Timestamp::UNIX_EPOCH,
+        };
+        assert_eq!(template.filled(&of(variables)), expected);
+    }
+
+    #[test]
+    fn places_are_filled_once() {
+        check("a {{1}} {{own}} {{none}} {{", &[("1", "x")], "a x ours {{none}} {{");
+        check("{{own}}", &[("own", "{{1}}"), ("1", "x")], "{{1}}");
+        check("{{{1}}}", &[("1", "x")], "{{{1}}}");
+    }
+
+    #[test]
+    fn a_value_that_holds_places_does_not_grow() {
+        let long = "x".repeat(2 * MAX_FILLED_BYTES);
+        let body = "{{1}}".repeat(10);
+        let expected = format!("{long}{}", "{{1}}".repeat(9));
+        check(&body, &[("1", &long)], &expected);
     }
 }

@@ -25,6 +25,8 @@ const MAX_MESSAGE_AUDIO: usize = 50 * FRAME_BYTES;
 const MAX_FAULTS: u64 = 1_000;
 /// What is kept of the room for events that wait: as many frames as are read at once. Nearly always it is one.
 const USUAL_EVENTS: usize = 16;
+/// Events of a peer who never falls silent, before it is looked whether its session is over.
+const MAX_IN_A_ROW: u32 = 16;
 /// What is kept of the buffer for odd sizes when it is empty.
 const USUAL_CARRY: usize = 8 * FRAME_BYTES;
 
@@ -50,7 +52,10 @@ pub(super) struct MediaTransport<S> {
     /// Messages that wait to be written, one after the other, and how long each is.
     queue: Vec<u8>,
     pieces: VecDeque<Piece>,
+    session_over: CancellationToken,
     over: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Events that were handed out since the peer last had nothing to say.
+    in_a_row: u32,
 }
 
 /// What reads the messages of a stream.
@@ -73,7 +78,9 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> MediaTransport<S> {
             phase: Phase::Open,
             queue: Vec::with_capacity(buffer),
             pieces: VecDeque::with_capacity(16),
+            session_over: over.clone(),
             over: Box::pin(over.cancelled_owned()),
+            in_a_row: 0,
         }
     }
 
@@ -105,6 +112,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> MediaTransport<S> {
 
     fn put(&mut self, frames: u64, write: impl FnOnce(&ServerSession, &mut Vec<u8>) -> bool) -> Result<(), VoiceError> {
         let before = self.queue.len();
+        if self.phase == Phase::Open && self.events.contains(&AudioEvent::Stopped) {
+            // It is over, and whoever leads the call is about to be told. There is nobody who could hear it.
+            return Ok(());
+        }
         if self.phase == Phase::Over || !write(&self.reading.session, &mut self.queue) {
             return Err(stream_failed(Operation::StreamAudio, "the stream is over"));
         }
@@ -183,7 +194,17 @@ impl Reading {
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> AudioTransport for MediaTransport<S> {
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<AudioEvent, VoiceError>>> {
         loop {
+            // The end of the session is looked for when the peer has nothing to say, and else now and then.
+            if self.in_a_row >= MAX_IN_A_ROW {
+                self.in_a_row = 0;
+                if self.phase == Phase::Open && self.session_over.is_cancelled() {
+                    self.events.clear();
+                    self.end();
+                    return Poll::Ready(Some(Ok(AudioEvent::Stopped)));
+                }
+            }
             if let Some(event) = self.events.pop_front() {
+                self.in_a_row += 1;
                 if event == AudioEvent::Stopped {
                     self.events.clear();
                     self.end();
@@ -217,9 +238,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> AudioTransport for MediaTransport
                 Poll::Ready(Err(error)) => {
                     self.reading.failure.get_or_insert_with(|| lost(error));
                 }
-                // The end of the session is looked for when nothing else is to be done: a peer who never lets that be
-                // has the scheduler in its way.
                 Poll::Pending => {
+                    self.in_a_row = 0;
                     ready!(self.over.as_mut().poll(context));
                     self.end();
                     return Poll::Ready(Some(Ok(AudioEvent::Stopped)));

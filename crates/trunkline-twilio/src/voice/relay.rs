@@ -13,7 +13,7 @@ use trunkline_proto::relay::{Command, Event, Fault, ServerSession, Setup};
 
 use super::backend::StreamGuard;
 use super::failure::stream_failed;
-use super::socket::CallSocket;
+use super::socket::{CallSocket, SocketError};
 
 /// Messages of a session that may be wrong; a peer who is worse is not Twilio.
 const MAX_FAULTS: u64 = 1_000;
@@ -23,6 +23,8 @@ pub(super) struct RelayText<S> {
     socket: CallSocket<S>,
     /// Texts that were read at once and not looked at yet; nothing for a message that is none.
     waiting: VecDeque<Option<String>>,
+    /// Why nothing comes behind those.
+    failure: Option<SocketError>,
     session: ServerSession,
     over: CancellationToken,
     is_over: bool,
@@ -31,7 +33,15 @@ pub(super) struct RelayText<S> {
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> RelayText<S> {
     pub(super) fn new(socket: CallSocket<S>, over: CancellationToken, guard: StreamGuard) -> Self {
-        Self { socket, waiting: VecDeque::new(), session: ServerSession::new(), over, is_over: false, guard }
+        Self {
+            socket,
+            waiting: VecDeque::new(),
+            failure: None,
+            session: ServerSession::new(),
+            over,
+            is_over: false,
+            guard,
+        }
     }
 
     /// Waits for the message that says of which call this is.
@@ -60,6 +70,10 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> RelayText<S> {
                 }
                 None => {}
             }
+            if let Some(error) = self.failure.take() {
+                self.is_over = true;
+                return Err(stream_failed(Operation::StreamText, "the socket was lost").with_source(error));
+            }
             let (socket, waiting) = (&mut self.socket, &mut self.waiting);
             let read =
                 poll_fn(|context| socket.poll_receive(context, |text| waiting.push_back(text.map(str::to_owned))));
@@ -71,10 +85,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> RelayText<S> {
             match read {
                 Ok(false) if self.waiting.is_empty() => return Ok(None),
                 Ok(_) => {}
-                Err(error) => {
-                    self.is_over = true;
-                    return Err(stream_failed(Operation::StreamText, "the socket was lost").with_source(error));
-                }
+                Err(error) => self.failure = Some(error),
             }
         }
     }

@@ -105,7 +105,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> CallSocket<S> {
                 }
                 Poll::Ready(Ok(true))
             }
-            Err(error) => Poll::Ready(self.over(error)),
+            Err(error) => {
+                let over = self.over(error);
+                // Why goes out now or never.
+                let _later = self.poll_rest(context).is_pending();
+                Poll::Ready(over)
+            }
         }
     }
 
@@ -146,6 +151,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> CallSocket<S> {
         texts: impl Iterator<Item = &'t [u8]>,
     ) -> Poll<Result<usize, SocketError>> {
         ready!(self.poll_rest(context))?;
+        if self.is_read || self.is_closing {
+            // After a close, by whichever side, nothing may be sent (section 5.5.1), and nobody reads it.
+            return Poll::Ready(Ok(texts.count()));
+        }
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.clear();
             let mut count = 0;

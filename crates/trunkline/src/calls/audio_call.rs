@@ -39,6 +39,8 @@ const MAX_FAILURES: u32 = 2;
 const SHOW_EVERY: u64 = 10;
 /// What an agent sees of a call and of what was before, in utterances.
 const MAX_HISTORY: usize = 60;
+/// What the far end may say in a row before others are heard.
+const MAX_IN_A_ROW: u32 = 16;
 /// Without frames from the far end, ours are sent this often.
 const WITHOUT_FRAMES: Duration = Duration::from_millis(60);
 /// How long the far end may say nothing at all before the call is taken as lost.
@@ -203,7 +205,12 @@ impl Call<'_> {
     async fn run(&mut self) -> Result<Outcome, VoiceError> {
         let alarm = sleep_until(self.began);
         tokio::pin!(alarm);
+        let mut in_a_row = 0;
         loop {
+            // Before anything is said: who has hung up does not hear it.
+            if let Some(outcome) = self.outcome.take() {
+                return Ok(outcome);
+            }
             self.pump()?;
             if !flush(&mut self.stream).await? {
                 tracing::warn!(parent: &self.span, "the far end of a call does not read");
@@ -212,8 +219,16 @@ impl Call<'_> {
             if let Some(outcome) = self.outcome.take() {
                 return Ok(outcome);
             }
+            if in_a_row >= MAX_IN_A_ROW {
+                in_a_row = 0;
+                self.hear_others()?;
+                if self.outcome.is_some() {
+                    continue;
+                }
+            }
             self.set(alarm.as_mut());
             let event = self.next(alarm.as_mut()).await;
+            in_a_row = if matches!(event, Event::Far(_)) { in_a_row + 1 } else { 0 };
             if !matches!(event, Event::Time | Event::Far(_)) {
                 // Engines and orders do not prove that the far end lives.
             } else if matches!(event, Event::Far(_)) {
@@ -227,6 +242,18 @@ impl Call<'_> {
             }
             self.do_outputs()?;
         }
+    }
+
+    /// A far end that never falls silent does not keep orders, and what is due, waiting.
+    fn hear_others(&mut self) -> Result<(), VoiceError> {
+        let span = self.span.clone();
+        span.in_scope(|| {
+            while let Ok(order) = self.orders.try_recv() {
+                self.take(Event::Order(Some(order)))?;
+            }
+            self.take(Event::Time)?;
+            self.do_outputs()
+        })
     }
 
     async fn next(&mut self, alarm: std::pin::Pin<&mut Sleep>) -> Event {

@@ -16,7 +16,7 @@ const MAX_TURNS: usize = 20;
 /// What is shown of the provider's own transcript, in utterances.
 const MAX_TRANSCRIPT: usize = 50;
 /// Orders that may wait for a call.
-const MAX_ORDERS: usize = 16;
+pub(super) const MAX_ORDERS: usize = 16;
 
 /// What somebody outside wants of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]

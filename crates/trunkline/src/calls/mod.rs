@@ -60,6 +60,8 @@ pub const SOURCE: &str = "twilio";
 const GOODBYE_TIME: Duration = Duration::from_secs(5);
 /// How long a far end may leave unread what it is told.
 const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a socket may take to be closed by the rules; then it is dropped.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 /// How long putting a call away may take before it cannot be taken back.
 const PUT_AWAY: Duration = Duration::from_secs(10);
 /// How long a model that leads calls may take to be there.
@@ -339,7 +341,7 @@ async fn prepare(
     };
     let request = audio_call::request(&context.settings.language, &*agent);
     let ears = Ears::open(&context.tasks, context.recognizers.clone(), request, pipeline.metrics.clone());
-    let Some(stream) = or_hung_up(context.backend.stream_audio(session.id()), &mut orders).await else {
+    let Some(stream) = or_hung_up(context.backend.stream_audio(session.id()), &live, &mut orders).await else {
         close(context, &session).await;
         return None;
     };
@@ -400,7 +402,9 @@ async fn put_away(context: &CallContext, left: audio_call::Left) {
     left.live.leaves();
     end(context, &left.live.session, left.outcome, left.control).await;
     // Only now: what is to become of the call has been said before its stream ends.
-    drop(left.stream);
+    let mut stream = left.stream;
+    let _in_time = tokio::time::timeout(CLOSE_PATIENCE, stream.close()).await.is_ok();
+    drop(stream);
     let recording = match left.recording {
         Some(recording) => recording.finish().await,
         None => None,
@@ -439,7 +443,7 @@ async fn hold(context: &CallContext, mut left: audio_call::Left) -> ControlFlow<
         }
     }
     let id = left.live.session.id();
-    let stream = match or_hung_up(context.backend.stream_audio(id), &mut left.orders).await {
+    let stream = match or_hung_up(context.backend.stream_audio(id), &left.live, &mut left.orders).await {
         Some(Ok(stream)) => stream,
         Some(Err(error)) => {
             tracing::warn!(error.code = error.code().as_str(), %error, "the audio of a call did not come back");
@@ -541,20 +545,36 @@ async fn open_dialogue(
     })
 }
 
-/// Waits for a stream, unless somebody hangs up before it is there.
-async fn or_hung_up<T>(stream: impl Future<Output = T>, orders: &mut mpsc::Receiver<CallOrder>) -> Option<T> {
+/// Waits for a stream, unless somebody hangs up before it is there. Other orders wait for the stream.
+async fn or_hung_up<T>(
+    stream: impl Future<Output = T>,
+    live: &LiveCall,
+    orders: &mut mpsc::Receiver<CallOrder>,
+) -> Option<T> {
+    let mut others = Vec::new();
     let hung_up = async {
         while let Some(order) = orders.recv().await {
             if matches!(order, CallOrder::HangUp | CallOrder::Drain) {
                 return;
             }
+            others.push(order);
+            if others.len() == live_calls::MAX_ORDERS {
+                // No more than fit: whoever comes now is told so.
+                break;
+            }
         }
         std::future::pending::<()>().await;
     };
-    tokio::select! {
+    let stream = tokio::select! {
         stream = stream => Some(stream),
         () = hung_up => None,
+    };
+    for order in others {
+        if !live.order(order) {
+            tracing::warn!("an order that came before a call's stream is left out; there were too many");
+        }
     }
+    stream
 }
 
 /// What the provider is told when we are done. `control` is what an order asked for.

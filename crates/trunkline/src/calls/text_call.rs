@@ -40,7 +40,7 @@ pub(super) async fn run(context: &CallContext, live: &Arc<LiveCall>, mut orders:
         give_up(context, session).await;
         return;
     };
-    let Some(stream) = or_hung_up(context.backend.stream_text(session.id()), &mut orders).await else {
+    let Some(stream) = or_hung_up(context.backend.stream_text(session.id()), live, &mut orders).await else {
         close(context, session).await;
         return;
     };
@@ -165,7 +165,7 @@ impl<'a> Call<'a> {
             if let held::Next::Over(outcome, control) = held::wait(context, live, orders, control).await {
                 return (outcome, control);
             }
-            match or_hung_up(context.backend.stream_text(live.session.id()), orders).await {
+            match or_hung_up(context.backend.stream_text(live.session.id()), live, orders).await {
                 Some(Ok(stream)) => self.stream = stream,
                 Some(Err(error)) => {
                     tracing::warn!(error.code = error.code().as_str(), %error, "the words of a call did not come back");

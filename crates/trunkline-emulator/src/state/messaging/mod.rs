@@ -166,6 +166,9 @@ impl State {
         if let Some(gone) = self.messaging.messages.remove(&position) {
             self.messaging.by_sid.remove(&gone.sid);
             self.effects.dirty.insert(Key::ChannelMessage(position));
+            for file in gone.media {
+                self.remove_media(file.sid);
+            }
         }
     }
 

@@ -221,6 +221,36 @@ fn keys_marks_and_the_end_come_out() {
 }
 
 #[test]
+fn what_is_said_to_somebody_who_has_stopped_is_no_failure() {
+    let mut call = Call::new();
+    call.speaks(&[7; FRAME_BYTES]);
+    call.says("{\"event\":\"stop\",\"streamSid\":\"MZ18ad3ab5a668481ce02b83e7395059f0\",\"stop\":{}}");
+    assert_eq!(call.frame(), [7; FRAME_BYTES]);
+    // Both were read at once; whoever leads the call has been told of one.
+    call.transport.audio(&[1; FRAME_BYTES]).unwrap();
+    call.transport.mark("m").unwrap();
+    call.transport.clear().unwrap();
+    assert!(call.transport.poll_flush(&mut context()).is_ready());
+    assert!(matches!(call.event(), Poll::Ready(Some(Ok(AudioEvent::Stopped)))));
+    assert!(call.sent().is_empty());
+}
+
+#[test]
+fn a_session_that_ends_is_not_kept_by_a_peer_who_never_falls_silent() {
+    let mut call = Call::new();
+    call.over.cancel();
+    for _ in 0..=MAX_IN_A_ROW {
+        call.speaks(&[7; FRAME_BYTES]);
+        match call.event() {
+            Poll::Ready(Some(Ok(AudioEvent::Frame(_)))) => {}
+            Poll::Ready(Some(Ok(AudioEvent::Stopped))) => return,
+            other => panic!("{other:?}"),
+        }
+    }
+    panic!("it goes on");
+}
+
+#[test]
 fn a_session_that_ends_stops_its_stream() {
     let mut call = Call::new();
     assert_eq!(call.counters.streams(), 1);
