@@ -5,7 +5,7 @@ const URL = process.env.EMULATOR_URL ?? 'http://127.0.0.1:8090';
 
 class Local extends twilio.RequestClient {
   request(options) {
-    return super.request({ ...options, uri: options.uri.replace('https://api.twilio.com', URL) });
+    return super.request({ ...options, uri: options.uri.replace(/^https:\/\/[^/]+/, URL) });
   }
 }
 

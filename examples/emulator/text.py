@@ -1,6 +1,7 @@
 """Texts somebody through a local Twilio and reads what they answer. Needs: pip install twilio"""
 import json
 import os
+import re
 import urllib.request
 
 from twilio.http.http_client import TwilioHttpClient
@@ -11,7 +12,7 @@ URL = os.environ.get("EMULATOR_URL", "http://127.0.0.1:8090")
 
 class Local(TwilioHttpClient):
     def request(self, method, url, *args, **kwargs):
-        return super().request(method, url.replace("https://api.twilio.com", URL), *args, **kwargs)
+        return super().request(method, re.sub("^https://[^/]+", URL, url), *args, **kwargs)
 
 
 account = json.load(urllib.request.urlopen(f"{URL}/emulator/v1/account"))

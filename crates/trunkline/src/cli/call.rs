@@ -66,7 +66,7 @@ async fn call(args: &CallArgs) -> Result<(), String> {
             } else {
                 timeline(&call, result);
             }
-            let failure = result.get("failed").and_then(Value::as_str);
+            let failure = result.get("failed").and_then(Value::as_str).map(str::to_owned).or_else(|| unheard(result));
             return failure.map_or(Ok(()), |failure| Err(format!("the script was not fulfilled: {failure}")));
         }
         if Instant::now() >= deadline {
@@ -74,6 +74,13 @@ async fn call(args: &CallArgs) -> Result<(), String> {
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
+}
+
+/// The first step that heard nothing of what it expects.
+fn unheard(result: &Value) -> Option<String> {
+    let lines = result.get("transcript").and_then(Value::as_array)?;
+    let line = lines.iter().find(|line| line.get("matched").and_then(Value::as_bool) == Some(false))?;
+    Some(format!("step {}: none of the phrases that it expects was heard", line.get("step").unwrap_or(&Value::Null)))
 }
 
 /// Without a script: wait for the greeting, say each text, wait for each answer.
@@ -216,6 +223,15 @@ fn seconds(ms: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_that_heard_nothing_it_expects_is_named() {
+        let said = |matched: Value| json!({"transcript": [{"who": "agent", "step": 3, "matched": matched}]});
+        assert_eq!(unheard(&said(json!(true))), None);
+        assert_eq!(unheard(&said(Value::Null)), None);
+        let named = "step 3: none of the phrases that it expects was heard";
+        assert_eq!(unheard(&said(json!(false))).as_deref(), Some(named));
+    }
 
     #[test]
     fn a_script_is_read_with_its_sounds() {
