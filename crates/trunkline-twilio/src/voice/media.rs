@@ -51,6 +51,8 @@ pub(super) struct MediaTransport<S> {
     phase: Phase,
     /// Messages that wait to be written, one after the other, and how long each is.
     queue: Vec<u8>,
+    /// What is kept of the room for them: the first words of an answer need more.
+    usual_queue: usize,
     pieces: VecDeque<Piece>,
     session_over: CancellationToken,
     over: Pin<Box<WaitForCancellationFutureOwned>>,
@@ -77,6 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> MediaTransport<S> {
             events: VecDeque::new(),
             phase: Phase::Open,
             queue: Vec::with_capacity(buffer),
+            usual_queue: buffer,
             pieces: VecDeque::with_capacity(16),
             session_over: over.clone(),
             over: Box::pin(over.cancelled_owned()),
@@ -290,6 +293,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> AudioTransport for MediaTransport
                 self.reading.guard.sent(piece.frames);
             }
             self.queue.drain(..written);
+            self.queue.shrink_to(self.usual_queue);
         }
         self.socket.poll_flush(context).map_err(lost)
     }
