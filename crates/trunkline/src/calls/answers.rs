@@ -6,13 +6,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
+use trunkline_audio::FRAME_SAMPLES;
 use trunkline_audio::playout::{Generation, Ledger, MarkName, SegmentId};
-use trunkline_audio::{FRAME_SAMPLES, g711};
 use trunkline_core::Pii;
 use trunkline_core::voice::AudioFrame;
 use trunkline_store::CallTurn;
 
+use super::frames::next_frame;
 use super::keys::Keys;
 use super::mouth::LEAD;
 
@@ -159,7 +160,7 @@ impl Answers {
         // The first that has not been sent to its end; those behind it wait for it.
         let answer = self.queue.iter_mut().find(|answer| answer.waiting > 0 || !answer.is_made).filter(ready)?;
         let (before, segment) = (answer.waiting, answer.segment);
-        let frame = answer.frame();
+        let frame = next_frame(&mut answer.audio, &mut answer.waiting);
         let is_last = answer.waiting == 0;
         self.waiting -= before - answer.waiting;
         let generation = self.generation();
@@ -226,25 +227,6 @@ impl Answers {
             portion(&answer.words, heard.heard_ms, whole).to_owned()
         });
         Spoken { item: answer.item, turn, heard: Duration::from_millis(heard.heard_ms), is_made: answer.is_made }
-    }
-}
-
-impl Answer {
-    /// The next frame; the last one is filled up with silence.
-    fn frame(&mut self) -> AudioFrame {
-        let mut frame = [g711::SILENCE; FRAME_SAMPLES];
-        let mut room = frame.as_mut_slice();
-        while let (Some(piece), false) = (self.audio.front_mut(), room.is_empty()) {
-            let part = piece.len().min(room.len());
-            let (head, rest) = room.split_at_mut(part);
-            piece.copy_to_slice(head);
-            room = rest;
-            self.waiting -= part;
-            if piece.is_empty() {
-                self.audio.pop_front();
-            }
-        }
-        frame
     }
 }
 

@@ -15,6 +15,7 @@ mod chunker;
 mod closing;
 mod dialogue_call;
 mod ears;
+mod frames;
 mod held;
 mod journal;
 mod keys;

@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf as _, Bytes};
+use bytes::Bytes;
 use tokio_util::task::TaskTracker;
 use tracing::Span;
 use trunkline_agent::turns::{ReplyId, TurnMachine};
+use trunkline_audio::FRAME_SAMPLES;
 use trunkline_audio::playout::SegmentId;
-use trunkline_audio::{FRAME_SAMPLES, g711};
 use trunkline_core::Pii;
 use trunkline_core::voice::{AudioStream, VoiceError};
 use trunkline_speech::SpeechError;
 
+use super::frames::next_frame;
 use super::thinking::{Thinking, Thought};
 use super::voices::{Voiced, Voices};
 
@@ -195,7 +196,7 @@ impl Mouth {
                 if self.is_ahead || !machine.audio_sent(now, segment, FRAME_SAMPLES) {
                     return Ok(Pumped::Waits);
                 }
-                let frame = speaking.frame();
+                let frame = next_frame(&mut speaking.audio, &mut speaking.length);
                 stream.audio(&frame)?;
                 sent(&frame);
                 continue;
@@ -290,24 +291,5 @@ impl Mouth {
         for text in again.into_iter().rev() {
             self.texts.push_front(text.into_inner());
         }
-    }
-}
-
-impl Speaking {
-    /// The next frame; the last one is filled up with silence.
-    fn frame(&mut self) -> [u8; FRAME_SAMPLES] {
-        let mut frame = [g711::SILENCE; FRAME_SAMPLES];
-        let mut room = frame.as_mut_slice();
-        while let (Some(piece), false) = (self.audio.front_mut(), room.is_empty()) {
-            let part = piece.len().min(room.len());
-            let (head, rest) = room.split_at_mut(part);
-            piece.copy_to_slice(head);
-            room = rest;
-            self.length -= part;
-            if piece.is_empty() {
-                self.audio.pop_front();
-            }
-        }
-        frame
     }
 }
