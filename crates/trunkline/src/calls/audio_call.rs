@@ -219,16 +219,9 @@ impl Call<'_> {
             if let Some(outcome) = self.outcome.take() {
                 return Ok(outcome);
             }
-            if in_a_row >= MAX_IN_A_ROW {
-                in_a_row = 0;
-                self.hear_others()?;
-                if self.outcome.is_some() {
-                    continue;
-                }
-            }
             self.set(alarm.as_mut());
-            let event = self.next(alarm.as_mut()).await;
-            in_a_row = if matches!(event, Event::Far(_)) { in_a_row + 1 } else { 0 };
+            let event = self.next(alarm.as_mut(), in_a_row < MAX_IN_A_ROW).await;
+            in_a_row = if matches!(event, Event::Far(_)) && in_a_row < MAX_IN_A_ROW { in_a_row + 1 } else { 0 };
             if !matches!(event, Event::Time | Event::Far(_)) {
                 // Engines and orders do not prove that the far end lives.
             } else if matches!(event, Event::Far(_)) {
@@ -244,32 +237,36 @@ impl Call<'_> {
         }
     }
 
-    /// A far end that never falls silent does not keep orders, and what is due, waiting.
-    fn hear_others(&mut self) -> Result<(), VoiceError> {
-        let span = self.span.clone();
-        span.in_scope(|| {
-            while let Ok(order) = self.orders.try_recv() {
-                self.take(Event::Order(Some(order)))?;
-            }
-            self.take(Event::Time)?;
-            self.do_outputs()
-        })
-    }
-
-    async fn next(&mut self, alarm: std::pin::Pin<&mut Sleep>) -> Event {
+    /// The far end comes first; but one that never falls silent does not keep orders, engines, and what is due, waiting.
+    async fn next(&mut self, alarm: std::pin::Pin<&mut Sleep>, far_first: bool) -> Event {
+        let Self { stream, orders, ears, mouth, .. } = self;
         let made = async {
-            match &mut self.mouth {
+            match mouth {
                 Some(mouth) if !mouth.is_held || mouth.wants_thoughts() => mouth.next().await,
                 _ => std::future::pending().await,
             }
         };
-        tokio::select! {
-            biased;
-            far = self.stream.next() => Event::Far(far),
-            order = self.orders.recv() => Event::Order(order),
-            heard = self.ears.next() => Event::Heard(heard),
-            made = made => Event::Made(made),
-            () = alarm => Event::Time,
+        let others = async {
+            tokio::select! {
+                biased;
+                order = orders.recv() => Event::Order(order),
+                heard = ears.next() => Event::Heard(heard),
+                made = made => Event::Made(made),
+                () = alarm => Event::Time,
+            }
+        };
+        if far_first {
+            tokio::select! {
+                biased;
+                far = stream.next() => Event::Far(far),
+                event = others => event,
+            }
+        } else {
+            tokio::select! {
+                biased;
+                event = others => event,
+                far = stream.next() => Event::Far(far),
+            }
         }
     }
 
