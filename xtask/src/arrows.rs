@@ -31,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "trunkline-emulator",
         ],
     ),
-    ("xtask", &["trunkline-core"]),
+    ("xtask", &["trunkline-core", "trunkline-twilio"]),
 ];
 
 /// Crate, and the workspace crates that its tests may use on top of that.

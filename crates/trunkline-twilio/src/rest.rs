@@ -9,6 +9,7 @@
 //! Source: Twilio's description of Conversations v1; `/docs/usage/api`, `/docs/global-infrastructure`.
 
 pub mod calls;
+mod circuit;
 mod client;
 mod config;
 mod configuration;
@@ -17,6 +18,7 @@ mod endpoints;
 mod error;
 mod media;
 mod messages;
+mod numbers;
 mod pages;
 mod participants;
 mod rate;
@@ -30,6 +32,7 @@ pub use self::endpoints::{Endpoints, EndpointsError};
 pub use self::error::RestError;
 pub use self::media::MAX_MEDIA_BYTES;
 pub use self::messages::{MAX_WALKED, NewMessage, Order};
+pub use self::numbers::{Class, ERROR_NUMBERS, ErrorNumber};
 pub use self::pages::{Listing, MAX_PAGES};
 pub use self::participants::NewParticipant;
 pub use self::retry::RetryPolicy;

@@ -1,6 +1,7 @@
 //! Documents that are written from the sources, so that they cannot disagree with them.
 
 mod configuration;
+mod error_numbers;
 mod errors;
 mod flags;
 mod read;
@@ -58,6 +59,7 @@ fn documents(root: &Path) -> Result<Written> {
     let mut documents = vec![
         Document { name: "docs/errors.md".to_owned(), text: errors },
         Document { name: "docs/configuration.md".to_owned(), text: configuration },
+        Document { name: "docs/twilio-errors.md".to_owned(), text: error_numbers::document() },
     ];
     documents.extend(schemas::documents()?);
     Ok(Written { documents, problems })

@@ -165,7 +165,13 @@ impl Faults {
                 Fault::WrongJson => plan.spoiled = Some(Spoiling::NotJson),
                 Fault::Latency { ms } => plan.delay = plan.delay.saturating_add(Duration::from_millis(ms)),
                 Fault::Status { status, after, code, retry_after_ms } => {
-                    let code = code.unwrap_or(if status == 429 { 20429 } else { 20500 });
+                    let code = code.unwrap_or(match status {
+                        401 => 20003,
+                        404 => 20404,
+                        429 => 20429,
+                        400..500 => 20001,
+                        _ => 20500,
+                    });
                     let retry_after = retry_after_ms.map(Duration::from_millis);
                     plan.status = Some(StatusPlan { status, code, retry_after, after });
                 }

@@ -170,7 +170,7 @@ pub(crate) enum RuleError {
     Event,
     #[error("probability is from 0 to 1")]
     Probability,
-    #[error("status is 429 or 500 to 599")]
+    #[error("status is 400 to 599")]
     Status,
     #[error("a delay is at most {MAX_DELAY_MS} ms")]
     Delay,
@@ -192,7 +192,7 @@ impl Rule {
             return Err(RuleError::Probability);
         }
         match rule.fault {
-            Fault::Status { status, .. } if status != 429 && !(500..600).contains(&status) => {
+            Fault::Status { status, .. } if !(400..600).contains(&status) => {
                 return Err(RuleError::Status);
             }
             Fault::InitFailure { status, .. } if !INIT_STATUSES.contains(&status) => {
@@ -352,7 +352,7 @@ mod tests {
             r#"{"fault":{"kind":"unheard_of"}}"#,
             r#"{"fault":{"kind":"drop_after"},"probability":1.5}"#,
             r#"{"fault":{"kind":"drop_after"},"unknown":1}"#,
-            r#"{"fault":{"kind":"status","status":404}}"#,
+            r#"{"fault":{"kind":"status","status":302}}"#,
             r#"{"fault":{"kind":"latency","ms":99999999}}"#,
             r#"{"fault":{"kind":"webhook_duplicate","times":0}}"#,
             r#"{"match":{"path":"/v1"},"fault":{"kind":"webhook_lose"}}"#,

@@ -386,7 +386,15 @@ impl ConversationalBackend for TwilioMessaging {
             },
             None => rest.fetch_configuration().await.err().map(|error| health_of(&error)),
         };
-        Ok(trouble.into_iter().fold(status, |status, (state, reason)| status.because(state, reason)))
+        let mut status = trouble.into_iter().fold(status, |status, (state, reason)| status.because(state, reason));
+        if status.reasons.is_empty() && self.rest.is_throttled() {
+            status = status.because(HealthState::Degraded, "Twilio asked to slow down within the last minute");
+        }
+        for host in self.rest.open_circuits() {
+            status =
+                status.because(HealthState::Degraded, format!("{host} does not answer and is left alone for a while"));
+        }
+        Ok(status)
     }
 
     fn config(&self) -> Arc<Config> {

@@ -3,7 +3,7 @@
 use trunkline_core::messaging::{ErrorCode, MessagingError, Operation};
 
 use crate::codes;
-use crate::rest::RestError;
+use crate::rest::{ErrorNumber, RestError};
 
 /// The contract's error for a request that failed. Twilio's number, whether to retry, and the cause are kept.
 pub(super) fn failed(operation: Operation, error: RestError) -> MessagingError {
@@ -13,6 +13,8 @@ pub(super) fn failed(operation: Operation, error: RestError) -> MessagingError {
         RestError::Refused { .. } => "Twilio refused the request",
         RestError::Auth { .. } => "Twilio does not accept the credentials",
         RestError::Throttled { .. } => "Twilio asks to slow down",
+        RestError::Conflict { .. } => "somebody else changed it at that moment",
+        RestError::CircuitOpen { .. } => "Twilio has not answered for a while and is left alone for a moment",
         RestError::Unavailable { .. } => "Twilio has trouble",
         RestError::Unreachable(_) => "Twilio cannot be reached",
         RestError::UnknownOutcome(_) => "Twilio did not answer",
@@ -28,6 +30,13 @@ pub(super) fn failed(operation: Operation, error: RestError) -> MessagingError {
 
 fn code_for(operation: Operation, error: &RestError) -> ErrorCode {
     use Operation as Op;
+    let has_own_codes = matches!(operation, Op::CreateConversation | Op::SendMessage | Op::AddParticipant);
+    if let RestError::Refused { code, .. } = error
+        && has_own_codes
+        && let Some(code) = ErrorNumber::find(*code).and_then(|known| known.code)
+    {
+        return code;
+    }
     match (operation, error) {
         (_, RestError::Auth { .. }) => ErrorCode::AuthError,
         (_, RestError::Client(_)) => ErrorCode::Internal,
@@ -38,6 +47,7 @@ fn code_for(operation: Operation, error: &RestError) -> ErrorCode {
             RestError::Throttled { .. }
             | RestError::Unavailable { .. }
             | RestError::Unreachable(_)
+            | RestError::CircuitOpen { .. }
             | RestError::UnknownOutcome(_)
             | RestError::TooLong
             | RestError::Decode,
@@ -68,9 +78,10 @@ fn provider_code(operation: Operation, error: &RestError) -> &'static str {
         RestError::Throttled { .. } => codes::RATE_LIMIT,
         RestError::Auth { .. } => codes::AUTH_ERROR,
         error if error.is_timeout() => codes::TIMEOUT,
-        RestError::Unavailable { .. } | RestError::Unreachable(_) | RestError::UnknownOutcome(_) => {
-            codes::NETWORK_ERROR
-        }
+        RestError::Unavailable { .. }
+        | RestError::Unreachable(_)
+        | RestError::CircuitOpen { .. }
+        | RestError::UnknownOutcome(_) => codes::NETWORK_ERROR,
         _ if operation == Operation::SendMessage => codes::MESSAGE_FAILED,
         _ => codes::CONVERSATION_FAILED,
     }
@@ -108,7 +119,9 @@ mod tests {
             (Op::CloseConversation, refused(400, 50378), Code::CloseFailed, conversation),
             (Op::SendMessage, refused(404, 20404), Code::ConversationNotFound, message),
             (Op::SendMessage, refused(400, 50508), Code::InvalidMessage, message),
-            (Op::SendMessage, refused(409, 50391), Code::MessageFailed, message),
+            (Op::SendMessage, refused(409, 50377), Code::MessageFailed, message),
+            (Op::SendMessage, refused(400, 21610), Code::MessageFailed, message),
+            (Op::SendMessage, refused(409, 50511), Code::InvalidMessage, message),
             (Op::ReceiveMessages, refused(404, 20404), Code::ConversationNotFound, conversation),
             (Op::ReceiveMessages, refused(400, 20001), Code::ChannelFailed, conversation),
             (Op::AddParticipant, refused(404, 20404), Code::ConversationNotFound, conversation),
@@ -123,11 +136,16 @@ mod tests {
     fn trouble_on_the_way_is_a_network_error_that_says_whether_to_retry() {
         let throttled = || RestError::Throttled { retry_after: Duration::from_secs(3), code: 20429 };
         let unavailable = |status| RestError::Unavailable { status, code: 20503 };
+        let conflict = RestError::Conflict { status: 409, code: 50391 };
+        let alone = RestError::CircuitOpen { retry_after: Duration::from_secs(3) };
         let auth = RestError::Auth { status: 401, code: 20003 };
         let after = Retry::After(Duration::from_secs(3));
         let (send, rate, network) = (Operation::SendMessage, ErrorCode::RateLimit, ErrorCode::NetworkError);
         check(send, throttled(), rate, "ErrCodeTwilioRateLimit", after);
         check(Operation::Start, throttled(), network, "ErrCodeTwilioRateLimit", after);
+        let at_once = Retry::After(Duration::ZERO);
+        check(send, conflict, ErrorCode::MessageFailed, "ErrCodeTwilioMessageFailed", at_once);
+        check(send, alone, network, "ErrCodeTwilioNetworkError", after);
         check(send, unavailable(503), network, "ErrCodeTwilioNetworkError", Retry::Unknown);
         check(send, unavailable(504), network, "ErrCodeTwilioTimeout", Retry::Unknown);
         check(send, RestError::Decode, network, "ErrCodeTwilioMessageFailed", Retry::Unknown);

@@ -13,6 +13,7 @@ use tracing::{Instrument, Span, debug_span, field};
 use trunkline_proto::rest::ApiError;
 use url::Url;
 
+use super::circuit::Circuits;
 use super::rate::SenderRate;
 use super::retry::{Budget, Repeat};
 use super::{RestConfig, RestError, RetryPolicy};
@@ -37,11 +38,13 @@ pub struct RestClient {
     http: reqwest::Client,
     shared: Arc<Shared>,
     retry: RetryPolicy,
+    asks_always: bool,
 }
 
 struct Shared {
     config: RestConfig,
     budget: Budget,
+    circuits: Circuits,
     rate: SenderRate,
 }
 
@@ -106,7 +109,12 @@ impl RestClient {
         let http = http.build().map_err(RestError::Client)?;
         let rate = SenderRate::new(config.messages_per_second);
         let retry = config.retry;
-        Ok(Self { http, shared: Arc::new(Shared { config, budget: Budget::new(), rate }), retry })
+        Ok(Self {
+            http,
+            shared: Arc::new(Shared { config, budget: Budget::new(), circuits: Circuits::default(), rate }),
+            retry,
+            asks_always: false,
+        })
     }
 
     /// The settings it was built with.
@@ -114,10 +122,20 @@ impl RestClient {
         &self.shared.config
     }
 
-    /// The same client, but failures are reported at once.
+    /// The same client, but failures are reported at once, and a host is asked even if it did not answer others.
     #[must_use]
     pub fn without_retries(&self) -> Self {
-        Self { retry: RetryPolicy::NONE, ..self.clone() }
+        Self { retry: RetryPolicy::NONE, asks_always: true, ..self.clone() }
+    }
+
+    /// The hosts that are left alone for a while because they did not answer, each with its port if it has one.
+    pub fn open_circuits(&self) -> Vec<String> {
+        self.shared.circuits.open()
+    }
+
+    /// Whether Twilio asked to slow down within the last minute.
+    pub fn is_throttled(&self) -> bool {
+        self.shared.circuits.is_throttled()
     }
 
     /// The address of a resource of Conversations, within the service if one is set.
@@ -168,7 +186,7 @@ impl RestClient {
                 twilio.request_id = field::Empty,
                 error.r#type = field::Empty,
             );
-            let outcome = self.attempt(&call, time, &span).instrument(span.clone()).await;
+            let outcome = self.attempt_if_closed(&call, time, &span).instrument(span.clone()).await;
             let error = match outcome {
                 Ok(body) => {
                     if repetitions == 0 {
@@ -196,6 +214,15 @@ impl RestClient {
             tokio::time::sleep(wait).await;
             repetitions += 1;
         }
+    }
+
+    async fn attempt_if_closed(&self, call: &Call, time: Duration, span: &Span) -> Result<Bytes, RestError> {
+        if !self.asks_always {
+            self.shared.circuits.enter(&call.url)?;
+        }
+        let outcome = self.attempt(call, time, span).await;
+        self.shared.circuits.note(&call.url, &outcome);
+        outcome
     }
 
     async fn attempt(&self, call: &Call, time: Duration, span: &Span) -> Result<Bytes, RestError> {

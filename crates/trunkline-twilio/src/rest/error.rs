@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use trunkline_core::Retry;
 
+use super::{Class, ErrorNumber};
+
 /// Why a request failed. No variant holds a text of the answer, because those may contain numbers and names.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,6 +33,20 @@ pub enum RestError {
         retry_after: Duration,
         /// Twilio's code; 429 if the answer had none.
         code: u32,
+    },
+    /// Somebody changed the same resource at that moment; nothing happened.
+    #[error("changed by somebody else at that moment, status {status}, code {code}")]
+    Conflict {
+        /// The HTTP status.
+        status: u16,
+        /// Twilio's code.
+        code: u32,
+    },
+    /// The host has not answered for a while, and nothing was sent to it.
+    #[error("the host has not answered for a while; it is tried again in {} ms", retry_after.as_millis())]
+    CircuitOpen {
+        /// When it is tried again.
+        retry_after: Duration,
     },
     /// Twilio answered with a server error or a time-out of its own. Whether anything happened is not known.
     #[error("unavailable, status {status}, code {code}")]
@@ -67,6 +83,8 @@ impl RestError {
             Self::Refused { .. } => "twilio.rest.refused",
             Self::Auth { .. } => "twilio.rest.auth",
             Self::Throttled { .. } => "twilio.rest.throttled",
+            Self::Conflict { .. } => "twilio.rest.conflict",
+            Self::CircuitOpen { .. } => "twilio.rest.circuit_open",
             Self::Unavailable { .. } => "twilio.rest.unavailable",
             Self::Unreachable(_) => "twilio.rest.unreachable",
             Self::UnknownOutcome(_) => "twilio.rest.unknown_outcome",
@@ -80,8 +98,8 @@ impl RestError {
     /// Whether the operation may be tried again. `Unknown` means: look at the far side before repeating a create.
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Throttled { retry_after, .. } => Retry::After(*retry_after),
-            Self::Unreachable(_) => Retry::After(Duration::ZERO),
+            Self::Throttled { retry_after, .. } | Self::CircuitOpen { retry_after } => Retry::After(*retry_after),
+            Self::Unreachable(_) | Self::Conflict { .. } => Retry::After(Duration::ZERO),
             Self::Unavailable { .. } | Self::UnknownOutcome(_) | Self::TooLong | Self::Decode => Retry::Unknown,
             Self::Refused { .. } | Self::Auth { .. } | Self::BadArgument(_) | Self::Client(_) => Retry::No,
         }
@@ -93,6 +111,7 @@ impl RestError {
             Self::Refused { code, .. }
             | Self::Auth { code, .. }
             | Self::Throttled { code, .. }
+            | Self::Conflict { code, .. }
             | Self::Unavailable { code, .. } => Some(*code),
             _ => None,
         }
@@ -127,12 +146,18 @@ impl RestError {
     /// Sorts an answer that is no success.
     pub(super) fn answer(status: u16, code: Option<u32>, retry_after: Option<Duration>) -> Self {
         let code = code.unwrap_or_else(|| u32::from(status));
+        let throttled = || Self::Throttled { retry_after: retry_after.unwrap_or_default(), code };
+        match ErrorNumber::find(code).map(|known| known.class) {
+            Some(Class::Throttled) => return throttled(),
+            Some(Class::Auth) => return Self::Auth { status, code },
+            Some(Class::Conflict) => return Self::Conflict { status, code },
+            Some(Class::Unavailable) => return Self::Unavailable { status, code },
+            Some(Class::Refused | Class::Undelivered) | None => {}
+        }
         match (status, code) {
-            (429, _) | (_, 20429 | 50063 | 50074) => {
-                Self::Throttled { retry_after: retry_after.unwrap_or_default(), code }
-            }
+            (429, _) => throttled(),
             // A 403 may also be about this one operation; then it has a code of its own.
-            (401, _) | (403, 403) | (_, 20003 | 20006) => Self::Auth { status, code },
+            (401, _) | (403, 403) => Self::Auth { status, code },
             (408 | 500.., _) => Self::Unavailable { status, code },
             _ => Self::Refused { status, code },
         }
@@ -158,5 +183,6 @@ mod tests {
         for (status, code) in [(302, None), (400, Some(20001)), (403, Some(50451)), (404, None), (409, Some(50433))] {
             assert_eq!(kind(status, code), "twilio.rest.refused", "{status} {code:?}");
         }
+        assert_eq!(kind(409, Some(50391)), "twilio.rest.conflict");
     }
 }

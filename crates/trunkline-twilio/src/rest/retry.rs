@@ -60,7 +60,7 @@ impl Repeat {
     pub(super) fn after(self, error: &RestError) -> Option<Duration> {
         match error {
             RestError::Throttled { retry_after, .. } => Some(*retry_after),
-            RestError::Unreachable(_) => Some(Duration::ZERO),
+            RestError::Unreachable(_) | RestError::Conflict { .. } => Some(Duration::ZERO),
             RestError::Unavailable { .. } | RestError::UnknownOutcome(_) if self != Self::Create => {
                 Some(Duration::ZERO)
             }

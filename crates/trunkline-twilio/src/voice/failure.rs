@@ -17,6 +17,8 @@ pub(super) fn failed(operation: Operation, error: RestError) -> VoiceError {
         RestError::Refused { .. } => "Twilio refused the request",
         RestError::Auth { .. } => "Twilio does not accept the credentials",
         RestError::Throttled { .. } => "Twilio asks to slow down",
+        RestError::Conflict { .. } => "somebody else changed it at that moment",
+        RestError::CircuitOpen { .. } => "Twilio has not answered for a while and is left alone for a moment",
         RestError::Unavailable { .. } => "Twilio has trouble",
         RestError::Unreachable(_) => "Twilio cannot be reached",
         RestError::UnknownOutcome(_) => "Twilio did not answer",
@@ -43,6 +45,7 @@ fn code_for(operation: Operation, error: &RestError) -> ErrorCode {
             _,
             RestError::Unavailable { .. }
             | RestError::Unreachable(_)
+            | RestError::CircuitOpen { .. }
             | RestError::UnknownOutcome(_)
             | RestError::TooLong
             | RestError::Decode,
@@ -58,9 +61,10 @@ fn provider_code(error: &RestError) -> &'static str {
         RestError::Throttled { .. } => codes::RATE_LIMIT,
         RestError::Auth { .. } => codes::AUTH_ERROR,
         error if error.is_timeout() => codes::TIMEOUT,
-        RestError::Unavailable { .. } | RestError::Unreachable(_) | RestError::UnknownOutcome(_) => {
-            codes::NETWORK_ERROR
-        }
+        RestError::Unavailable { .. }
+        | RestError::Unreachable(_)
+        | RestError::CircuitOpen { .. }
+        | RestError::UnknownOutcome(_) => codes::NETWORK_ERROR,
         _ => codes::CALL_FAILED,
     }
 }

@@ -1,6 +1,7 @@
 //! The backend against a whole local Twilio: texts from a phone, signed webhooks, answers, faults.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -21,6 +22,7 @@ use trunkline_core::messaging::{
 use trunkline_core::{HealthState, Pii, Retry};
 use trunkline_emulator::Emulator;
 use trunkline_proto::form;
+use trunkline_twilio::rest::{Class, ERROR_NUMBERS};
 use trunkline_twilio::{TwilioMessaging, message_from_rest};
 
 use crate::support::{PATIENCE, wait_until};
@@ -250,4 +252,59 @@ async fn the_api_key_is_as_good_as_the_token_and_a_wrong_token_is_not() {
     let elsewhere = settings(&world.emulator).setting("chat_service_sid", "IS00000000000000000000000000000009");
     let error = TwilioMessaging::new(elsewhere.build().unwrap()).unwrap().start().await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::InvalidConfig);
+}
+
+#[tokio::test]
+async fn every_error_number_becomes_the_code_and_the_second_try_that_the_table_says() {
+    let world = world().await;
+    let patient = settings(&world.emulator).retry(0, Duration::ZERO, 1.0).build().unwrap();
+    let backend = TwilioMessaging::new(patient).unwrap();
+    backend.start().await.unwrap();
+    let conversation = world.text("hello").await;
+    for known in ERROR_NUMBERS {
+        let (status, retry) = match known.class {
+            Class::Refused | Class::Undelivered => (400, Retry::No),
+            Class::Auth => (401, Retry::No),
+            Class::Conflict => (409, Retry::After(Duration::ZERO)),
+            Class::Throttled => (429, Retry::After(Duration::from_secs(7))),
+            Class::Unavailable => (503, Retry::Unknown),
+            class => panic!("{class:?} is new"),
+        };
+        let fault = json!({
+            "match": {"method": "POST", "path": "/v1/Services/*/Conversations/*/Messages"}, "count": 1,
+            "fault": {"kind": "status", "status": status, "code": known.number, "retry_after_ms": 7_000}
+        });
+        world.post("/emulator/v1/faults", fault).await;
+        let error = backend.send_message(&conversation, text("x")).await.unwrap_err();
+        assert_eq!((error.provider_number(), error.retry()), (Some(known.number), retry), "{known:?}");
+        if let Some(code) = known.code {
+            assert_eq!(error.code(), code, "{known:?}");
+        }
+    }
+    assert!(world.received().await.is_empty());
+    let health = backend.health_check().await.unwrap();
+    assert_eq!(health.state, HealthState::Degraded, "it was asked to slow down");
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_answer_is_left_alone_and_tried_again() {
+    let world = world().await;
+    let quick = settings(&world.emulator).retry(0, Duration::ZERO, 1.0).build().unwrap();
+    let backend = TwilioMessaging::new(quick).unwrap();
+    backend.start().await.unwrap();
+    let conversation = world.text("hello").await;
+    world.post("/emulator/v1/faults", json!({"match": {"path": "/v1/**"}, "fault": {"kind": "drop_before"}})).await;
+    for _ in 0..10 {
+        assert_eq!(backend.get_conversation(&conversation).await.unwrap_err().code(), ErrorCode::NetworkError);
+    }
+    let error = backend.send_message(&conversation, text("x")).await.unwrap_err();
+    let Retry::After(wait) = error.retry() else { panic!("nothing was sent: {error}") };
+    assert!(!wait.is_zero(), "{error}");
+    assert_eq!(backend.health_check().await.unwrap().state, HealthState::Unhealthy);
+
+    let faults = format!("{}/emulator/v1/faults", world.emulator.url());
+    assert!(world.http.delete(faults).send().await.unwrap().status().is_success());
+    wait_until(async || backend.send_message(&conversation, text("x")).await.is_ok()).await;
+    wait_until(async || world.received().await == ["x"]).await;
+    assert_eq!(backend.health_check().await.unwrap().state, HealthState::Healthy);
 }

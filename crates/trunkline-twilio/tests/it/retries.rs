@@ -147,5 +147,22 @@ async fn an_outage_is_not_answered_with_a_storm() {
     for _ in 0..50 {
         client.fetch_conversation(CH).await.unwrap_err();
     }
-    assert_eq!(twilio.seen().len(), 50 + 20);
+    assert_eq!(twilio.seen().len(), 10, "then it was left alone");
+    assert_eq!(client.open_circuits().len(), 1);
+}
+
+#[tokio::test]
+async fn repetitions_stay_a_small_share_of_all_requests() {
+    let twilio = FakeTwilio::start(|_, number| match number % 2 {
+        0 => refusal(503, 20503),
+        _ => Reply::Json(200, conversation("active")),
+    })
+    .await;
+    let client = client(&twilio.url());
+    let mut failed = 0;
+    for _ in 0..50 {
+        failed += usize::from(client.fetch_conversation(CH).await.is_err());
+    }
+    // The last one was earned by ten that needed none.
+    assert_eq!((twilio.seen().len(), failed), (50 + 20 + 1, 15));
 }

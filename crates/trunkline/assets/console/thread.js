@@ -222,7 +222,9 @@ function dress(node, message) {
   const parts = [time];
   if (message.status) {
     const code = message.error_code ? ` ${message.error_code}` : '';
-    parts.push(make('span', `status ${statusTone(message.status)}`, `${words(message.status)}${code}`));
+    const status = make('span', `status ${statusTone(message.status)}`, `${words(message.status)}${code}`);
+    if (message.error_meaning) status.append(make('span', 'meaning', `: ${message.error_meaning}`));
+    parts.push(status);
   }
   if (Number.isInteger(message.index)) {
     const index = make('span', 'index', `#${message.index}`);

@@ -152,6 +152,12 @@ impl Connector for TwilioConnector {
     }
 
     fn trouble(&self) -> Option<String> {
+        if let Some(host) = self.rest.open_circuits().first() {
+            return Some(format!("{host} does not answer; it is left alone for a moment and tried again"));
+        }
+        if self.rest.is_throttled() {
+            return Some("Twilio asked to slow down within the last minute".to_owned());
+        }
         let realtime = self.realtime.as_ref()?;
         let snapshot = realtime.client().snapshot();
         let reason = |otherwise| snapshot.last_error.as_ref().map_or(otherwise, |loss| loss.reason.as_str()).to_owned();
@@ -207,5 +213,11 @@ fn from_rest(error: &RestError) -> ConnectorError {
 }
 
 const fn is_outage(error: &RestError) -> bool {
-    matches!(error, RestError::Unreachable(_) | RestError::UnknownOutcome(_) | RestError::Unavailable { .. })
+    matches!(
+        error,
+        RestError::Unreachable(_)
+            | RestError::UnknownOutcome(_)
+            | RestError::Unavailable { .. }
+            | RestError::CircuitOpen { .. }
+    )
 }

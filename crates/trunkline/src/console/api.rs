@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use trunkline_bus::BusError;
 use trunkline_store::{ConversationSummary, MessageRow, StoreError};
+use trunkline_twilio::rest::ErrorNumber;
 
 use super::{ConsoleState, codes};
 use crate::connectors::Connector;
@@ -194,6 +195,12 @@ pub(super) fn summary(row: &ConversationSummary) -> Value {
     })
 }
 
+/// What the provider's error number means, of a code that ends with one.
+fn meaning(error_code: &str) -> Option<&'static str> {
+    let number = error_code.rsplit('/').next()?.parse().ok()?;
+    ErrorNumber::find(number).map(|known| known.meaning)
+}
+
 fn message(row: &MessageRow) -> Value {
     json!({
         "id": row.id,
@@ -205,5 +212,6 @@ fn message(row: &MessageRow) -> Value {
         "index": row.index,
         "at": row.created_at.to_string(),
         "error_code": row.error_code,
+        "error_meaning": row.error_code.as_deref().and_then(meaning),
     })
 }
