@@ -16,6 +16,7 @@ mod events;
 mod failure;
 mod live;
 mod media;
+mod over;
 pub mod paths;
 mod relay;
 mod relay_settings;

@@ -141,7 +141,7 @@ fn late(kind: SocketKind) -> VoiceError {
 
 /// The call of the socket must be the session's; where that is not known yet it is now.
 fn check(inner: &Inner, live: &Live, kind: SocketKind, call: &str) -> Result<(), VoiceError> {
-    if live.over.is_cancelled() || !inner.sessions.bind(live, call) {
+    if live.over.is_over() || !inner.sessions.bind(live, call) {
         inner.counters.refuse();
         return Err(stream_failed(kind.operation(), "the stream is of another call, or of one that is over"));
     }

@@ -189,7 +189,7 @@ impl Inner {
         tokio::select! {
             biased;
             value = slot.wait() => Ok(value),
-            () = live.over.cancelled() => Err(stream_failed(operation, "the call ended before its stream came")),
+            () = live.over.wait() => Err(stream_failed(operation, "the call ended before its stream came")),
             () = tokio::time::sleep(live.patience) => Err(stream_failed(operation, "the stream did not come in time")),
         }
     }

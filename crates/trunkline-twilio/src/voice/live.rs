@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 use trunkline_core::Pii;
 use trunkline_core::voice::{AudioStream, TextStream, VoiceSession};
 use trunkline_proto::sid::RecordingSid;
 
 use super::backend::Current;
+use super::over::Over;
 
 /// Something that comes once and is waited for.
 pub(super) struct Slot<T> {
@@ -91,8 +91,7 @@ pub(super) struct Live {
     pub(super) limit: Option<Duration>,
     pub(super) audio: Slot<AudioStream>,
     pub(super) text: Slot<Box<dyn TextStream>>,
-    /// Cancelled when the session ends.
-    pub(super) over: CancellationToken,
+    pub(super) over: Over,
     sockets: Arc<AtomicUsize>,
     progress: Mutex<Progress>,
 }
@@ -114,7 +113,7 @@ impl Live {
             limit: None,
             audio: Slot::default(),
             text: Slot::default(),
-            over: CancellationToken::new(),
+            over: Over::default(),
             sockets: Arc::default(),
             progress: Mutex::default(),
         }

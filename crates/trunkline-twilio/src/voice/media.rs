@@ -5,16 +5,15 @@
 //! through one buffer that is used again and again.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use trunkline_core::voice::{AudioEvent, AudioTransport, FRAME_BYTES, Operation, VoiceError};
 use trunkline_proto::media::{Event, Fault, Limits, Payload, ServerSession, Start, Track};
 
 use super::backend::StreamGuard;
 use super::failure::stream_failed;
+use super::over::Over;
 use super::socket::{CallSocket, SocketError};
 
 /// Bytes that wait for a peer who reads slowly, at most: more than a minute of audio as it is written.
@@ -54,8 +53,7 @@ pub(super) struct MediaTransport<S> {
     /// What is kept of the room for them: the first words of an answer need more.
     usual_queue: usize,
     pieces: VecDeque<Piece>,
-    session_over: CancellationToken,
-    over: Pin<Box<WaitForCancellationFutureOwned>>,
+    over: Over,
     /// Events that were handed out since the peer last had nothing to say.
     in_a_row: u32,
 }
@@ -71,7 +69,7 @@ struct Reading {
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> MediaTransport<S> {
-    pub(super) fn new(socket: CallSocket<S>, buffer: usize, over: CancellationToken, guard: StreamGuard) -> Self {
+    pub(super) fn new(socket: CallSocket<S>, buffer: usize, over: Over, guard: StreamGuard) -> Self {
         let session = ServerSession::new(Limits::default());
         Self {
             socket,
@@ -81,8 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> MediaTransport<S> {
             queue: Vec::with_capacity(buffer),
             usual_queue: buffer,
             pieces: VecDeque::with_capacity(16),
-            session_over: over.clone(),
-            over: Box::pin(over.cancelled_owned()),
+            over,
             in_a_row: 0,
         }
     }
@@ -90,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> MediaTransport<S> {
     /// Waits for the message that says of which call this is.
     pub(super) fn poll_start(&mut self, context: &mut Context<'_>) -> Poll<Result<Start, VoiceError>> {
         loop {
-            if self.over.as_mut().poll(context).is_ready() {
+            if self.over.poll(context).is_ready() {
                 return Poll::Ready(Err(stream_failed(Operation::StreamAudio, "the call is over")));
             }
             let (reading, events, mut started) = (&mut self.reading, &mut self.events, None);
@@ -200,7 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> AudioTransport for MediaTransport
             // The end of the session is looked for when the peer has nothing to say, and else now and then.
             if self.in_a_row >= MAX_IN_A_ROW {
                 self.in_a_row = 0;
-                if self.phase == Phase::Open && self.session_over.is_cancelled() {
+                if self.phase == Phase::Open && self.over.is_over() {
                     self.events.clear();
                     self.end();
                     return Poll::Ready(Some(Ok(AudioEvent::Stopped)));
@@ -243,7 +240,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> AudioTransport for MediaTransport
                 }
                 Poll::Pending => {
                     self.in_a_row = 0;
-                    ready!(self.over.as_mut().poll(context));
+                    ready!(self.over.poll(context));
                     self.end();
                     return Poll::Ready(Some(Ok(AudioEvent::Stopped)));
                 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_util::sync::CancellationToken;
 use trunkline_core::Pii;
 use trunkline_core::voice::{ErrorCode, Operation, TextCommand, TextEvent, TextStream, VoiceError};
 use trunkline_proto::relay::{Command, Event, Fault, ServerSession, Setup};
 
 use super::backend::StreamGuard;
 use super::failure::stream_failed;
+use super::over::Over;
 use super::socket::{CallSocket, SocketError};
 
 /// Messages of a session that may be wrong; a peer who is worse is not Twilio.
@@ -26,13 +26,13 @@ pub(super) struct RelayText<S> {
     /// Why nothing comes behind those.
     failure: Option<SocketError>,
     session: ServerSession,
-    over: CancellationToken,
+    over: Over,
     is_over: bool,
     guard: StreamGuard,
 }
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> RelayText<S> {
-    pub(super) fn new(socket: CallSocket<S>, over: CancellationToken, guard: StreamGuard) -> Self {
+    pub(super) fn new(socket: CallSocket<S>, over: Over, guard: StreamGuard) -> Self {
         Self {
             socket,
             waiting: VecDeque::new(),
@@ -79,7 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> RelayText<S> {
                 poll_fn(|context| socket.poll_receive(context, |text| waiting.push_back(text.map(str::to_owned))));
             let read = tokio::select! {
                 biased;
-                () = self.over.cancelled() => return Ok(None),
+                () = self.over.wait() => return Ok(None),
                 read = read => read,
             };
             match read {

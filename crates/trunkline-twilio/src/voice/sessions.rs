@@ -85,7 +85,7 @@ impl Sessions {
         maps.tokens.retain(|_, token| token.session != *id);
         drop(maps);
         live.session.set_state(state, Timestamp::now());
-        live.over.cancel();
+        live.over.end();
         // A stream that nobody took holds its socket open.
         drop(live.audio.take());
         drop(live.text.take());

@@ -186,7 +186,7 @@ impl Calls {
             // Leaves the list however the call ends, also by a panic.
             let _entry = Entry { context: Arc::clone(&context), live: Arc::clone(&live) };
             if as_text {
-                text_call::run(&context, &live, orders).instrument(span).await;
+                Box::pin(text_call::run(&context, &live, orders).instrument(span)).await;
             } else {
                 run(&context, live, orders, span).await;
             }
@@ -320,9 +320,10 @@ fn address_of(session: &VoiceSession) -> ContactAddress {
 
 /// A call whose audio is ours. The span is entered for its beginning and its end; in between the call does so itself.
 async fn run(context: &CallContext, live: Arc<LiveCall>, orders: mpsc::Receiver<CallOrder>, span: Span) {
-    let Some(start) = prepare(context, live, orders).instrument(span.clone()).await else { return };
+    // What is long over, or not yet, takes no room in between.
+    let Some(start) = Box::pin(prepare(context, live, orders).instrument(span.clone())).await else { return };
     let left = lead(context, start, &span).await;
-    put_away(context, left).instrument(span).await;
+    Box::pin(put_away(context, left).instrument(span)).await;
 }
 
 /// What a call needs to begin. None: it cannot, and whoever is there has been told.
@@ -420,14 +421,14 @@ async fn put_away(context: &CallContext, left: audio_call::Left) {
 /// Leads a call to its end, however often the person is put on hold meanwhile.
 async fn lead(context: &CallContext, mut start: audio_call::Start, span: &Span) -> audio_call::Left {
     loop {
-        let left = match led_by_model(context, &mut start).instrument(span.clone()).await {
+        let left = match Box::pin(led_by_model(context, &mut start).instrument(span.clone())).await {
             Some(outcome) => audio_call::Left::of(start, outcome),
             None => audio_call::lead(context, start).await,
         };
         if left.outcome != Outcome::Held {
             return left;
         }
-        start = match hold(context, left).instrument(span.clone()).await {
+        start = match Box::pin(hold(context, left).instrument(span.clone())).await {
             ControlFlow::Continue(start) => start,
             ControlFlow::Break(left) => return left,
         };

@@ -38,6 +38,10 @@ impl Progress {
         while self.kept.len() >= most {
             self.kept.pop_front();
         }
+        if self.kept.len() == self.kept.capacity() {
+            // Doubling would take as much again as an utterance needs.
+            self.kept.reserve_exact(PREROLL);
+        }
         self.kept.push_back(*frame);
         if self.is_spoken_to {
             self.voiced += 1;

@@ -1,4 +1,5 @@
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
@@ -69,7 +70,7 @@ struct Call {
     caller: CallerSession,
     transport: MediaTransport<Connection>,
     counters: Arc<Counters>,
-    over: CancellationToken,
+    over: Over,
 }
 
 impl Call {
@@ -79,7 +80,7 @@ impl Call {
         let counters = Arc::<Counters>::default();
         let (id, now) = (SessionId::new("s"), Timestamp::UNIX_EPOCH);
         let session = VoiceSession::new(id, CallDirection::Inbound, "+15551234567", "+15557654321", now);
-        let over = CancellationToken::new();
+        let over = Over::default();
         let guard = StreamGuard::new(&counters, &session, None);
         let mut call = Self {
             transport: MediaTransport::new(CallSocket::server(connection.clone(), &[]), 4096, over.clone(), guard),
@@ -238,7 +239,7 @@ fn what_is_said_to_somebody_who_has_stopped_is_no_failure() {
 #[test]
 fn a_session_that_ends_is_not_kept_by_a_peer_who_never_falls_silent() {
     let mut call = Call::new();
-    call.over.cancel();
+    call.over.end();
     for _ in 0..=MAX_IN_A_ROW {
         call.speaks(&[7; FRAME_BYTES]);
         match call.event() {
@@ -254,7 +255,7 @@ fn a_session_that_ends_is_not_kept_by_a_peer_who_never_falls_silent() {
 fn a_session_that_ends_stops_its_stream() {
     let mut call = Call::new();
     assert_eq!(call.counters.streams(), 1);
-    call.over.cancel();
+    call.over.end();
     assert!(matches!(call.event(), Poll::Ready(Some(Ok(AudioEvent::Stopped)))));
     drop(call.transport);
     assert_eq!(call.counters.streams(), 0);

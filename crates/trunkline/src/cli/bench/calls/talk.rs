@@ -21,7 +21,7 @@ const QUESTION_AT: usize = 0;
 const OVER_AT: usize = 160;
 /// Callers are at different places of their cycles.
 const APART: usize = 37;
-/// Until then a new caller listens to the greeting, in frames.
+/// A new caller listens to the greeting for at least so many frames, and begins with a question.
 const GREETING: usize = 150;
 /// The longest that is said at once, in frames.
 const MAX_SPEECH: usize = 60;
@@ -71,6 +71,7 @@ impl Talk {
             over_at: None,
             ended_at: None,
             length: self.speech.len(),
+            is_greeted: false,
         }
     }
 }
@@ -86,6 +87,7 @@ pub(super) struct Caller {
     /// They stopped then, and no answer has begun.
     ended_at: Option<Instant>,
     length: usize,
+    is_greeted: bool,
 }
 
 impl Caller {
@@ -93,6 +95,10 @@ impl Caller {
     pub(super) fn says<'t>(&mut self, talk: &'t Talk, due: Instant) -> &'t [u8] {
         let place = self.place;
         self.place = (self.place + 1) % CYCLE;
+        self.is_greeted |= place == QUESTION_AT;
+        if !self.is_greeted {
+            return &talk.silence;
+        }
         let since = if place >= OVER_AT { place - OVER_AT } else { place - QUESTION_AT };
         if place == OVER_AT && self.is_hearing(due) {
             self.over_at = Some(due);
