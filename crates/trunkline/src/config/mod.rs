@@ -11,6 +11,7 @@ mod reader;
 mod realtime;
 mod settings;
 mod table;
+mod texts;
 mod token;
 
 pub use agent::{AgentSettings, ConciergeSource};
@@ -22,4 +23,6 @@ pub use settings::{
     WebChatSettings,
 };
 pub use table::{SETTINGS, Setting};
+pub(crate) use texts::is_content_sid;
+pub use texts::{KeywordReplies, KeywordSettings, Template, WhatsAppSettings};
 pub use token::{TOKEN_FILE, console_token, random_token};

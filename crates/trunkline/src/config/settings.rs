@@ -13,7 +13,7 @@ use url::Url;
 
 use super::table as key;
 use super::token::MIN_TOKEN_LEN;
-use super::{AgentSettings, Reader, VoiceSettings, agent, calls, realtime};
+use super::{AgentSettings, KeywordSettings, Reader, VoiceSettings, WhatsAppSettings, agent, calls, realtime, texts};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -119,6 +119,10 @@ pub struct Pipeline {
     pub apology: String,
     /// How long an unknown outcome is left alone.
     pub settle: Duration,
+    /// Who opts out and in.
+    pub keywords: KeywordSettings,
+    /// What WhatsApp allows.
+    pub whatsapp: WhatsAppSettings,
 }
 
 /// Reading back what was missed.
@@ -314,6 +318,8 @@ fn pipeline(reader: &Reader, problems: &mut ConfigError) -> Pipeline {
         turn_backoff: reader.duration(&key::TURN_BACKOFF, Duration::ZERO..=MINUTE, problems),
         apology: reader.text_or_default(&key::APOLOGY).to_owned(),
         settle: reader.duration(&key::SETTLE, Duration::ZERO..=Duration::from_mins(5), problems),
+        keywords: texts::keywords(reader, problems),
+        whatsapp: texts::whatsapp(reader, problems),
     };
     if !(1..=100).contains(&pipeline.turn_attempts) {
         problems.add(reader.name_of(&key::TURN_ATTEMPTS), "must be between 1 and 100");

@@ -68,6 +68,13 @@ settings! {
     TURN_BACKOFF = "texts.turn_backoff", "TRUNKLINE_TURN_BACKOFF", "500ms", "The wait before the second try; doubles, with full jitter. At most 1m.";
     APOLOGY = "texts.apology", "TRUNKLINE_APOLOGY", "Sorry, something went wrong on our side. Please try again in a little while.", "What a person hears when a turn is given up. Empty says nothing.";
     SETTLE = "texts.settle", "TRUNKLINE_SETTLE", "2s", "How long a send whose outcome is unknown is left alone before it is looked up. At most 5m.";
+    KEYWORD_REPLIES = "texts.keyword_replies", "TRUNKLINE_KEYWORD_REPLIES", "auto", "Who confirms STOP, START and HELP: `gateway`, `twilio`, or `auto`: Twilio on SMS, where it does so by itself, and the gateway on WhatsApp.";
+    STOP_REPLY = "texts.stop_reply", "TRUNKLINE_STOP_REPLY", "You will not hear from us again. Write START if you change your mind.", "What the gateway says to whoever opts out. Empty says nothing.";
+    START_REPLY = "texts.start_reply", "TRUNKLINE_START_REPLY", "Welcome back: you will hear from us again. Write STOP to end that.", "What it says to whoever opts in again. Empty says nothing.";
+    HELP_REPLY = "texts.help_reply", "TRUNKLINE_HELP_REPLY", "You are writing with an automatic assistant. Write STOP and you will not hear from us again.", "What it says to HELP and INFO. Empty says nothing.";
+    WHATSAPP_WINDOW = "texts.whatsapp_window", "TRUNKLINE_WHATSAPP_WINDOW", "24h", "How long after a person's last message anything may be sent to them on WhatsApp; after that only templates. 0 leaves it to Twilio. At most 720h.";
+    WHATSAPP_TEMPLATE = "texts.whatsapp_template", "TRUNKLINE_WHATSAPP_TEMPLATE", "", "The template (`HX…`) that is sent in place of a text when the window is closed. Such a text is refused when not set.";
+    WHATSAPP_TEMPLATE_VARIABLES = "texts.whatsapp_template_variables", "TRUNKLINE_WHATSAPP_TEMPLATE_VARIABLES", "", "What is filled in there, a JSON object of texts; `{text}` stands for the text that could not be sent.";
 
     CATCH_UP = "catch_up.enabled", "TRUNKLINE_CATCH_UP", "true", "Whether missed messages are read back from the provider.";
     CATCH_UP_RATE = "catch_up.rate", "TRUNKLINE_CATCH_UP_RATE", "50", "Reads per second while catching up.";

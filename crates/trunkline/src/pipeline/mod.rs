@@ -11,13 +11,17 @@
 
 mod catch_up;
 mod codes;
+mod gate;
 mod horizon;
 mod ingress;
+mod keywords;
 mod lane;
 mod lanes;
 mod read_back;
+mod receipts;
 mod relay;
 mod sender;
+mod submit;
 mod turn;
 mod typing;
 mod wait;
@@ -35,14 +39,16 @@ use crate::telemetry::Metrics;
 
 pub(crate) use catch_up::read_back_conversation;
 pub use catch_up::{CatchUp, CatchUpTrigger};
+pub(crate) use gate::{Gate, GateError, Outgoing, gate};
 pub use horizon::Horizon;
 pub(crate) use ingress::CONSUMER as INGRESS_CONSUMER;
 pub use ingress::Ingress;
 pub(crate) use ingress::record_text;
 pub use relay::Relay;
-pub(crate) use relay::{EgressCommand, publish};
+use relay::publish;
 pub(crate) use sender::CONSUMER as SENDER_CONSUMER;
 pub use sender::Sender;
+pub(crate) use submit::{SubmitError, submit, why_refused};
 pub use typing::{Typing, TypingHandle};
 
 /// What every part of the pipeline works with. Cheap to clone.

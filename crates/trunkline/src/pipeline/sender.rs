@@ -9,12 +9,13 @@ use tracing::Instrument as _;
 use trunkline_bus::{BusError, Consumer, ConsumerOptions, Delivery};
 use trunkline_core::Retry;
 use trunkline_core::event::{SEND_MESSAGE, SendMessage};
-use trunkline_store::{Claim, OutboxRow, StoreError};
+use trunkline_store::{Claim, Content, OutboxRow, ReplyKind, StoreError};
 
+use super::gate::{OPTED_OUT_AT_TWILIO, WINDOW_CLOSED_AT_TWILIO, filled};
 use super::ingress::next;
 use super::lanes::{Inbox, Lanes};
 use super::wait::{backoff, holding};
-use super::{Context, codes};
+use super::{Context, Gate, GateError, Outgoing, codes, gate};
 use crate::connectors::{Connector, ConnectorError};
 use crate::telemetry::set_parent;
 
@@ -203,21 +204,38 @@ impl Job<'_> {
     }
 
     async fn send(&mut self, row: &OutboxRow, tries: u32) -> Result<Step, StoreError> {
-        let error = match self.connector.send(self.command).await {
+        let content = match self.gate(row).await {
+            Ok(Gate::Open) => row.content.clone(),
+            Ok(Gate::AsTemplate(content)) => {
+                self.context.store.set_content(&row.id, &content).await?;
+                Some(content)
+            }
+            Ok(Gate::Refused(code)) => return self.refused(row, code).await,
+            Err(GateError::Store(error)) => return Err(error),
+            Err(GateError::Connector(error)) => return self.later(row, &error, Duration::ZERO, tries).await,
+        };
+        let template = self.context.settings.whatsapp.template.as_ref().filter(|_| content.is_none());
+        let mut sent = self.connector.send(&self.worded(content)).await;
+        if let (Err(error), Some(template)) = (&sent, template)
+            && error.provider_number == Some(WINDOW_CLOSED_AT_TWILIO)
+        {
+            let content = filled(template, &self.command.text);
+            self.context.store.set_content(&row.id, &content).await?;
+            sent = self.connector.send(&self.worded(Some(content))).await;
+        }
+        let error = match sent {
             Ok(sent) => {
                 self.reached();
                 return self.sent(row, &sent, "sent").await;
             }
             Err(error) => error,
         };
+        if error.provider_number == Some(OPTED_OUT_AT_TWILIO) {
+            self.context.store.consent_withdrawn(&row.conversation_id).await?;
+        }
         match error.retry {
             Retry::No => self.failed(row, &error).await,
-            Retry::After(wait) => {
-                self.context.metrics.send("later");
-                self.note(&error);
-                self.context.store.release(&row.id).await?;
-                Ok(Step::Wait(wait.max(backoff(FIRST_WAIT, tries, MAX_WAIT))))
-            }
+            Retry::After(wait) => self.later(row, &error, wait, tries).await,
             Retry::Unknown => {
                 self.context.metrics.send("unknown");
                 self.note(&error);
@@ -225,6 +243,48 @@ impl Job<'_> {
                 Ok(Step::Wait(self.context.settings.settle))
             }
         }
+    }
+
+    /// Looks at what the channel of the conversation allows now.
+    async fn gate(&self, row: &OutboxRow) -> Result<Gate, GateError> {
+        let outgoing = Outgoing {
+            conversation_id: &row.conversation_id,
+            channel: &row.channel,
+            text: row.body.expose(),
+            is_template: row.content.is_some(),
+            is_confirmation: row.kind == ReplyKind::Keyword.as_str(),
+        };
+        gate(self.context, &row.connector, &outgoing).await
+    }
+
+    /// What is sent: the command, as this template if there is one.
+    fn worded(&self, content: Option<Content>) -> SendMessage {
+        let (content_sid, variables) = content.map(|content| (content.sid, content.variables)).unzip();
+        let content_variables = variables.unwrap_or_default().into_inner();
+        SendMessage { content_sid, content_variables, ..self.command.clone() }
+    }
+
+    /// Nothing was sent: it is tried again.
+    async fn later(
+        &self,
+        row: &OutboxRow,
+        error: &ConnectorError,
+        wait: Duration,
+        tries: u32,
+    ) -> Result<Step, StoreError> {
+        self.context.metrics.send("later");
+        self.note(error);
+        self.context.store.release(&row.id).await?;
+        Ok(Step::Wait(wait.max(backoff(FIRST_WAIT, tries, MAX_WAIT))))
+    }
+
+    /// Not allowed: nobody is asked to send it.
+    async fn refused(&self, row: &OutboxRow, code: &'static str) -> Result<Step, StoreError> {
+        self.context.metrics.send("refused");
+        tracing::info!(error.code = code, "a message is not sent");
+        self.context.store.mark_failed(row, code).await?;
+        self.context.live.changed(&row.conversation_id);
+        Ok(Step::Done)
     }
 
     /// Refused for good, or gone: the conversation goes on without it.

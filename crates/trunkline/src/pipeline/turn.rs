@@ -10,7 +10,7 @@ use trunkline_agent::{Agent, AgentError, Reply as AgentReply, Role, Turn, Uttera
 use trunkline_bus::BusError;
 use trunkline_core::event::{DeadLetter, MESSAGE_RECEIVED, MessageMetadata, MessageReceived, SendMessage};
 use trunkline_core::{Channel, Envelope, Pii, Retry};
-use trunkline_store::{ConversationRow, Direction, MessageRow, Reply, ReplyKind, StoreError};
+use trunkline_store::{ConversationRow, Direction, MessageRow, Reply, ReplyKind, Say, StoreError};
 
 use super::Context;
 use super::lane::{Heard, LaneError};
@@ -23,7 +23,7 @@ use crate::telemetry::{set_parent, traceparent};
 /// What a turn came to.
 pub(super) enum Turned {
     /// The messages are answered; this is to be said, if anything.
-    Committed(Option<EgressCommand>),
+    Committed(Vec<EgressCommand>),
     /// The person wrote more before the answer was there.
     Interrupted(Box<Heard>),
     /// A message was answered by someone else meanwhile: look again.
@@ -185,28 +185,29 @@ async fn commit(
     let reply = Reply {
         conversation_id: conversation.id.clone(),
         answers: waiting.iter().map(|message| message.id.clone()).collect(),
-        body: Pii::new(text.clone()),
+        says: if text.is_empty() { Vec::new() } else { vec![Say::text(Pii::new(text))] },
         author: author.to_owned(),
         kind,
         memories,
         traceparent: traceparent(),
     };
-    let outbox_id = match context.store.commit_reply(&reply).await {
-        Ok(outbox_id) => outbox_id,
+    let outbox_ids = match context.store.commit_reply(&reply).await {
+        Ok(outbox_ids) => outbox_ids,
         Err(StoreError::AlreadyAnswered) => return Ok(Turned::AnsweredElsewhere),
         Err(error) => return Err(error.into()),
     };
-    Ok(Turned::Committed(outbox_id.map(|outbox_id| EgressCommand {
-        traceparent: reply.traceparent,
+    let commands = outbox_ids.into_iter().zip(reply.says).map(|(outbox_id, say)| EgressCommand {
+        traceparent: reply.traceparent.clone(),
         send: SendMessage {
             connector: conversation.connector.clone(),
             conversation: conversation.external_id.clone(),
-            text,
+            text: say.body.into_inner(),
             channel: conversation.channel.parse().ok(),
             outbox_id,
-            in_reply_to: Vec::new(),
+            ..SendMessage::default()
         },
-    })))
+    });
+    Ok(Turned::Committed(commands.collect()))
 }
 
 /// Keeps each text for an operator. Before the apology is committed, so that a crash in between loses neither.

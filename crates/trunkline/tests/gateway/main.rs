@@ -6,6 +6,7 @@ mod bench;
 mod bus;
 mod bus_api;
 mod calls;
+mod compliance;
 mod configuration;
 mod console;
 mod edge;
