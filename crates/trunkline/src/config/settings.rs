@@ -13,7 +13,10 @@ use url::Url;
 
 use super::table as key;
 use super::token::MIN_TOKEN_LEN;
-use super::{AgentSettings, KeywordSettings, Reader, VoiceSettings, WhatsAppSettings, agent, calls, realtime, texts};
+use super::{
+    AgentSettings, KeywordSettings, Reader, SenderRates, Splitting, VoiceSettings, WhatsAppSettings, agent, calls,
+    rates, realtime, texts,
+};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -123,6 +126,10 @@ pub struct Pipeline {
     pub keywords: KeywordSettings,
     /// What WhatsApp allows.
     pub whatsapp: WhatsAppSettings,
+    /// How long answers are sent.
+    pub splitting: Splitting,
+    /// How fast our addresses send.
+    pub sender_rates: SenderRates,
 }
 
 /// Reading back what was missed.
@@ -320,6 +327,8 @@ fn pipeline(reader: &Reader, problems: &mut ConfigError) -> Pipeline {
         settle: reader.duration(&key::SETTLE, Duration::ZERO..=Duration::from_mins(5), problems),
         keywords: texts::keywords(reader, problems),
         whatsapp: texts::whatsapp(reader, problems),
+        splitting: texts::splitting(reader, problems),
+        sender_rates: rates::sender_rates(reader, problems),
     };
     if !(1..=100).contains(&pipeline.turn_attempts) {
         problems.add(reader.name_of(&key::TURN_ATTEMPTS), "must be between 1 and 100");

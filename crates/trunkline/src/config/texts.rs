@@ -1,12 +1,14 @@
 //! Settings of texts that follow the rules of their channel: keywords and the window of WhatsApp.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use trunkline_core::ConfigError;
 
 use super::Reader;
 use super::table as key;
+use crate::connectors::MAX_TEXT_CHARS;
 
 /// What is said to keywords, and by whom.
 #[derive(Debug, Clone)]
@@ -50,9 +52,24 @@ pub struct Template {
     pub variables: BTreeMap<String, String>,
 }
 
+/// How a long answer becomes several messages.
+#[derive(Debug, Clone)]
+pub struct Splitting {
+    /// Characters of one message on SMS.
+    pub sms_chars: usize,
+    /// Characters of one message on WhatsApp.
+    pub whatsapp_chars: usize,
+    /// Messages of one answer.
+    pub max_parts: usize,
+}
+
 /// Twilio's prefix of templates.
 const CONTENT_PREFIX: &str = "HX";
 const CONTENT_LEN: usize = 34;
+/// A message of fewer characters is not worth one.
+const MIN_CHARS: usize = 20;
+/// Messages of one answer that may be asked for.
+const MAX_PARTS: usize = 20;
 const MONTH: Duration = Duration::from_hours(30 * 24);
 
 pub(super) fn keywords(reader: &Reader, problems: &mut ConfigError) -> KeywordSettings {
@@ -89,6 +106,22 @@ pub(super) fn whatsapp(reader: &Reader, problems: &mut ConfigError) -> WhatsAppS
     }
     let template = (!sid.is_empty()).then(|| Template { sid: sid.to_owned(), variables });
     WhatsAppSettings { window, template }
+}
+
+pub(super) fn splitting(reader: &Reader, problems: &mut ConfigError) -> Splitting {
+    let mut within = |setting, range: RangeInclusive<usize>| {
+        let number = reader.parsed(setting, "a number", problems);
+        if !range.contains(&number) {
+            let problem = format!("must be between {} and {}", range.start(), range.end());
+            problems.add(reader.name_of(setting), problem);
+        }
+        number
+    };
+    Splitting {
+        sms_chars: within(&key::SMS_CHARS, MIN_CHARS..=MAX_TEXT_CHARS),
+        whatsapp_chars: within(&key::WHATSAPP_CHARS, MIN_CHARS..=MAX_TEXT_CHARS),
+        max_parts: within(&key::MAX_PARTS, 1..=MAX_PARTS),
+    }
 }
 
 /// Whether a text can be the name of a template.

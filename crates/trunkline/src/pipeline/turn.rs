@@ -16,6 +16,7 @@ use super::Context;
 use super::lane::{Heard, LaneError};
 use super::lanes::Inbox;
 use super::relay::EgressCommand;
+use super::split::{Limits, split};
 use super::wait::backoff;
 use crate::connectors::MAX_TEXT_CHARS;
 use crate::telemetry::{set_parent, traceparent};
@@ -175,8 +176,7 @@ async fn commit(
     reply: AgentReply,
     kind: ReplyKind,
 ) -> Result<Turned, LaneError> {
-    let connector = context.connectors.named(&conversation.connector);
-    let text = fit(reply.text.into_inner(), connector.map_or(MAX_TEXT_CHARS, |connector| connector.max_text_chars()));
+    let parts = split(reply.text.expose(), limits(context, conversation));
     let mut memories = reply.memories;
     if reply.hand_over {
         // No name that an agent makes of a person's words begins with a dot.
@@ -185,7 +185,7 @@ async fn commit(
     let reply = Reply {
         conversation_id: conversation.id.clone(),
         answers: waiting.iter().map(|message| message.id.clone()).collect(),
-        says: if text.is_empty() { Vec::new() } else { vec![Say::text(Pii::new(text))] },
+        says: parts.into_iter().map(|part| Say::text(Pii::new(part))).collect(),
         author: author.to_owned(),
         kind,
         memories,
@@ -208,6 +208,18 @@ async fn commit(
         },
     });
     Ok(Turned::Committed(commands.collect()))
+}
+
+/// How long a message of a conversation may be, and how many an answer may have.
+fn limits(context: &Context, conversation: &ConversationRow) -> Limits {
+    let settings = &context.settings.splitting;
+    let most = context.connectors.named(&conversation.connector).map_or(MAX_TEXT_CHARS, |one| one.max_text_chars());
+    let wanted = match conversation.channel.parse() {
+        Ok(Channel::Sms) => settings.sms_chars,
+        Ok(Channel::Whatsapp) => settings.whatsapp_chars,
+        _ => most,
+    };
+    Limits { most: most.min(wanted), parts: settings.max_parts }
 }
 
 /// Keeps each text for an operator. Before the apology is committed, so that a crash in between loses neither.
@@ -266,33 +278,4 @@ fn envelope(conversation: &ConversationRow, message: &MessageRow) -> Option<Enve
 /// The id of a given-up message's letter: the same however often the turn is given up before it is replayed.
 fn letter_id(connector: &str, external_id: &str) -> String {
     format!("{connector}:{external_id}")
-}
-
-/// Cuts a text to `most` characters, at the end of a sentence or a word if there is one near.
-fn fit(text: String, most: usize) -> String {
-    let Some((end, _)) = text.char_indices().nth(most.saturating_sub(1)) else { return text };
-    if text.chars().count() <= most {
-        return text;
-    }
-    let head = text.get(..end).unwrap_or_default();
-    let cut = head.rfind(['.', '!', '?', '\n']).map(|at| at + 1).filter(|at| *at > end / 2);
-    let cut = cut.or_else(|| head.rfind(' ').filter(|at| *at > end / 2)).unwrap_or(end);
-    format!("{}…", text.get(..cut).unwrap_or(head).trim_end())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_answers_are_cut_where_it_reads_well() {
-        let fit = |text| fit(text, MAX_TEXT_CHARS);
-        assert_eq!(fit("short".into()), "short");
-        let exact = "é".repeat(MAX_TEXT_CHARS);
-        assert_eq!(fit(exact.clone()), exact);
-        let sentences = "This is a sentence. ".repeat(200);
-        let cut = fit(sentences);
-        assert!(cut.ends_with("sentence.…") && cut.chars().count() <= MAX_TEXT_CHARS, "{cut}");
-        assert_eq!(fit("é".repeat(MAX_TEXT_CHARS + 1)).chars().count(), MAX_TEXT_CHARS);
-    }
 }

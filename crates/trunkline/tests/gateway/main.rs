@@ -14,7 +14,9 @@ mod http_agent;
 mod lanes;
 mod library;
 mod logs;
+mod long_answers;
 mod outage;
+mod rates;
 mod realtime;
 #[cfg(test)]
 mod recovery;
