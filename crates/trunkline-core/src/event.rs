@@ -167,7 +167,7 @@ impl ConversationPhase {
 
 /// Command: say something in a conversation. From outside, the envelope's id names the command, so that it is carried out
 /// once; from the gateway it is the id of the outbox row.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SendMessage {
     /// The connector that can reach the conversation.
@@ -176,6 +176,13 @@ pub struct SendMessage {
     pub conversation: String,
     /// What to say.
     pub text: String,
+    /// A template that is sent in place of the text, as the provider names it (`HX…`). The text is then what the history
+    /// of the conversation shows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_sid: Option<String>,
+    /// What is filled in there, by the names of its places.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub content_variables: BTreeMap<String, String>,
     /// How the person writes, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,

@@ -1,13 +1,11 @@
 //! Commands from outside of the gateway, made into rows of the outbox.
 
-use std::collections::BTreeMap;
-
 use sqlx::{Sqlite, Transaction};
 use trunkline_core::Pii;
 
 use crate::replies::say;
 use crate::store::now_ms;
-use crate::{Reply, ReplyKind, Store, StoreError};
+use crate::{Content, Reply, ReplyKind, Say, Store, StoreError};
 
 /// Something that somebody outside wants to be said.
 #[derive(Debug, Clone)]
@@ -22,10 +20,19 @@ pub struct NewCommand {
     pub in_reply_to: Vec<String>,
     /// What to say; empty says nothing, and the messages count as answered.
     pub body: Pii<String>,
+    /// The template that says it, if one does.
+    pub content: Option<Content>,
     /// Who speaks.
     pub author: String,
     /// The trace that it belongs to.
     pub traceparent: Option<String>,
+}
+
+impl NewCommand {
+    /// Whether anything is said at all.
+    pub fn says_something(&self) -> bool {
+        !self.body.expose().is_empty() || self.content.is_some()
+    }
 }
 
 /// What became of a command.
@@ -63,17 +70,15 @@ impl Store {
         for message in &command.in_reply_to {
             mark_answered(&mut transaction, &conversation_id, message, &command.outbox_id, now).await?;
         }
-        if !command.body.expose().is_empty() {
+        if command.says_something() {
             let reply = Reply {
-                conversation_id: conversation_id.clone(),
-                answers: Vec::new(),
-                body: command.body.clone(),
                 author: command.author.clone(),
                 kind: ReplyKind::Command,
-                memories: BTreeMap::new(),
                 traceparent: command.traceparent.clone(),
+                ..Reply::of(&conversation_id)
             };
-            say(&mut transaction, &reply, &command.outbox_id, now).await?;
+            let one = Say { body: command.body.clone(), content: command.content.clone() };
+            say(&mut transaction, &reply, &one, &command.outbox_id, None, now).await?;
         }
         sqlx::query("UPDATE conversation SET updated_at = $2 WHERE id = $1")
             .bind(&conversation_id)
@@ -91,10 +96,11 @@ async fn is_adopted(
     conversation_id: &str,
     command: &NewCommand,
 ) -> Result<bool, StoreError> {
-    let row: Option<(String, String)> = sqlx::query_as("SELECT conversation_id, body FROM outbox WHERE id = $1")
-        .bind(&command.outbox_id)
-        .fetch_optional(&mut **transaction)
-        .await?;
+    let row: Option<(String, String, Option<String>, Option<String>)> =
+        sqlx::query_as("SELECT conversation_id, body, content_sid, content_variables FROM outbox WHERE id = $1")
+            .bind(&command.outbox_id)
+            .fetch_optional(&mut **transaction)
+            .await?;
     let marked: Vec<(String, Option<String>)> =
         sqlx::query_as("SELECT conversation_id, external_id FROM message WHERE answered_by = $1")
             .bind(&command.outbox_id)
@@ -103,8 +109,14 @@ async fn is_adopted(
     let body = command.body.expose();
     let is_known = row.is_some() || !marked.is_empty();
     let said_the_same = match &row {
-        Some((conversation, said)) => conversation == conversation_id && said == body,
-        None => body.is_empty(),
+        Some((conversation, said, template, variables)) => {
+            let content = command.content.as_ref();
+            conversation == conversation_id
+                && said == body
+                && template.as_ref() == content.map(|content| &content.sid)
+                && *variables == content.map(Content::variables_json)
+        }
+        None => !command.says_something(),
     };
     // Messages that an operator has had treated again are not marked any more.
     let answered_the_same = marked.iter().all(|(conversation, message)| {

@@ -43,6 +43,8 @@ pub struct ConversationSummary {
     pub failed: bool,
     /// An agent has asked for a person to take over.
     pub handed_over: bool,
+    /// The person wants nothing from us.
+    pub opted_out: bool,
 }
 
 #[derive(FromRow)]
@@ -56,6 +58,7 @@ struct SummaryRow {
     pending: i64,
     last_status: Option<String>,
     handed_over: bool,
+    opted_out: bool,
 }
 
 const SUMMARY: &str = "
@@ -63,7 +66,11 @@ SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.s
        m.direction AS last_direction, m.body AS last_body, m.created_at AS last_at, m.status AS last_status,
        (SELECT count(*) FROM message w WHERE w.conversation_id = c.id AND w.answer = 'waiting')
        + (SELECT count(*) FROM outbox o WHERE o.conversation_id = c.id AND o.state IN ('pending', 'sending')) AS pending,
-       EXISTS (SELECT 1 FROM memory h WHERE h.conversation_id = c.id AND h.name = '.handed_over') AS handed_over
+       EXISTS (SELECT 1 FROM memory h WHERE h.conversation_id = c.id AND h.name = '.handed_over') AS handed_over,
+       COALESCE((SELECT d.opted_out FROM consent d
+                 WHERE d.connector = c.connector AND d.address = c.address
+                   AND (d.sender = '' OR c.sender IS NULL OR d.sender = c.sender)
+                 ORDER BY d.changed_at DESC LIMIT 1), FALSE) AS opted_out
 FROM conversation c
 LEFT JOIN message m ON m.id = (
     SELECT id FROM message WHERE conversation_id = c.id ORDER BY place DESC, id DESC LIMIT 1)";
@@ -232,6 +239,7 @@ fn summary(row: SummaryRow) -> Result<ConversationSummary, StoreError> {
         pending: row.pending,
         failed,
         handed_over: row.handed_over,
+        opted_out: row.opted_out,
     })
 }
 

@@ -5,6 +5,7 @@ use sqlx::{Sqlite, Transaction};
 use trunkline_core::event::MediaRef;
 use trunkline_core::{Channel, ContactAddress, Pii};
 
+use crate::consent::{HeardKeyword, heed};
 use crate::conversations::{advance_read_index, conversation_of};
 use crate::store::{new_id, now_ms};
 use crate::{Store, StoreError};
@@ -35,6 +36,8 @@ pub struct NewInbound {
     pub created_at: Timestamp,
     /// False for what was written before we were asked to answer.
     pub to_be_answered: bool,
+    /// The keyword that it is, if it is one.
+    pub keyword: Option<HeardKeyword>,
     /// The trace that it came with.
     pub traceparent: Option<String>,
 }
@@ -83,6 +86,8 @@ pub struct Recorded {
     pub answer: Answer,
     /// Every message of the conversation up to this index is recorded. Lower than the message's own: there is a gap.
     pub read_index: i64,
+    /// The row of the outbox that confirms a keyword, if it was made by this call.
+    pub confirmation: Option<String>,
 }
 
 impl Store {
@@ -96,14 +101,15 @@ impl Store {
     pub async fn record_inbound(&self, inbound: &NewInbound) -> Result<Recorded, StoreError> {
         let mut transaction = self.writer.begin().await?;
         let (conversation_id, read_index) = conversation_of(&mut transaction, inbound).await?;
-        let (message_id, is_new, answer) = insert(&mut transaction, &conversation_id, inbound).await?;
+        let Inserted { message_id, is_new, answer, confirmation } =
+            insert(&mut transaction, &conversation_id, inbound).await?;
         let read_index = if is_new && position(inbound.index) == read_index + 1 {
             advance_read_index(&mut transaction, &conversation_id, read_index).await?
         } else {
             read_index
         };
         transaction.commit().await?;
-        Ok(Recorded { conversation_id, message_id, is_new, answer, read_index })
+        Ok(Recorded { conversation_id, message_id, is_new, answer, read_index, confirmation })
     }
 
     /// Records messages of one conversation that were read back from the provider, all or none, and notes that
@@ -125,9 +131,10 @@ impl Store {
         let read_index = read_index.max(position(last_index));
         let mut recorded = Vec::with_capacity(messages.len());
         for inbound in messages {
-            let (message_id, is_new, answer) = insert(&mut transaction, &conversation_id, inbound).await?;
+            let Inserted { message_id, is_new, answer, confirmation } =
+                insert(&mut transaction, &conversation_id, inbound).await?;
             let conversation_id = conversation_id.clone();
-            recorded.push(Recorded { conversation_id, message_id, is_new, answer, read_index });
+            recorded.push(Recorded { conversation_id, message_id, is_new, answer, read_index, confirmation });
         }
         advance_read_index(&mut transaction, &conversation_id, read_index).await?;
         transaction.commit().await?;
@@ -155,12 +162,20 @@ fn position(index: u64) -> i64 {
     i64::try_from(index).unwrap_or(MAX_POSITION).min(MAX_POSITION)
 }
 
-/// Inserts a message unless it is there; returns our name for it, whether it is new, and whether it has its answer.
+/// What became of a message.
+struct Inserted {
+    message_id: String,
+    is_new: bool,
+    answer: Answer,
+    confirmation: Option<String>,
+}
+
+/// Inserts a message unless it is there.
 async fn insert(
     transaction: &mut Transaction<'_, Sqlite>,
     conversation_id: &str,
     inbound: &NewInbound,
-) -> Result<(String, bool, Answer), StoreError> {
+) -> Result<Inserted, StoreError> {
     let known: Option<(String, Option<String>)> =
         sqlx::query_as("SELECT id, answer FROM message WHERE conversation_id = $1 AND external_id = $2")
             .bind(conversation_id)
@@ -168,10 +183,11 @@ async fn insert(
             .fetch_optional(&mut **transaction)
             .await?;
     if let Some((message_id, answer)) = known {
-        return Ok((message_id, false, Answer::from_name(answer.as_deref())?));
+        let answer = Answer::from_name(answer.as_deref())?;
+        return Ok(Inserted { message_id, is_new: false, answer, confirmation: None });
     }
     let message_id = new_id();
-    let answer = if inbound.to_be_answered { Answer::Waiting } else { Answer::History };
+    let asked = if inbound.to_be_answered { Answer::Waiting } else { Answer::History };
     let media = serde_json::to_string(&inbound.media).unwrap_or_else(|_| "[]".to_owned());
     sqlx::query(
         "INSERT INTO message (id, conversation_id, direction, external_id, position, place, author, body, media,
@@ -185,11 +201,25 @@ async fn insert(
     .bind(inbound.from.to_wire())
     .bind(inbound.body.expose())
     .bind(media)
-    .bind(answer.as_str())
+    .bind(asked.as_str())
     .bind(&inbound.traceparent)
     .bind(inbound.created_at.as_millisecond())
     .bind(now_ms())
     .execute(&mut **transaction)
     .await?;
-    Ok((message_id, true, answer))
+    let at = inbound.created_at.as_millisecond();
+    sqlx::query("UPDATE conversation SET last_in_at = $2 WHERE id = $1 AND (last_in_at IS NULL OR last_in_at < $2)")
+        .bind(conversation_id)
+        .bind(at)
+        .execute(&mut **transaction)
+        .await?;
+    let (answer, confirmation) = heed(transaction, conversation_id, &message_id, inbound).await?;
+    if answer != asked {
+        sqlx::query("UPDATE message SET answer = $2 WHERE id = $1")
+            .bind(&message_id)
+            .bind(answer.as_str())
+            .execute(&mut **transaction)
+            .await?;
+    }
+    Ok(Inserted { message_id, is_new: true, answer, confirmation })
 }

@@ -13,6 +13,7 @@
 mod calls;
 mod chat;
 mod commands;
+mod consent;
 mod contacts;
 mod conversations;
 mod cursors;
@@ -23,15 +24,17 @@ mod messages;
 mod outbox;
 mod replies;
 mod store;
+mod templates;
 
 pub use calls::{CallRow, CallTurn, NewCall, OUTCOME_LOST};
 pub use chat::{ChatLine, ChatSide};
 pub use commands::{Adopted, NewCommand};
+pub use consent::{Consent, HeardKeyword, Keyword};
 pub use conversations::{ConversationRow, ConversationSummary};
 pub use error::StoreError;
 pub use inbound::{Answer, NewInbound, Recorded};
 pub use memory::{MAX_MEMORIES, MAX_MEMORY_BYTES};
 pub use messages::{Direction, MessageRow};
 pub use outbox::{Claim, OutboxRow, Sent};
-pub use replies::{Reply, ReplyKind};
+pub use replies::{Content, Reply, ReplyKind, Say};
 pub use store::Store;

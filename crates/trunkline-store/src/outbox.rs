@@ -8,7 +8,7 @@ use trunkline_core::event::DeliveryStatus;
 use crate::conversations::advance_read_index;
 use crate::messages::rank;
 use crate::store::now_ms;
-use crate::{Store, StoreError};
+use crate::{Content, Store, StoreError};
 
 /// Something to be said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +23,12 @@ pub struct OutboxRow {
     pub conversation: String,
     /// The channel of the conversation.
     pub channel: String,
+    /// Why it is said: `answer`, `command`, `apology`, `keyword` or `template`.
+    pub kind: String,
     /// What to say.
     pub body: Pii<String>,
+    /// The template that says it, if one does.
+    pub content: Option<Content>,
     /// How often sending it was begun.
     pub attempts: i64,
     /// Every message up to this index was known when sending was first begun; ours, if it was made, stands behind it.
@@ -62,7 +66,10 @@ struct Row {
     connector: String,
     external_id: String,
     channel: String,
+    kind: String,
     body: String,
+    content_sid: Option<String>,
+    content_variables: Option<String>,
     state: String,
     attempts: i64,
     claimed_after: Option<i64>,
@@ -70,8 +77,8 @@ struct Row {
 }
 
 const SELECT: &str = "
-SELECT o.id, o.conversation_id, c.connector, c.external_id, c.channel, o.body, o.state, o.attempts, o.claimed_after,
-       o.traceparent
+SELECT o.id, o.conversation_id, c.connector, c.external_id, c.channel, o.kind, o.body, o.content_sid,
+       o.content_variables, o.state, o.attempts, o.claimed_after, o.traceparent
 FROM outbox o JOIN conversation c ON c.id = o.conversation_id";
 
 impl Store {
@@ -232,7 +239,7 @@ impl Store {
         Ok(())
     }
 
-    /// Settles a row as failed for good.
+    /// Settles a row as failed for good, and with it what comes behind it in the same answer.
     ///
     /// # Errors
     /// `store.unavailable`.
@@ -242,19 +249,25 @@ impl Store {
     pub async fn mark_failed(&self, row: &OutboxRow, error_code: &str) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
         let now = now_ms();
-        sqlx::query("UPDATE outbox SET state = 'failed', error_code = $2, updated_at = $3 WHERE id = $1")
-            .bind(&row.id)
-            .bind(error_code)
-            .bind(now)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("UPDATE message SET status = 'failed', status_rank = $3, error_code = $2, updated_at = $4 WHERE outbox_id = $1")
-            .bind(&row.id)
-            .bind(error_code)
-            .bind(rank(DeliveryStatus::Failed))
-            .bind(now)
-            .execute(&mut *transaction)
-            .await?;
+        let failed: Vec<String> = sqlx::query_scalar(
+            "UPDATE outbox SET state = 'failed', error_code = $2, updated_at = $3
+             WHERE id = $1 OR (state = 'pending' AND group_id = (SELECT group_id FROM outbox WHERE id = $1))
+             RETURNING id",
+        )
+        .bind(&row.id)
+        .bind(error_code)
+        .bind(now)
+        .fetch_all(&mut *transaction)
+        .await?;
+        for id in failed {
+            sqlx::query("UPDATE message SET status = 'failed', status_rank = $3, error_code = $2, updated_at = $4 WHERE outbox_id = $1")
+                .bind(id)
+                .bind(error_code)
+                .bind(rank(DeliveryStatus::Failed))
+                .bind(now)
+                .execute(&mut *transaction)
+                .await?;
+        }
         sqlx::query("UPDATE conversation SET updated_at = $2 WHERE id = $1")
             .bind(&row.conversation_id)
             .bind(now)
@@ -266,13 +279,17 @@ impl Store {
 }
 
 fn outbox_row(row: Row) -> OutboxRow {
+    let variables =
+        row.content_variables.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
     OutboxRow {
         id: row.id,
         conversation_id: row.conversation_id,
         connector: row.connector,
         conversation: row.external_id,
         channel: row.channel,
+        kind: row.kind,
         body: Pii::new(row.body),
+        content: row.content_sid.map(|sid| Content { sid, variables: Pii::new(variables) }),
         attempts: row.attempts,
         claimed_after: row.claimed_after,
         traceparent: row.traceparent,

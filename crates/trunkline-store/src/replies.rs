@@ -18,15 +18,53 @@ pub enum ReplyKind {
     Command,
     /// What a person hears when a turn was given up. Never superseded: it is said once.
     Apology,
+    /// What confirms a keyword: the one thing that whoever wants nothing more still hears.
+    Keyword,
+    /// A message again, as a template, because it came too late to be sent as it was.
+    Template,
 }
 
 impl ReplyKind {
-    const fn as_str(self) -> &'static str {
+    /// The lower-case word in the store.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Answer => "answer",
             Self::Command => "command",
             Self::Apology => "apology",
+            Self::Keyword => "keyword",
+            Self::Template => "template",
         }
+    }
+}
+
+/// A template that is sent in place of a text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Content {
+    /// The provider's name for it.
+    pub sid: String,
+    /// What is filled in, by the names of its places.
+    pub variables: Pii<BTreeMap<String, String>>,
+}
+
+impl Content {
+    pub(crate) fn variables_json(&self) -> String {
+        serde_json::to_string(self.variables.expose()).unwrap_or_else(|_| "{}".to_owned())
+    }
+}
+
+/// One message of a reply.
+#[derive(Debug, Clone, Default)]
+pub struct Say {
+    /// What to say.
+    pub body: Pii<String>,
+    /// The template that says it, if one does.
+    pub content: Option<Content>,
+}
+
+impl Say {
+    /// A text.
+    pub fn text(body: Pii<String>) -> Self {
+        Self { body, ..Self::default() }
     }
 }
 
@@ -37,8 +75,8 @@ pub struct Reply {
     pub conversation_id: String,
     /// The messages that it answers, by our names.
     pub answers: Vec<String>,
-    /// What to say; empty says nothing, and the messages count as answered.
-    pub body: Pii<String>,
+    /// What to say, message by message; nothing is said if there is none, and the messages count as answered.
+    pub says: Vec<Say>,
     /// Who speaks.
     pub author: String,
     /// Why.
@@ -49,19 +87,35 @@ pub struct Reply {
     pub traceparent: Option<String>,
 }
 
+impl Reply {
+    /// An answer in a conversation that says nothing yet, to nothing.
+    pub fn of(conversation_id: impl Into<String>) -> Self {
+        Self {
+            conversation_id: conversation_id.into(),
+            answers: Vec::new(),
+            says: Vec::new(),
+            author: String::new(),
+            kind: ReplyKind::Answer,
+            memories: BTreeMap::new(),
+            traceparent: None,
+        }
+    }
+}
+
 impl Store {
-    /// Commits a reply, the messages that it answers, what is remembered, and the outbox row, all or nothing.
-    /// Returns the id of the outbox row, or `None` if there is nothing to say.
+    /// Commits a reply, the messages that it answers, what is remembered, and its outbox rows, all or nothing. Returns
+    /// the ids of the rows, in the order of what is said. They are sent in that order, with nothing in between.
     ///
     /// # Errors
     /// `store.already_answered` if one of the messages is not waiting any more; `store.unavailable`.
     ///
     /// # Cancel safety
     /// It may have been committed; committing it again is refused.
-    pub async fn commit_reply(&self, reply: &Reply) -> Result<Option<String>, StoreError> {
+    pub async fn commit_reply(&self, reply: &Reply) -> Result<Vec<String>, StoreError> {
         let mut transaction = self.writer.begin().await?;
         let now = now_ms();
-        let outbox_id = (!reply.body.expose().is_empty()).then(new_id);
+        let outbox_ids: Vec<_> = reply.says.iter().map(|_| new_id()).collect();
+        let first = outbox_ids.first();
         for message_id in &reply.answers {
             let marked = sqlx::query(
                 "UPDATE message SET answer = 'answered', answered_by = $3, updated_at = $4
@@ -69,7 +123,7 @@ impl Store {
             )
             .bind(message_id)
             .bind(&reply.conversation_id)
-            .bind(&outbox_id)
+            .bind(first)
             .bind(now)
             .execute(&mut *transaction)
             .await?;
@@ -78,8 +132,9 @@ impl Store {
             }
         }
         remember(&mut transaction, &reply.conversation_id, &reply.memories).await?;
-        if let Some(outbox_id) = &outbox_id {
-            say(&mut transaction, reply, outbox_id, now).await?;
+        let group = first.filter(|_| outbox_ids.len() > 1).map(String::as_str);
+        for (one, outbox_id) in reply.says.iter().zip(&outbox_ids) {
+            say(&mut transaction, reply, one, outbox_id, group, now).await?;
         }
         sqlx::query("UPDATE conversation SET updated_at = $2 WHERE id = $1")
             .bind(&reply.conversation_id)
@@ -87,11 +142,11 @@ impl Store {
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
-        Ok(outbox_id)
+        Ok(outbox_ids)
     }
 
-    /// Takes back the answers of a conversation that nobody has begun to send. The messages that they answered wait
-    /// again. Returns how many answers were taken back.
+    /// Takes back the answers of a conversation that nobody has begun to send: whole ones, not the rest of one whose first
+    /// part is out. The messages that they answered wait again. Returns how many messages of ours were taken back.
     ///
     /// # Errors
     /// `store.unavailable`.
@@ -103,7 +158,11 @@ impl Store {
         let now = now_ms();
         let taken: Vec<String> = sqlx::query_scalar(
             "UPDATE outbox SET state = 'superseded', updated_at = $2
-             WHERE conversation_id = $1 AND state = 'pending' AND kind = 'answer' AND attempts = 0 RETURNING id",
+             WHERE conversation_id = $1 AND state = 'pending' AND kind = 'answer' AND attempts = 0
+               AND (group_id IS NULL OR NOT EXISTS (
+                   SELECT 1 FROM outbox other WHERE other.group_id = outbox.group_id
+                                                AND (other.state <> 'pending' OR other.attempts > 0)))
+             RETURNING id",
         )
         .bind(conversation_id)
         .bind(now)
@@ -127,19 +186,25 @@ impl Store {
 pub(crate) async fn say(
     transaction: &mut Transaction<'_, Sqlite>,
     reply: &Reply,
+    one: &Say,
     outbox_id: &str,
+    group: Option<&str>,
     now: i64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO outbox (id, conversation_id, kind, body, state, attempts, traceparent, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, 'pending', 0, $5, $6, $6)",
+        "INSERT INTO outbox (id, conversation_id, kind, body, state, attempts, traceparent, created_at, updated_at,
+                             group_id, content_sid, content_variables)
+         VALUES ($1, $2, $3, $4, 'pending', 0, $5, $6, $6, $7, $8, $9)",
     )
     .bind(outbox_id)
     .bind(&reply.conversation_id)
     .bind(reply.kind.as_str())
-    .bind(reply.body.expose())
+    .bind(one.body.expose())
     .bind(&reply.traceparent)
     .bind(now)
+    .bind(group)
+    .bind(one.content.as_ref().map(|content| &content.sid))
+    .bind(one.content.as_ref().map(Content::variables_json))
     .execute(&mut **transaction)
     .await?;
     sqlx::query(
@@ -151,7 +216,7 @@ pub(crate) async fn say(
     .bind(new_id())
     .bind(&reply.conversation_id)
     .bind(&reply.author)
-    .bind(reply.body.expose())
+    .bind(one.body.expose())
     .bind(outbox_id)
     .bind(&reply.traceparent)
     .bind(now)

@@ -22,6 +22,7 @@ async fn record(store: &Store, message: &str, index: u64) -> Answer {
         media: Vec::new(),
         created_at: Timestamp::UNIX_EPOCH,
         to_be_answered: true,
+        keyword: None,
         traceparent: None,
     };
     store.record_inbound(&inbound).await.expect("recorded").answer
@@ -34,6 +35,7 @@ fn command(id: &str, body: &str, in_reply_to: &[&str]) -> NewCommand {
         conversation: "CH1".into(),
         in_reply_to: in_reply_to.iter().map(|message| (*message).to_owned()).collect(),
         body: Pii::new(body.into()),
+        content: None,
         author: "my-agent".into(),
         traceparent: None,
     }

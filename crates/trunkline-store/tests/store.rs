@@ -10,7 +10,7 @@ use trunkline_core::event::DeliveryStatus;
 use trunkline_core::voice::CallDirection;
 use trunkline_core::{Channel, ContactAddress, Pii};
 use trunkline_store::{
-    Answer, CallTurn, Claim, Direction, NewCall, NewInbound, Recorded, Reply, ReplyKind, Sent, Store,
+    Answer, CallTurn, Claim, Direction, NewCall, NewInbound, Recorded, Reply, ReplyKind, Say, Sent, Store,
 };
 
 struct Fixture {
@@ -37,6 +37,7 @@ fn inbound(message: &str, index: u64, from: &str) -> NewInbound {
         media: Vec::new(),
         created_at: Timestamp::from_millisecond(1_000 + i64::try_from(index).expect("small")).expect("time"),
         to_be_answered: true,
+        keyword: None,
         traceparent: None,
     }
 }
@@ -45,7 +46,7 @@ fn reply(recorded: &[&Recorded], body: &str) -> Reply {
     Reply {
         conversation_id: recorded[0].conversation_id.clone(),
         answers: recorded.iter().map(|recorded| recorded.message_id.clone()).collect(),
-        body: Pii::new(body.to_owned()),
+        says: vec![Say::text(Pii::new(body.to_owned()))],
         author: "concierge".into(),
         kind: ReplyKind::Answer,
         memories: BTreeMap::from([("name".to_owned(), "Ada".to_owned())]),
@@ -107,7 +108,7 @@ async fn a_person_is_one_contact_on_every_channel() {
 async fn a_reply_commits_with_what_it_answers_and_only_once() {
     let Fixture { store, _folder } = fixture().await;
     let recorded = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
-    let outbox_id = store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").expect("said");
+    let outbox_id = store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").remove(0);
     assert!(store.waiting(&recorded.conversation_id, 10).await.expect("waiting").is_empty());
     assert_eq!(store.memories(&recorded.conversation_id).await.expect("memories")["name"], "Ada");
 
@@ -122,13 +123,13 @@ async fn a_reply_commits_with_what_it_answers_and_only_once() {
 async fn an_unsent_answer_can_be_taken_back_a_claimed_one_cannot() {
     let Fixture { store, _folder } = fixture().await;
     let first = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
-    let taken = store.commit_reply(&reply(&[&first], "one")).await.expect("committed").expect("said");
+    let taken = store.commit_reply(&reply(&[&first], "one")).await.expect("committed").remove(0);
     assert_eq!(store.supersede(&first.conversation_id).await.expect("superseded"), 1);
     assert_eq!(store.claim(&taken).await.expect("claim"), Claim::Settled);
 
     let second = store.record_inbound(&inbound("IM1", 1, ADA)).await.expect("recorded");
     assert_eq!(store.waiting(&first.conversation_id, 10).await.expect("waiting").len(), 2);
-    let both = store.commit_reply(&reply(&[&first, &second], "both")).await.expect("committed").expect("said");
+    let both = store.commit_reply(&reply(&[&first, &second], "both")).await.expect("committed").remove(0);
     assert!(matches!(store.claim(&both).await.expect("claim"), Claim::Yours(row) if row.attempts == 1));
     assert_eq!(store.supersede(&first.conversation_id).await.expect("superseded"), 0);
     let thread = store.messages(&first.conversation_id, 10, None).await.expect("thread");
@@ -139,7 +140,7 @@ async fn an_unsent_answer_can_be_taken_back_a_claimed_one_cannot() {
 async fn a_row_is_sent_by_one_and_looked_up_by_the_next() {
     let Fixture { store, _folder } = fixture().await;
     let recorded = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
-    let id = store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").expect("said");
+    let id = store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").remove(0);
     let Claim::Yours(row) = store.claim(&id).await.expect("claim") else { unreachable!("nobody else is here") };
     assert!(matches!(store.claim(&id).await.expect("claim"), Claim::Unknown(_)));
     store.release(&id).await.expect("released");
@@ -172,7 +173,7 @@ async fn what_is_read_back_is_recorded_once_and_its_end_is_remembered() {
 async fn a_claim_remembers_what_was_known_before_the_first_try() {
     let Fixture { store, _folder } = fixture().await;
     let recorded = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
-    let id = store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").expect("said");
+    let id = store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").remove(0);
     let Claim::Yours(first) = store.claim(&id).await.expect("claim") else { unreachable!("nobody else is here") };
     assert_eq!(first.claimed_after, Some(0));
     store.record_read_back(&[inbound("IM5", 5, ADA)], 5).await.expect("recorded");
@@ -186,7 +187,7 @@ async fn answers_are_claimed_in_the_order_of_their_commit() {
     let mut ids = Vec::new();
     for index in 0..2 {
         let recorded = store.record_inbound(&inbound(&format!("IM{index}"), index, ADA)).await.expect("recorded");
-        ids.push(store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").expect("said"));
+        ids.push(store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").remove(0));
     }
     assert_eq!(store.claim(&ids[1]).await.expect("claim"), Claim::Behind);
     let Claim::Yours(first) = store.claim(&ids[0]).await.expect("claim") else { unreachable!("the first in line") };
@@ -199,7 +200,7 @@ async fn answers_are_claimed_in_the_order_of_their_commit() {
 async fn a_thread_is_in_the_order_of_the_provider_whatever_the_clocks_say() {
     let Fixture { store, _folder } = fixture().await;
     let first = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
-    let id = store.commit_reply(&reply(&[&first], "answer")).await.expect("committed").expect("said");
+    let id = store.commit_reply(&reply(&[&first], "answer")).await.expect("committed").remove(0);
     let thread =
         |rows: Vec<trunkline_store::MessageRow>| rows.iter().map(|m| m.body.expose().clone()).collect::<Vec<_>>();
     let queued = store.messages(&first.conversation_id, 10, None).await.expect("thread");
@@ -228,7 +229,7 @@ async fn conversations_that_wait_are_found() {
 async fn a_failed_message_shows_its_code() {
     let Fixture { store, _folder } = fixture().await;
     let recorded = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
-    let id = store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").expect("said");
+    let id = store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").remove(0);
     let Claim::Yours(row) = store.claim(&id).await.expect("claim") else { unreachable!("nobody else is here") };
     store.mark_failed(&row, "ErrCodeInvalidMessage").await.expect("failed");
     let thread = store.messages(&recorded.conversation_id, 10, None).await.expect("thread");
@@ -334,7 +335,7 @@ proptest! {
         runtime.block_on(async {
             let Fixture { store, _folder } = fixture().await;
             let recorded = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
-            let id = store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").expect("said");
+            let id = store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").remove(0);
             let Claim::Yours(row) = store.claim(&id).await.expect("claim") else { unreachable!("alone") };
             prop_assert_eq!(store.advance_status("IM1", order[0], None).await.expect("status"), None);
             store.mark_sent(&row, &Sent { external_id: "IM1".into(), index: 1 }).await.expect("sent");

@@ -1,5 +1,6 @@
 //! The nouns of the contract. No provider's type is named here.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use bytes::Bytes;
@@ -128,7 +129,7 @@ impl Conversation {
     }
 }
 
-/// A message to send. At least text or media.
+/// A message to send. At least a text, media or a template.
 #[derive(Debug, Clone, Default)]
 pub struct OutgoingMessage {
     /// The text.
@@ -139,6 +140,10 @@ pub struct OutgoingMessage {
     pub attributes: Option<String>,
     /// Files to send.
     pub media: Vec<MediaSource>,
+    /// A template that is sent in place of text and media, as the provider names it.
+    pub content_sid: Option<String>,
+    /// What is filled in there, by the names of its places.
+    pub content_variables: Pii<BTreeMap<String, String>>,
     /// The channel, for telemetry.
     pub channel: Option<Channel>,
 }

@@ -180,7 +180,7 @@ impl Builder {
         self.put("ChannelMessageSid", receipt.channel_message_sid.as_str());
         self.put("ParticipantSid", receipt.participant_sid.as_str());
         self.put("Status", receipt.status.as_str());
-        self.put("ErrorCode", "0");
+        self.put("ErrorCode", receipt.error_code.to_string());
         self.put("DateCreated", iso_millis(receipt.date_created));
         self.put("DateUpdated", iso_millis(receipt.date_updated));
     }

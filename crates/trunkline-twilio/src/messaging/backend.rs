@@ -13,7 +13,7 @@ use trunkline_core::messaging::{
 use trunkline_core::{Channel, HealthState, HealthStatus, Retry};
 use trunkline_proto::form;
 use trunkline_proto::rest::ConversationState;
-use trunkline_proto::sid::{ConversationSid, MediaSid, ServiceSid};
+use trunkline_proto::sid::{ContentSid, ConversationSid, MediaSid, ServiceSid};
 use trunkline_proto::signature::RequestKind;
 use trunkline_proto::webhook::{ConversationsEvent, ConversationsWebhook};
 
@@ -109,7 +109,8 @@ impl TwilioMessaging {
             return None;
         }
         let is_ours = message.author.is_some() && message.author == self.settings.identity;
-        if !is_ours || message.media_sid.is_some() || client.snapshot().state != ConnectionState::Connected {
+        let is_text = message.media_sid.is_none() && message.content_sid.is_none();
+        if !is_ours || !is_text || client.snapshot().state != ConnectionState::Connected {
             return None;
         }
         if let Err(error) = self.rest.permit_message().await {
@@ -308,11 +309,16 @@ impl ConversationalBackend for TwilioMessaging {
         if let Some(problem) = problem_of(&message) {
             return Err(MessagingError::new(Operation::SendMessage, ErrorCode::InvalidMessage, problem));
         }
+        let content_sid = template(message.content_sid.as_deref())?;
+        let variables = message.content_variables.expose();
+        let variables = (content_sid.is_some() && !variables.is_empty()).then(|| serde_json::to_string(variables));
         let new = NewMessage {
             author: message.author.or_else(|| self.settings.identity.clone()),
-            body: Some(message.body.into_inner()).filter(|body| !body.is_empty()),
+            body: Some(message.body.into_inner()).filter(|body| !body.is_empty() && content_sid.is_none()),
             attributes: message.attributes,
             media_sid: self.upload(message.media).await?,
+            content_sid,
+            content_variables: variables.and_then(Result::ok),
         };
         if let Some(sent) = self.send_over_socket(id.as_str(), &new).await {
             return sent;
@@ -413,11 +419,22 @@ fn health_of(error: &RestError) -> (HealthState, &'static str) {
     }
 }
 
+/// The template that a message names.
+fn template(sid: Option<&str>) -> Result<Option<ContentSid>, MessagingError> {
+    let Some(sid) = sid else { return Ok(None) };
+    sid.parse().map(Some).map_err(|_| {
+        let message = "content_sid must be HX and 32 hexadecimal digits";
+        MessagingError::new(Operation::SendMessage, ErrorCode::InvalidMessage, message)
+    })
+}
+
 /// What is wrong with a message that Twilio need not be asked about.
 fn problem_of(message: &OutgoingMessage) -> Option<&'static str> {
     let is_on_telephone = matches!(message.channel, Some(Channel::Sms | Channel::Whatsapp));
-    if message.body.expose().is_empty() && message.media.is_empty() {
-        Some("a message needs a text or a file")
+    if message.content_sid.is_some() && !message.media.is_empty() {
+        Some("a template carries no files")
+    } else if message.body.expose().is_empty() && message.media.is_empty() && message.content_sid.is_none() {
+        Some("a message needs a text, a file or a template")
     } else if is_on_telephone && message.body.expose().chars().count() > MAX_CHANNEL_CHARACTERS {
         Some("the text is longer than 1600 characters")
     } else if !is_json_object(message.attributes.as_deref()) {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use trunkline_proto::rest::{MAX_PAGE_SIZE, Message, Receipt};
-use trunkline_proto::sid::{MediaSid, MessageSid};
+use trunkline_proto::sid::{ContentSid, MediaSid, MessageSid};
 
 use super::client::{Call, Form};
 use super::pages::Pages;
@@ -28,6 +28,10 @@ pub struct NewMessage {
     pub attributes: Option<String>,
     /// A file that was uploaded before.
     pub media_sid: Option<MediaSid>,
+    /// A template; text and file do not count then.
+    pub content_sid: Option<ContentSid>,
+    /// What is filled in there: a JSON object as text.
+    pub content_variables: Option<String>,
 }
 
 /// In which order messages are listed.
@@ -64,6 +68,8 @@ impl RestClient {
         form.set("Body", new.body.as_deref());
         form.set("Attributes", new.attributes.as_deref());
         form.set("MediaSid", new.media_sid.as_ref().map(MediaSid::as_str));
+        form.set("ContentSid", new.content_sid.as_ref().map(ContentSid::as_str));
+        form.set("ContentVariables", new.content_variables.as_deref());
         let url = self.conversation_url(conversation, &["Messages"])?;
         self.fetch_at_rate(Call::create(url, ALL, form)).await
     }

@@ -4,7 +4,7 @@ const CHANNELS = { sms: 'SMS', mms: 'MMS', rcs: 'RCS', whatsapp: 'WhatsApp', mes
 const CONNECTORS = { twilio: 'Twilio', webchat: 'Web chat' };
 /** States that need no badge: nothing happens and nothing is wrong. */
 const QUIET_STATES = new Set(['', 'idle', 'active', 'inactive', 'open']);
-const STATE_TONES = { answering: 'busy', failed: 'bad', handed_over: 'warn', paused: 'warn' };
+const STATE_TONES = { answering: 'busy', failed: 'bad', handed_over: 'warn', opted_out: 'warn', paused: 'warn' };
 const STATUS_TONES = { failed: 'bad', undelivered: 'bad', read: 'good', delivered: 'good' };
 
 /** `whatsapp:+15550001111` as `+1 555 000 1111`; what is no number stays as it is. */

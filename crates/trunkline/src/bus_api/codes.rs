@@ -14,3 +14,5 @@ pub(super) const UNKNOWN_CONNECTOR: &str = "bus_api.unknown_connector";
 pub(super) const CONSUMER_BUSY: &str = "bus_api.consumer_busy";
 /// There are as many consumers as there may be. Answered 409; forget one that is not used any more.
 pub(super) const TOO_MANY_CONSUMERS: &str = "bus_api.too_many_consumers";
+/// The connector sends no templates, or the template's name or what is to be filled in has no meaning. Answered 422.
+pub(super) const BAD_TEMPLATE: &str = "bus_api.bad_template";

@@ -11,16 +11,21 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use trunkline_core::event::{SEND_MESSAGE, SendMessage};
 use trunkline_core::{Envelope, Pii};
-use trunkline_store::NewCommand;
+use trunkline_store::{Content, NewCommand};
 
 use super::failure::Failure;
 use super::{BusApi, codes};
-use crate::pipeline::{EgressCommand, publish};
+use crate::config::is_content_sid;
+use crate::connectors::Connector;
+use crate::pipeline::submit;
 
 /// The longest `id`, `source`, name of a conversation and name of a message, in bytes.
-const MAX_WORD_BYTES: usize = 200;
+pub(super) const MAX_WORD_BYTES: usize = 200;
 /// Messages that one command may answer.
 const MAX_ANSWERED: usize = 50;
+/// What a template may have filled in: places, and bytes of their names and values.
+const MAX_PLACES: usize = 100;
+const MAX_PLACES_BYTES: usize = 16 << 10;
 
 /// What became of a command.
 #[derive(Serialize)]
@@ -42,22 +47,15 @@ pub(super) async fn accept(
     let outbox_id = outbox_id(&envelope);
     let command = NewCommand {
         outbox_id: outbox_id.clone(),
-        connector: send.connector.clone(),
-        conversation: send.conversation.clone(),
-        in_reply_to: send.in_reply_to.clone(),
-        body: Pii::new(send.text.clone()),
+        content: content(&send),
+        connector: send.connector,
+        conversation: send.conversation,
+        in_reply_to: send.in_reply_to,
+        body: Pii::new(send.text),
         author: envelope.source,
         traceparent: envelope.traceparent,
     };
-    let adopted = api.context.store.adopt(&command).await?;
-    api.context.live.changed(&adopted.conversation_id);
-    if adopted.is_new && !send.text.is_empty() {
-        let send = SendMessage { outbox_id: outbox_id.clone(), in_reply_to: Vec::new(), ..send };
-        if let Err(error) = publish(&api.context, EgressCommand { send, traceparent: command.traceparent }).await {
-            // It is in the outbox: the relay's next sweep publishes it.
-            tracing::warn!(error.code = error.code(), "a command waits for the bus");
-        }
-    }
+    let adopted = submit(&api.context, &command).await?;
     Ok((StatusCode::ACCEPTED, Json(Accepted { outbox_id, new: adopted.is_new })))
 }
 
@@ -83,7 +81,7 @@ fn checked(api: &BusApi, envelope: &Envelope) -> Result<SendMessage, Failure> {
     send.in_reply_to.dedup();
     if send.text.trim().is_empty() {
         send.text.clear();
-        if send.in_reply_to.is_empty() {
+        if send.in_reply_to.is_empty() && send.content_sid.is_none() {
             let why = "data.text: is blank, and data.in_reply_to names no message that is answered by that";
             return Err(Failure(StatusCode::BAD_REQUEST, codes::NOTHING_TO_SAY, why.to_owned()));
         }
@@ -92,12 +90,40 @@ fn checked(api: &BusApi, envelope: &Envelope) -> Result<SendMessage, Failure> {
         let why = "data.connector: this gateway has no connector of that name; use the source of the text's envelope";
         return Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, codes::UNKNOWN_CONNECTOR, why.to_owned()));
     };
-    let most = connector.max_text_chars();
-    if send.text.chars().count() > most {
-        let why = format!("data.text: has more than {most} characters, which is what one message takes");
-        return Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, codes::TEXT_TOO_LONG, why));
-    }
+    bounded("data.text", &send.text, connector.max_text_chars())?;
+    check_content(content(&send).as_ref(), connector.as_ref())?;
     Ok(send)
+}
+
+/// A text that one message takes.
+pub(super) fn bounded(what: &str, text: &str, most: usize) -> Result<(), Failure> {
+    if text.chars().count() <= most {
+        return Ok(());
+    }
+    let why = format!("{what}: has more than {most} characters, which is what one message takes");
+    Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, codes::TEXT_TOO_LONG, why))
+}
+
+/// A template that the connector can send.
+pub(super) fn check_content(content: Option<&Content>, connector: &dyn Connector) -> Result<(), Failure> {
+    let Some(content) = content else { return Ok(()) };
+    let places = content.variables.expose();
+    let bytes: usize = places.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let why = if !connector.takes_templates() {
+        "this connector sends no templates".to_owned()
+    } else if !is_content_sid(&content.sid) {
+        "content_sid: must be HX and 32 hexadecimal digits".to_owned()
+    } else if places.len() > MAX_PLACES || bytes > MAX_PLACES_BYTES {
+        format!("content_variables: more than {MAX_PLACES} places, or {MAX_PLACES_BYTES} bytes in them")
+    } else {
+        return Ok(());
+    };
+    Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, codes::BAD_TEMPLATE, why))
+}
+
+fn content(send: &SendMessage) -> Option<Content> {
+    let sid = send.content_sid.clone()?;
+    Some(Content { sid, variables: Pii::new(send.content_variables.clone()) })
 }
 
 /// The same for the same `source` and `id`, which is what makes two CloudEvents one.

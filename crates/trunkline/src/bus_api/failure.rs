@@ -9,6 +9,7 @@ use trunkline_core::EnvelopeError;
 use trunkline_store::StoreError;
 
 use super::codes;
+use crate::pipeline::{SubmitError, why_refused};
 
 /// Status, stable code, and what to mend.
 #[derive(Debug)]
@@ -28,6 +29,16 @@ impl From<StoreError> for Failure {
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
         Self(status, error.code(), error.to_string())
+    }
+}
+
+impl From<SubmitError> for Failure {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Store(error) => error.into(),
+            SubmitError::Connector(error) => Self(StatusCode::SERVICE_UNAVAILABLE, error.code, error.message),
+            SubmitError::Refused(code) => Self(StatusCode::CONFLICT, code, why_refused(code).to_owned()),
+        }
     }
 }
 

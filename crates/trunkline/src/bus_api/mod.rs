@@ -11,6 +11,7 @@ mod consumers;
 mod egress;
 mod failure;
 mod ingress;
+mod operator;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,7 @@ pub(crate) fn bus_routes(api: Arc<BusApi>, access: &Access) -> Router {
     let routes = Router::new()
         .route("/api/v1/bus/ack", post(ingress::settle))
         .route("/api/v1/bus/egress", post(egress::accept))
+        .route("/api/v1/conversations/{id}/messages", post(operator::accept))
         .route("/api/v1/bus/consumers/{name}", delete(ingress::forget))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(api);

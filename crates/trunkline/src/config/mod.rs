@@ -7,19 +7,24 @@
 mod agent;
 mod calls;
 mod duration;
+mod rates;
 mod reader;
 mod realtime;
 mod settings;
 mod table;
+mod texts;
 mod token;
 
 pub use agent::{AgentSettings, ConciergeSource};
 pub use calls::{Engine, Provider, SpeechSettings, VoiceSettings};
 pub use duration::parse_duration;
+pub use rates::SenderRates;
 pub use reader::Reader;
 pub use settings::{
     CatchUpSettings, Console, Edge, Pipeline, RealtimeConfig, Settings, TelemetrySettings, TwilioSettings,
     WebChatSettings,
 };
 pub use table::{SETTINGS, Setting};
+pub(crate) use texts::is_content_sid;
+pub use texts::{KeywordReplies, KeywordSettings, Splitting, Template, WhatsAppSettings};
 pub use token::{TOKEN_FILE, console_token, random_token};

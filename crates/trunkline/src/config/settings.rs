@@ -13,7 +13,10 @@ use url::Url;
 
 use super::table as key;
 use super::token::MIN_TOKEN_LEN;
-use super::{AgentSettings, Reader, VoiceSettings, agent, calls, realtime};
+use super::{
+    AgentSettings, KeywordSettings, Reader, SenderRates, Splitting, VoiceSettings, WhatsAppSettings, agent, calls,
+    rates, realtime, texts,
+};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -119,6 +122,14 @@ pub struct Pipeline {
     pub apology: String,
     /// How long an unknown outcome is left alone.
     pub settle: Duration,
+    /// Who opts out and in.
+    pub keywords: KeywordSettings,
+    /// What WhatsApp allows.
+    pub whatsapp: WhatsAppSettings,
+    /// How long answers are sent.
+    pub splitting: Splitting,
+    /// How fast our addresses send.
+    pub sender_rates: SenderRates,
 }
 
 /// Reading back what was missed.
@@ -314,6 +325,10 @@ fn pipeline(reader: &Reader, problems: &mut ConfigError) -> Pipeline {
         turn_backoff: reader.duration(&key::TURN_BACKOFF, Duration::ZERO..=MINUTE, problems),
         apology: reader.text_or_default(&key::APOLOGY).to_owned(),
         settle: reader.duration(&key::SETTLE, Duration::ZERO..=Duration::from_mins(5), problems),
+        keywords: texts::keywords(reader, problems),
+        whatsapp: texts::whatsapp(reader, problems),
+        splitting: texts::splitting(reader, problems),
+        sender_rates: rates::sender_rates(reader, problems),
     };
     if !(1..=100).contains(&pipeline.turn_attempts) {
         problems.add(reader.name_of(&key::TURN_ATTEMPTS), "must be between 1 and 100");

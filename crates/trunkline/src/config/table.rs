@@ -68,6 +68,17 @@ settings! {
     TURN_BACKOFF = "texts.turn_backoff", "TRUNKLINE_TURN_BACKOFF", "500ms", "The wait before the second try; doubles, with full jitter. At most 1m.";
     APOLOGY = "texts.apology", "TRUNKLINE_APOLOGY", "Sorry, something went wrong on our side. Please try again in a little while.", "What a person hears when a turn is given up. Empty says nothing.";
     SETTLE = "texts.settle", "TRUNKLINE_SETTLE", "2s", "How long a send whose outcome is unknown is left alone before it is looked up. At most 5m.";
+    SMS_CHARS = "texts.sms_chars", "TRUNKLINE_SMS_CHARS", "1600", "Characters of one message on SMS; a longer answer is split at the ends of sentences. Between 20 and 1600, which is what Twilio takes.";
+    WHATSAPP_CHARS = "texts.whatsapp_chars", "TRUNKLINE_WHATSAPP_CHARS", "1600", "Characters of one message on WhatsApp. Between 20 and 1600.";
+    MAX_PARTS = "texts.max_parts", "TRUNKLINE_MAX_PARTS", "5", "Messages of one answer; what is behind them is left out. At most 20.";
+    SENDER_RATES = "texts.sender_rates", "TRUNKLINE_SENDER_RATES", "auto", "How many messages a second our addresses send: numbers with their rate, such as `+15550001111=10,whatsapp:+15550001111=80`, and for the others `on` (Twilio's own: 1 of a long code, 3 of a toll-free number, 100 of a short code, 80 on WhatsApp), `off`, or `auto`: on unless `TWILIO_BASE_URL` is set.";
+    KEYWORD_REPLIES = "texts.keyword_replies", "TRUNKLINE_KEYWORD_REPLIES", "auto", "Who confirms STOP, START and HELP: `gateway`, `twilio`, or `auto`: Twilio on SMS, where it does so by itself, and the gateway on WhatsApp.";
+    STOP_REPLY = "texts.stop_reply", "TRUNKLINE_STOP_REPLY", "You will not hear from us again. Write START if you change your mind.", "What the gateway says to whoever opts out. Empty says nothing.";
+    START_REPLY = "texts.start_reply", "TRUNKLINE_START_REPLY", "Welcome back: you will hear from us again. Write STOP to end that.", "What it says to whoever opts in again. Empty says nothing.";
+    HELP_REPLY = "texts.help_reply", "TRUNKLINE_HELP_REPLY", "You are writing with an automatic assistant. Write STOP and you will not hear from us again.", "What it says to HELP and INFO. Empty says nothing.";
+    WHATSAPP_WINDOW = "texts.whatsapp_window", "TRUNKLINE_WHATSAPP_WINDOW", "24h", "How long after a person's last message anything may be sent to them on WhatsApp; after that only templates. 0 leaves it to Twilio. At most 720h.";
+    WHATSAPP_TEMPLATE = "texts.whatsapp_template", "TRUNKLINE_WHATSAPP_TEMPLATE", "", "The template (`HX…`) that is sent in place of a text when the window is closed. Such a text is refused when not set.";
+    WHATSAPP_TEMPLATE_VARIABLES = "texts.whatsapp_template_variables", "TRUNKLINE_WHATSAPP_TEMPLATE_VARIABLES", "", "What is filled in there, a JSON object of texts; `{text}` stands for the text that could not be sent.";
 
     CATCH_UP = "catch_up.enabled", "TRUNKLINE_CATCH_UP", "true", "Whether missed messages are read back from the provider.";
     CATCH_UP_RATE = "catch_up.rate", "TRUNKLINE_CATCH_UP_RATE", "50", "Reads per second while catching up.";

@@ -72,6 +72,23 @@ pub trait Connector: Send + Sync {
     /// Cancel-safe.
     async fn open_conversations(&self, limit: usize) -> Result<Vec<String>, ConnectorError>;
 
+    /// Our address in a conversation, as the provider writes it; `None` where there is none. Default: none.
+    ///
+    /// # Errors
+    /// See [`ConnectorError`].
+    ///
+    /// # Cancel safety
+    /// Has to be cancel-safe.
+    async fn sender(&self, conversation: &str) -> Result<Option<String>, ConnectorError> {
+        let _platforms_without_addresses = conversation;
+        Ok(None)
+    }
+
+    /// Whether it sends templates. Default: no.
+    fn takes_templates(&self) -> bool {
+        false
+    }
+
     /// What the connector says of itself beside whether it works: an object for the console and its API. The default has
     /// nothing to say.
     fn snapshot(&self) -> serde_json::Value {

@@ -23,6 +23,8 @@ use crate::realtime::{self, Realtime};
 const LOOK_BACK: usize = 10_000;
 /// A list has closed conversations among the open ones: this many are read for each that is wanted.
 const LISTED_FOR_EACH: usize = 5;
+/// Participants of a conversation that are looked through for our address: as many as Twilio allows on channels.
+const MAX_PARTICIPANTS: usize = 1000;
 /// A backend that has just been started answers after this long.
 const START_WAIT: Duration = Duration::from_millis(200);
 /// Credentials that are refused now may be mended soon; an answer is not thrown away for that.
@@ -88,6 +90,8 @@ impl Connector for TwilioConnector {
             author: Some(self.identity.clone()),
             attributes: Some(attributes(&message.outbox_id)),
             channel: message.channel,
+            content_sid: message.content_sid.clone(),
+            content_variables: Pii::new(message.content_variables.clone()),
             ..OutgoingMessage::default()
         };
         let sent = self.backend.send_message(&conversation, outgoing).await.map_err(|error| from_backend(&error))?;
@@ -145,6 +149,17 @@ impl Connector for TwilioConnector {
             realtime.coverage().look(&open).await;
         }
         Ok(open)
+    }
+
+    async fn sender(&self, conversation: &str) -> Result<Option<String>, ConnectorError> {
+        let listed =
+            self.rest.list_participants(conversation, MAX_PARTICIPANTS).await.map_err(|error| from_rest(&error))?;
+        let bound = listed.items.into_iter().filter_map(|participant| participant.messaging_binding);
+        Ok(bound.into_iter().find_map(|binding| binding.proxy_address))
+    }
+
+    fn takes_templates(&self) -> bool {
+        true
     }
 
     fn snapshot(&self) -> serde_json::Value {

@@ -96,7 +96,7 @@ mod tests {
             text: format!("answer {outbox_id}"),
             channel: None,
             outbox_id: outbox_id.to_owned(),
-            in_reply_to: Vec::new(),
+            ..SendMessage::default()
         }
     }
 

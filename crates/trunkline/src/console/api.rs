@@ -169,6 +169,8 @@ async fn connector(State(state): State<Arc<ConsoleState>>, Path(name): Path<Stri
 pub(super) fn summary(row: &ConversationSummary) -> Value {
     let state = if row.conversation.state == "closed" {
         "closed"
+    } else if row.opted_out {
+        "opted_out"
     } else if row.pending > 0 {
         "answering"
     } else if row.failed {
@@ -192,6 +194,7 @@ pub(super) fn summary(row: &ConversationSummary) -> Value {
         "last_message": last,
         "updated_at": row.updated_at.to_string(),
         "pending": row.pending,
+        "opted_out": row.opted_out,
     })
 }
 

@@ -8,3 +8,8 @@ pub(super) const UNKNOWN_COMMAND: &str = "egress.unknown_type";
 pub(super) const UNKNOWN_CONNECTOR: &str = "egress.unknown_connector";
 /// A command names an outbox row that this store does not have: bus and store do not belong together.
 pub(super) const UNKNOWN_OUTBOX_ROW: &str = "egress.unknown_outbox_row";
+/// The person wants nothing from us any more: they wrote STOP, or the provider says so. Nothing was sent. Answered 409.
+pub(crate) const OPTED_OUT: &str = "compliance.opted_out";
+/// On WhatsApp the person has been silent for longer than a day, and no template is configured. Nothing was sent.
+/// Answered 409: send a template, or wait until they write.
+pub(crate) const WINDOW_CLOSED: &str = "compliance.window_closed";

@@ -15,7 +15,7 @@ use trunkline_store::{Answer, NewInbound, StoreError};
 use super::lane::{self, Heard};
 use super::lanes::Lanes;
 use super::relay::RelayHandle;
-use super::{Context, codes};
+use super::{Context, codes, keywords, receipts};
 
 /// The durable name of this consumer.
 pub(crate) const CONSUMER: &str = "lanes";
@@ -113,15 +113,16 @@ impl Recorder {
                 return bury(&self.context, delivery, error.code(), "the data is not a received message").await;
             }
         };
-        let inbound =
-            match inbound(&self.context, &delivery.envelope.source, received, delivery.envelope.traceparent.clone()) {
-                Ok(inbound) => inbound,
-                Err(error) => return bury(&self.context, delivery, error.code(), &error.to_string()).await,
-            };
+        let (source, traceparent) = (&delivery.envelope.source, delivery.envelope.traceparent.clone());
+        let inbound = match keywords::read(&self.context, source, received, traceparent).await {
+            Ok(inbound) => inbound,
+            Err(error) => return bury(&self.context, delivery, error.code(), &error.to_string()).await,
+        };
         let mut recorded = match self.context.store.record_inbound(&inbound).await {
             Ok(recorded) => recorded,
             Err(error) => return later(delivery, &error).await,
         };
+        keywords::confirm(&self.context, &recorded).await;
         if delivery.envelope.replay > 0 {
             match self.context.store.reopen(&recorded.message_id, delivery.envelope.replay).await {
                 Ok(true) => recorded.answer = Answer::Waiting,
@@ -162,6 +163,9 @@ impl Recorder {
         };
         match self.context.store.advance_status(&receipt.message, receipt.status, receipt.error).await {
             Ok(Some(conversation_id)) => {
+                if let Err(error) = receipts::heed(&self.context, &receipt, &conversation_id).await {
+                    return later(delivery, &error).await;
+                }
                 self.context.live.changed(&conversation_id);
                 delivery.ack().await
             }
@@ -223,6 +227,7 @@ pub(super) fn inbound(
         media: received.media,
         created_at: metadata.created,
         to_be_answered: context.horizon.includes(metadata.created, Timestamp::now()),
+        keyword: None,
         traceparent,
     })
 }
@@ -234,10 +239,11 @@ pub(crate) async fn record_text(context: &Context, envelope: &Envelope) -> Resul
         Ok(received) if envelope.kind == MESSAGE_RECEIVED => received,
         _ => return Ok(None),
     };
-    let Ok(inbound) = inbound(context, &envelope.source, received, envelope.traceparent.clone()) else {
+    let Ok(inbound) = keywords::read(context, &envelope.source, received, envelope.traceparent.clone()).await else {
         return Ok(None);
     };
     let recorded = context.store.record_inbound(&inbound).await?;
+    keywords::confirm(context, &recorded).await;
     if envelope.replay > 0 && context.store.reopen(&recorded.message_id, envelope.replay).await? {
         return Ok(Some(Answer::Waiting));
     }

@@ -127,8 +127,8 @@ impl Lane {
             let Some(agent) = agent.as_deref() else { return Ok(()) };
             let may_redo = self.merges() && redone < MAX_REDONE;
             match self.turn(agent, &waiting, if may_redo { Some(&mut *inbox) } else { None }).await? {
-                Turned::Committed(command) => {
-                    if let Some(command) = command {
+                Turned::Committed(commands) => {
+                    for command in commands {
                         self.relay.notify(command);
                     }
                     self.context.live.changed(&self.conversation_id);

@@ -11,13 +11,20 @@
 
 mod catch_up;
 mod codes;
+mod gate;
 mod horizon;
 mod ingress;
+mod job;
+mod keywords;
 mod lane;
 mod lanes;
+mod pace;
 mod read_back;
+mod receipts;
 mod relay;
 mod sender;
+mod split;
+mod submit;
 mod turn;
 mod typing;
 mod wait;
@@ -35,14 +42,16 @@ use crate::telemetry::Metrics;
 
 pub(crate) use catch_up::read_back_conversation;
 pub use catch_up::{CatchUp, CatchUpTrigger};
+pub(crate) use gate::{Gate, GateError, Outgoing, gate};
 pub use horizon::Horizon;
 pub(crate) use ingress::CONSUMER as INGRESS_CONSUMER;
 pub use ingress::Ingress;
 pub(crate) use ingress::record_text;
 pub use relay::Relay;
-pub(crate) use relay::{EgressCommand, publish};
+use relay::publish;
 pub(crate) use sender::CONSUMER as SENDER_CONSUMER;
 pub use sender::Sender;
+pub(crate) use submit::{SubmitError, submit, why_refused};
 pub use typing::{Typing, TypingHandle};
 
 /// What every part of the pipeline works with. Cheap to clone.

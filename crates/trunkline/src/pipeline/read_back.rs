@@ -6,7 +6,7 @@ use trunkline_core::Envelope;
 use trunkline_core::event::{MESSAGE_RECEIVED, MessageReceived};
 use trunkline_store::{Answer, NewInbound, StoreError};
 
-use super::{Context, ingress};
+use super::{Context, keywords};
 use crate::connectors::{Connector, ConnectorError};
 
 /// Messages that are read and recorded at once.
@@ -57,7 +57,7 @@ async fn record(
     let mut inbound = Vec::with_capacity(messages.len());
     for received in messages {
         let id = connector.fact_id(&received);
-        match ingress::inbound(context, connector.name(), received.clone(), None) {
+        match keywords::read(context, connector.name(), received.clone(), None).await {
             Ok(message) => {
                 tell(context, id, &message, &received).await?;
                 inbound.push(message);
@@ -66,6 +66,9 @@ async fn record(
         }
     }
     let recorded = context.store.record_read_back(&inbound, last_index).await?;
+    for one in &recorded {
+        keywords::confirm(context, one).await;
+    }
     if let Some(first) = recorded.first() {
         context.live.changed(&first.conversation_id);
     } else if let Some(row) = context.store.conversation_by_external(connector.name(), conversation).await? {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use trunkline_bus::BusError;
 use trunkline_core::Envelope;
 use trunkline_core::event::{SEND_MESSAGE, SendMessage};
-use trunkline_store::StoreError;
+use trunkline_store::{OutboxRow, StoreError};
 
 use super::Context;
 
@@ -112,21 +112,29 @@ impl Relay {
                 if self.published.contains(&row.id) {
                     continue;
                 }
-                let send = SendMessage {
-                    connector: row.connector,
-                    conversation: row.conversation,
-                    text: row.body.into_inner(),
-                    channel: row.channel.parse().ok(),
-                    outbox_id: row.id,
-                    in_reply_to: Vec::new(),
-                };
-                self.publish(EgressCommand { send, traceparent: row.traceparent }).await;
+                self.publish(command(row)).await;
             }
         }
         // What is settled is forgotten; what was published after `before` is looked at next time.
         self.published.retain(|id| open.contains(id));
         Ok(())
     }
+}
+
+/// The command that has a row sent.
+pub(crate) fn command(row: OutboxRow) -> EgressCommand {
+    let (content_sid, variables) = row.content.map(|content| (content.sid, content.variables)).unzip();
+    let send = SendMessage {
+        connector: row.connector,
+        conversation: row.conversation,
+        text: row.body.into_inner(),
+        content_sid,
+        content_variables: variables.unwrap_or_default().into_inner(),
+        channel: row.channel.parse().ok(),
+        outbox_id: row.id,
+        in_reply_to: Vec::new(),
+    };
+    EgressCommand { send, traceparent: row.traceparent }
 }
 
 /// Publishes a committed row. Publishing it again is harmless.

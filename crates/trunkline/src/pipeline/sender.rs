@@ -1,21 +1,20 @@
 //! Takes commands from the bus and has their connector send them, in order within a conversation, once.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use trunkline_bus::{BusError, Consumer, ConsumerOptions, Delivery};
-use trunkline_core::Retry;
 use trunkline_core::event::{SEND_MESSAGE, SendMessage};
-use trunkline_store::{Claim, OutboxRow, StoreError};
+use trunkline_store::StoreError;
 
 use super::ingress::next;
+use super::job::{FIRST_WAIT, Job, MAX_WAIT, Step};
 use super::lanes::{Inbox, Lanes};
+use super::pace::Pace;
 use super::wait::{backoff, holding};
 use super::{Context, codes};
-use crate::connectors::{Connector, ConnectorError};
 use crate::telemetry::set_parent;
 
 /// The durable name of this consumer.
@@ -26,9 +25,6 @@ const MAX_IN_FLIGHT: usize = 4096;
 const LANE_CAPACITY: usize = 256;
 /// The wait of a command that is not the first of its conversation, when the first is not in the same lane.
 const BEHIND_WAIT: Duration = Duration::from_millis(100);
-/// The wait after the first failure, and the longest one.
-const FIRST_WAIT: Duration = Duration::from_millis(250);
-const MAX_WAIT: Duration = Duration::from_secs(5);
 
 /// The last stage of the pipeline.
 pub struct Sender {
@@ -61,8 +57,9 @@ impl Sender {
     pub async fn run(mut self, stop: CancellationToken, hurry: CancellationToken) {
         let context = self.context.clone();
         let stopping = stop.clone();
+        let pace: Arc<Mutex<Pace>> = Arc::default();
         let mut lanes = Lanes::new("send", LANE_CAPACITY, self.context.metrics.clone(), move |_, inbox| {
-            run_lane(context.clone(), inbox, stopping.clone(), hurry.clone())
+            run_lane(context.clone(), inbox, Arc::clone(&pace), stopping.clone(), hurry.clone())
         });
         loop {
             tokio::select! {
@@ -88,24 +85,38 @@ impl Sender {
     }
 }
 
-async fn run_lane(context: Context, mut inbox: Inbox<Delivery>, stop: CancellationToken, hurry: CancellationToken) {
+async fn run_lane(
+    context: Context,
+    mut inbox: Inbox<Delivery>,
+    pace: Arc<Mutex<Pace>>,
+    stop: CancellationToken,
+    hurry: CancellationToken,
+) {
+    let mut behind = BEHIND_WAIT;
     while let Some(delivery) = inbox.next().await {
         let span = tracing::info_span!("text.send", messaging.message.id = delivery.envelope.id.as_str());
         set_parent(&span, delivery.envelope.traceparent.as_deref());
         let held = [delivery];
-        let work = holding(&held, settle(&context, &held, &stop)).instrument(span);
+        let work = holding(&held, settle(&context, &held, &pace, &stop)).instrument(span);
         let settled = tokio::select! {
             settled = work => settled,
             () = hurry.cancelled() => Settled::Later,
         };
         let [delivery] = held;
         let outcome = match settled {
-            Settled::Done => delivery.ack().await,
+            Settled::Done => {
+                behind = BEHIND_WAIT;
+                delivery.ack().await
+            }
             Settled::Hopeless(code) => {
                 context.metrics.dead_letter(code);
                 delivery.bury(code, "the command cannot be carried out").await
             }
-            Settled::Behind => delivery.nak(BEHIND_WAIT).await,
+            Settled::Behind => delivery.nak(behind).await,
+            Settled::TooMany(wait) => {
+                behind = wait.max(BEHIND_WAIT);
+                delivery.nak(wait).await
+            }
             // A stopping gateway: it comes again to the next one, which looks before it sends.
             Settled::Later => return,
         };
@@ -118,18 +129,13 @@ async fn run_lane(context: Context, mut inbox: Inbox<Delivery>, stop: Cancellati
 enum Settled {
     Done,
     Behind,
+    /// Its sender has as much to send as is kept in hand.
+    TooMany(Duration),
     Later,
     Hopeless(&'static str),
 }
 
-/// What to do next with a row.
-enum Step {
-    Wait(Duration),
-    Behind,
-    Done,
-}
-
-async fn settle(context: &Context, held: &[Delivery; 1], stop: &CancellationToken) -> Settled {
+async fn settle(context: &Context, held: &[Delivery; 1], pace: &Mutex<Pace>, stop: &CancellationToken) -> Settled {
     let [delivery] = held;
     if delivery.envelope.kind != SEND_MESSAGE {
         return Settled::Hopeless(codes::UNKNOWN_COMMAND);
@@ -150,6 +156,8 @@ async fn settle(context: &Context, held: &[Delivery; 1], stop: &CancellationToke
         context,
         connector: connector.as_ref(),
         command: &command,
+        pace,
+        stop,
         committed: delivery.envelope.time,
         unknown_since: None,
     };
@@ -158,6 +166,8 @@ async fn settle(context: &Context, held: &[Delivery; 1], stop: &CancellationToke
         match job.step(tries).await {
             Ok(Step::Done) => return Settled::Done,
             Ok(Step::Behind) => return Settled::Behind,
+            Ok(Step::Stopped) => return Settled::Later,
+            Ok(Step::TooMany(wait)) => return Settled::TooMany(wait),
             Ok(Step::Wait(wait)) => {
                 tries += 1;
                 tokio::select! {
@@ -178,123 +188,4 @@ async fn settle(context: &Context, held: &[Delivery; 1], stop: &CancellationToke
 async fn fail_row(context: &Context, outbox_id: &str) -> Result<(), StoreError> {
     let row = context.store.outbox_row(outbox_id).await?;
     context.store.mark_failed(&row, codes::UNKNOWN_CONNECTOR).await
-}
-
-struct Job<'a> {
-    context: &'a Context,
-    connector: &'a dyn Connector,
-    command: &'a SendMessage,
-    /// When the reply was committed.
-    committed: Timestamp,
-    /// Since when this process does not know the outcome. Not the time of the claim: a request may have been given up
-    /// long after it left, and clocks are set.
-    unknown_since: Option<Instant>,
-}
-
-impl Job<'_> {
-    /// Claims the row and does what it needs.
-    async fn step(&mut self, tries: u32) -> Result<Step, StoreError> {
-        match self.context.store.claim(&self.command.outbox_id).await? {
-            Claim::Settled => Ok(Step::Done),
-            Claim::Behind => Ok(Step::Behind),
-            Claim::Yours(row) => self.send(&row, tries).await,
-            Claim::Unknown(row) => self.look_up(&row, tries).await,
-        }
-    }
-
-    async fn send(&mut self, row: &OutboxRow, tries: u32) -> Result<Step, StoreError> {
-        let error = match self.connector.send(self.command).await {
-            Ok(sent) => {
-                self.reached();
-                return self.sent(row, &sent, "sent").await;
-            }
-            Err(error) => error,
-        };
-        match error.retry {
-            Retry::No => self.failed(row, &error).await,
-            Retry::After(wait) => {
-                self.context.metrics.send("later");
-                self.note(&error);
-                self.context.store.release(&row.id).await?;
-                Ok(Step::Wait(wait.max(backoff(FIRST_WAIT, tries, MAX_WAIT))))
-            }
-            Retry::Unknown => {
-                self.context.metrics.send("unknown");
-                self.note(&error);
-                self.unknown_since = Some(Instant::now());
-                Ok(Step::Wait(self.context.settings.settle))
-            }
-        }
-    }
-
-    /// Refused for good, or gone: the conversation goes on without it.
-    async fn failed(&self, row: &OutboxRow, error: &ConnectorError) -> Result<Step, StoreError> {
-        self.context.metrics.send("refused");
-        tracing::error!(
-            error.code = error.code,
-            provider.error = error.provider_number,
-            "a message was refused for good"
-        );
-        let code =
-            error.provider_number.map_or_else(|| error.code.to_owned(), |number| format!("{}/{number}", error.code));
-        self.context.store.mark_failed(row, &code).await?;
-        self.context.live.changed(&row.conversation_id);
-        Ok(Step::Done)
-    }
-
-    /// The outcome of an earlier try is not known: find the message, or make sure that there is none.
-    async fn look_up(&mut self, row: &OutboxRow, tries: u32) -> Result<Step, StoreError> {
-        let since = *self.unknown_since.get_or_insert_with(Instant::now);
-        let wait = self.context.settings.settle.saturating_sub(since.elapsed());
-        if !wait.is_zero() {
-            return Ok(Step::Wait(wait));
-        }
-        let after = row.claimed_after.unwrap_or(-1);
-        match self.connector.find_sent(&self.command.conversation, &self.command.outbox_id, after).await {
-            Ok(Some(sent)) => {
-                self.reached();
-                self.sent(row, &sent, "found").await
-            }
-            Ok(None) => {
-                self.reached();
-                self.unknown_since = None;
-                self.context.store.release(&row.id).await?;
-                Ok(Step::Wait(Duration::ZERO))
-            }
-            Err(error) if error.retry == Retry::No => self.failed(row, &error).await,
-            Err(error) => {
-                self.note(&error);
-                Ok(Step::Wait(backoff(FIRST_WAIT, tries, MAX_WAIT)))
-            }
-        }
-    }
-
-    async fn sent(
-        &self,
-        row: &OutboxRow,
-        sent: &trunkline_store::Sent,
-        outcome: &'static str,
-    ) -> Result<Step, StoreError> {
-        self.context.store.mark_sent(row, sent).await?;
-        self.context.metrics.send(outcome);
-        let latency = Timestamp::now().duration_since(self.committed);
-        self.context.metrics.sent_after(Duration::try_from(latency).unwrap_or_default());
-        self.context.live.changed(&row.conversation_id);
-        Ok(Step::Done)
-    }
-
-    fn note(&self, error: &ConnectorError) {
-        tracing::warn!(
-            error.code = error.code,
-            provider.error = error.provider_number,
-            "a message could not be sent yet"
-        );
-        if error.unreachable {
-            self.context.missed.lost(self.connector.name());
-        }
-    }
-
-    fn reached(&self) {
-        self.context.missed.reached(self.connector.name());
-    }
 }

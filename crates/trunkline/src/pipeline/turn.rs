@@ -10,12 +10,13 @@ use trunkline_agent::{Agent, AgentError, Reply as AgentReply, Role, Turn, Uttera
 use trunkline_bus::BusError;
 use trunkline_core::event::{DeadLetter, MESSAGE_RECEIVED, MessageMetadata, MessageReceived, SendMessage};
 use trunkline_core::{Channel, Envelope, Pii, Retry};
-use trunkline_store::{ConversationRow, Direction, MessageRow, Reply, ReplyKind, StoreError};
+use trunkline_store::{ConversationRow, Direction, MessageRow, Reply, ReplyKind, Say, StoreError};
 
 use super::Context;
 use super::lane::{Heard, LaneError};
 use super::lanes::Inbox;
 use super::relay::EgressCommand;
+use super::split::{Limits, split};
 use super::wait::backoff;
 use crate::connectors::MAX_TEXT_CHARS;
 use crate::telemetry::{set_parent, traceparent};
@@ -23,7 +24,7 @@ use crate::telemetry::{set_parent, traceparent};
 /// What a turn came to.
 pub(super) enum Turned {
     /// The messages are answered; this is to be said, if anything.
-    Committed(Option<EgressCommand>),
+    Committed(Vec<EgressCommand>),
     /// The person wrote more before the answer was there.
     Interrupted(Box<Heard>),
     /// A message was answered by someone else meanwhile: look again.
@@ -175,8 +176,7 @@ async fn commit(
     reply: AgentReply,
     kind: ReplyKind,
 ) -> Result<Turned, LaneError> {
-    let connector = context.connectors.named(&conversation.connector);
-    let text = fit(reply.text.into_inner(), connector.map_or(MAX_TEXT_CHARS, |connector| connector.max_text_chars()));
+    let parts = split(reply.text.expose(), limits(context, conversation));
     let mut memories = reply.memories;
     if reply.hand_over {
         // No name that an agent makes of a person's words begins with a dot.
@@ -185,28 +185,41 @@ async fn commit(
     let reply = Reply {
         conversation_id: conversation.id.clone(),
         answers: waiting.iter().map(|message| message.id.clone()).collect(),
-        body: Pii::new(text.clone()),
+        says: parts.into_iter().map(|part| Say::text(Pii::new(part))).collect(),
         author: author.to_owned(),
         kind,
         memories,
         traceparent: traceparent(),
     };
-    let outbox_id = match context.store.commit_reply(&reply).await {
-        Ok(outbox_id) => outbox_id,
+    let outbox_ids = match context.store.commit_reply(&reply).await {
+        Ok(outbox_ids) => outbox_ids,
         Err(StoreError::AlreadyAnswered) => return Ok(Turned::AnsweredElsewhere),
         Err(error) => return Err(error.into()),
     };
-    Ok(Turned::Committed(outbox_id.map(|outbox_id| EgressCommand {
-        traceparent: reply.traceparent,
+    let commands = outbox_ids.into_iter().zip(reply.says).map(|(outbox_id, say)| EgressCommand {
+        traceparent: reply.traceparent.clone(),
         send: SendMessage {
             connector: conversation.connector.clone(),
             conversation: conversation.external_id.clone(),
-            text,
+            text: say.body.into_inner(),
             channel: conversation.channel.parse().ok(),
             outbox_id,
-            in_reply_to: Vec::new(),
+            ..SendMessage::default()
         },
-    })))
+    });
+    Ok(Turned::Committed(commands.collect()))
+}
+
+/// How long a message of a conversation may be, and how many an answer may have.
+fn limits(context: &Context, conversation: &ConversationRow) -> Limits {
+    let settings = &context.settings.splitting;
+    let most = context.connectors.named(&conversation.connector).map_or(MAX_TEXT_CHARS, |one| one.max_text_chars());
+    let wanted = match conversation.channel.parse() {
+        Ok(Channel::Sms) => settings.sms_chars,
+        Ok(Channel::Whatsapp) => settings.whatsapp_chars,
+        _ => most,
+    };
+    Limits { most: most.min(wanted), parts: settings.max_parts }
 }
 
 /// Keeps each text for an operator. Before the apology is committed, so that a crash in between loses neither.
@@ -265,33 +278,4 @@ fn envelope(conversation: &ConversationRow, message: &MessageRow) -> Option<Enve
 /// The id of a given-up message's letter: the same however often the turn is given up before it is replayed.
 fn letter_id(connector: &str, external_id: &str) -> String {
     format!("{connector}:{external_id}")
-}
-
-/// Cuts a text to `most` characters, at the end of a sentence or a word if there is one near.
-fn fit(text: String, most: usize) -> String {
-    let Some((end, _)) = text.char_indices().nth(most.saturating_sub(1)) else { return text };
-    if text.chars().count() <= most {
-        return text;
-    }
-    let head = text.get(..end).unwrap_or_default();
-    let cut = head.rfind(['.', '!', '?', '\n']).map(|at| at + 1).filter(|at| *at > end / 2);
-    let cut = cut.or_else(|| head.rfind(' ').filter(|at| *at > end / 2)).unwrap_or(end);
-    format!("{}…", text.get(..cut).unwrap_or(head).trim_end())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_answers_are_cut_where_it_reads_well() {
-        let fit = |text| fit(text, MAX_TEXT_CHARS);
-        assert_eq!(fit("short".into()), "short");
-        let exact = "é".repeat(MAX_TEXT_CHARS);
-        assert_eq!(fit(exact.clone()), exact);
-        let sentences = "This is a sentence. ".repeat(200);
-        let cut = fit(sentences);
-        assert!(cut.ends_with("sentence.…") && cut.chars().count() <= MAX_TEXT_CHARS, "{cut}");
-        assert_eq!(fit("é".repeat(MAX_TEXT_CHARS + 1)).chars().count(), MAX_TEXT_CHARS);
-    }
 }

@@ -6,6 +6,7 @@ mod bench;
 mod bus;
 mod bus_api;
 mod calls;
+mod compliance;
 mod configuration;
 mod console;
 mod edge;
@@ -13,7 +14,9 @@ mod http_agent;
 mod lanes;
 mod library;
 mod logs;
+mod long_answers;
 mod outage;
+mod rates;
 mod realtime;
 #[cfg(test)]
 mod recovery;

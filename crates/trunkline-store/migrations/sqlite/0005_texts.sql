@@ -1,0 +1,30 @@
+-- What people decided about hearing from us, which address of ours they write to, when they last wrote, and answers that
+-- are templates or have several parts.
+
+CREATE TABLE consent (
+    connector  TEXT    NOT NULL,
+    -- The person's address as the connector writes it.
+    address    TEXT    NOT NULL,
+    -- Our address that it is about; empty: every one of ours.
+    sender     TEXT    NOT NULL,
+    opted_out  BOOLEAN NOT NULL,
+    -- person: a keyword; provider: it refused a message for that.
+    told_by    TEXT    NOT NULL,
+    changed_at BIGINT  NOT NULL,
+    PRIMARY KEY (connector, address, sender)
+);
+
+-- Our address in the conversation; none while it is not known.
+ALTER TABLE conversation ADD COLUMN sender TEXT;
+-- When the person last wrote.
+ALTER TABLE conversation ADD COLUMN last_in_at BIGINT;
+UPDATE conversation SET last_in_at =
+    (SELECT max(m.created_at) FROM message m WHERE m.conversation_id = conversation.id AND m.direction = 'in');
+CREATE INDEX conversation_by_address ON conversation (connector, address);
+
+-- The first part of the answer that it is a part of; none if it is all of it.
+ALTER TABLE outbox ADD COLUMN group_id TEXT;
+-- A template that is sent in place of the text, and what is filled in, as a JSON object.
+ALTER TABLE outbox ADD COLUMN content_sid TEXT;
+ALTER TABLE outbox ADD COLUMN content_variables TEXT;
+CREATE INDEX outbox_by_group ON outbox (group_id) WHERE group_id IS NOT NULL;

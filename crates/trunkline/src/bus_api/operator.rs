@@ -1,0 +1,98 @@
+//! `POST /api/v1/conversations/{id}/messages`: an operator, or a program, says something in a conversation.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use trunkline_core::Pii;
+use trunkline_store::{Content, NewCommand, StoreError};
+
+use super::egress::{MAX_WORD_BYTES, bounded, check_content};
+use super::failure::Failure;
+use super::{BusApi, codes};
+use crate::pipeline::submit;
+use crate::telemetry::traceparent;
+
+/// Who speaks when no author is named.
+const AUTHOR: &str = "operator";
+
+/// What to say.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wish {
+    /// The text, or what the history shows of a template.
+    #[serde(default)]
+    text: String,
+    content_sid: Option<String>,
+    #[serde(default)]
+    content_variables: BTreeMap<String, String>,
+    /// Names the wish: the same one is carried out once.
+    id: Option<String>,
+    author: Option<String>,
+}
+
+/// What became of it.
+#[derive(Serialize)]
+pub(super) struct Taken {
+    outbox_id: String,
+    /// False if the same wish was taken before.
+    new: bool,
+}
+
+/// 202: it is on disk and will be sent once. 409 with `compliance.opted_out` or `compliance.window_closed`: it will not.
+pub(super) async fn accept(
+    State(api): State<Arc<BusApi>>,
+    Path(conversation): Path<String>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(StatusCode, Json<Taken>), Failure> {
+    let body = body.map_err(|rejection| Failure(rejection.status(), codes::BAD_REQUEST, rejection.body_text()))?;
+    let wish: Wish = serde_json::from_slice(&body)
+        .map_err(|_| Failure::bad("the body is not an object with text, content_sid, content_variables, id, author"))?;
+    for (what, word) in [("id", &wish.id), ("author", &wish.author)] {
+        if word.as_ref().is_some_and(|word| word.is_empty() || word.len() > MAX_WORD_BYTES) {
+            return Err(Failure::bad(format!("{what}: must have 1 to {MAX_WORD_BYTES} bytes")));
+        }
+    }
+    let row = api.context.store.conversation(&conversation).await?;
+    let row = row.ok_or(StoreError::NotFound { what: "conversation" })?;
+    let Some(connector) = api.context.connectors.named(&row.connector) else {
+        let why = "the connector of this conversation is switched off";
+        return Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, codes::UNKNOWN_CONNECTOR, why.to_owned()));
+    };
+    if wish.text.trim().is_empty() && wish.content_sid.is_none() {
+        let why = "text: is blank, and content_sid names no template";
+        return Err(Failure(StatusCode::BAD_REQUEST, codes::NOTHING_TO_SAY, why.to_owned()));
+    }
+    bounded("text", &wish.text, connector.max_text_chars())?;
+    let content = wish.content_sid.map(|sid| Content { sid, variables: Pii::new(wish.content_variables) });
+    check_content(content.as_ref(), connector.as_ref())?;
+    let command = NewCommand {
+        outbox_id: wish.id.map_or_else(fresh, |id| named(&row.id, &id)),
+        connector: row.connector,
+        conversation: row.external_id,
+        in_reply_to: Vec::new(),
+        body: Pii::new(wish.text),
+        content,
+        author: wish.author.unwrap_or_else(|| AUTHOR.to_owned()),
+        traceparent: traceparent(),
+    };
+    let adopted = submit(&api.context, &command).await?;
+    Ok((StatusCode::ACCEPTED, Json(Taken { outbox_id: command.outbox_id, new: adopted.is_new })))
+}
+
+fn fresh() -> String {
+    format!("message-{:032x}", rand::random::<u128>())
+}
+
+/// The same for the same name in the same conversation.
+fn named(conversation: &str, id: &str) -> String {
+    let digest: [u8; 32] = Sha256::digest(format!("{conversation}\0{id}")).into();
+    let head = digest.iter().take(16).fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
+    format!("message-{head:032x}")
+}
