@@ -22,6 +22,7 @@ mod memory;
 mod messages;
 mod outbox;
 mod replies;
+mod sent;
 mod store;
 
 pub use calls::{CallRow, CallTurn, NewCall, OUTCOME_LOST};
@@ -34,4 +35,5 @@ pub use memory::{MAX_MEMORIES, MAX_MEMORY_BYTES};
 pub use messages::{Direction, MessageRow};
 pub use outbox::{Claim, OutboxRow, Sent};
 pub use replies::{Reply, ReplyKind};
+pub use sent::Attempt;
 pub use store::Store;

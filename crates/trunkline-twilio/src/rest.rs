@@ -9,6 +9,7 @@
 //! Source: Twilio's description of Conversations v1; `/docs/usage/api`, `/docs/global-infrastructure`.
 
 pub mod calls;
+mod channel_messages;
 mod client;
 mod config;
 mod configuration;
@@ -22,6 +23,7 @@ mod participants;
 mod rate;
 mod retry;
 
+pub use self::channel_messages::{ChannelMessageFilter, ChannelMessages, MAX_CHANNEL_MESSAGE_CHARS, NewChannelMessage};
 pub use self::client::{MAX_RESPONSE_BYTES, RestClient};
 pub use self::config::{Credentials, RestConfig};
 pub use self::configuration::WebhookUpdate;

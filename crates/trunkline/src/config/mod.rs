@@ -7,6 +7,7 @@
 mod agent;
 mod calls;
 mod duration;
+mod messaging;
 mod reader;
 mod realtime;
 mod settings;
@@ -16,6 +17,7 @@ mod token;
 pub use agent::{AgentSettings, ConciergeSource};
 pub use calls::{Engine, Provider, SpeechSettings, VoiceSettings};
 pub use duration::parse_duration;
+pub use messaging::MessagingSettings;
 pub use reader::Reader;
 pub use settings::{
     CatchUpSettings, Console, Edge, Pipeline, RealtimeConfig, Settings, TelemetrySettings, TwilioSettings,

@@ -12,6 +12,7 @@
 mod catch_up;
 mod codes;
 mod horizon;
+mod inbox;
 mod ingress;
 mod lane;
 mod lanes;

@@ -13,6 +13,7 @@ mod http_agent;
 mod lanes;
 mod library;
 mod logs;
+mod messaging;
 mod outage;
 mod realtime;
 #[cfg(test)]
