@@ -59,6 +59,9 @@ pub struct MessageMetadata {
     /// When the provider accepted it.
     #[cfg_attr(feature = "schema", schemars(with = "String", extend("format" = "date-time")))]
     pub created: Timestamp,
+    /// Our address that they wrote to, where the provider tells it with the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
 }
 
 /// A file at the provider.
@@ -89,6 +92,9 @@ pub struct DeliveryUpdated {
     /// The provider's error number, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<u32>,
+    /// The outbox row that the message was sent for, where the receipt names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outbox_id: Option<String>,
 }
 
 /// How far a message has come. It only moves forward, whatever the order of the receipts: the later variant wins.

@@ -15,4 +15,5 @@ mod tests;
 
 pub use self::callback::{CallWebhook, Geography};
 pub use self::page::CallsPage;
+pub(crate) use self::resource::parse_date;
 pub use self::resource::{Call, CallStream, CallTranscription, IncomingPhoneNumber, Recording};

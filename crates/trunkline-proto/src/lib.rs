@@ -19,6 +19,7 @@
 //! | [`media`] | the audio of a call over one WebSocket |
 //! | [`relay`] | a call as text over one WebSocket |
 //! | [`calls`] | the API of 2010: calls and what belongs to them |
+//! | [`messaging`] | the API of 2010: messages, and their webhooks |
 
 #![forbid(unsafe_code)]
 
@@ -28,6 +29,7 @@ pub mod conversations;
 pub mod form;
 mod json;
 pub mod media;
+pub mod messaging;
 pub mod relay;
 pub mod rest;
 pub mod sid;

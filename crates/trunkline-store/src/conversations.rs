@@ -26,6 +26,8 @@ pub struct ConversationRow {
     pub state: String,
     /// Every message up to this index is recorded; -1 while none is.
     pub read_index: i64,
+    /// Our address that the person writes to, if the connector has told it.
+    pub own_address: Option<String>,
 }
 
 /// A conversation in a list.
@@ -62,7 +64,7 @@ struct SummaryRow {
 }
 
 const SUMMARY: &str = "
-SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.state, c.read_index, c.updated_at,
+SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.state, c.read_index, c.own_address, c.updated_at,
        m.direction AS last_direction, m.body AS last_body, m.created_at AS last_at, m.status AS last_status,
        (SELECT count(*) FROM message w WHERE w.conversation_id = c.id AND w.answer = 'waiting')
        + (SELECT count(*) FROM outbox o WHERE o.conversation_id = c.id AND o.state IN ('pending', 'sending')) AS pending,
@@ -88,7 +90,7 @@ impl Store {
         connector: &str,
         external_id: &str,
     ) -> Result<Option<ConversationRow>, StoreError> {
-        let sql = "SELECT id, connector, external_id, channel, address, contact_id, state, read_index
+        let sql = "SELECT id, connector, external_id, channel, address, contact_id, state, read_index, own_address
                    FROM conversation WHERE connector = $1 AND external_id = $2";
         Ok(sqlx::query_as(sql).bind(connector).bind(external_id).fetch_optional(&self.reader).await?)
     }
@@ -101,7 +103,7 @@ impl Store {
     /// # Cancel safety
     /// Cancel-safe.
     pub async fn conversation(&self, id: &str) -> Result<Option<ConversationRow>, StoreError> {
-        let sql = "SELECT id, connector, external_id, channel, address, contact_id, state, read_index
+        let sql = "SELECT id, connector, external_id, channel, address, contact_id, state, read_index, own_address
                    FROM conversation WHERE id = $1";
         Ok(sqlx::query_as(sql).bind(id).fetch_optional(&self.reader).await?)
     }
@@ -166,7 +168,8 @@ impl Store {
     /// # Cancel safety
     /// Cancel-safe.
     pub async fn conversations_waiting(&self, limit: u32) -> Result<Vec<ConversationRow>, StoreError> {
-        let sql = "SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.state, c.read_index
+        let sql = "SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.state, c.read_index,
+                          c.own_address
                    FROM conversation c JOIN message m ON m.conversation_id = c.id AND m.answer = 'waiting'
                    GROUP BY c.id ORDER BY min(m.created_at) LIMIT $1";
         Ok(sqlx::query_as(sql).bind(i64::from(limit)).fetch_all(&self.reader).await?)
@@ -266,8 +269,9 @@ pub(crate) async fn conversation_of(
     let id = new_id();
     sqlx::query(
         "INSERT INTO conversation
-             (id, connector, external_id, channel, address, contact_id, state, read_index, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, 'active', -1, $7, $7)",
+             (id, connector, external_id, channel, address, contact_id, state, read_index, created_at, updated_at,
+              own_address)
+         VALUES ($1, $2, $3, $4, $5, $6, 'active', -1, $7, $7, $8)",
     )
     .bind(&id)
     .bind(&inbound.connector)
@@ -276,6 +280,7 @@ pub(crate) async fn conversation_of(
     .bind(inbound.from.to_wire())
     .bind(contact_id)
     .bind(now_ms())
+    .bind(&inbound.to)
     .execute(&mut **transaction)
     .await?;
     Ok((id, -1))

@@ -26,6 +26,8 @@ pub struct NewInbound {
     pub index: u64,
     /// Who wrote it.
     pub from: ContactAddress,
+    /// Our address that they wrote to, if the connector tells it with the message.
+    pub to: Option<String>,
     /// How it came.
     pub channel: Channel,
     /// What they wrote.

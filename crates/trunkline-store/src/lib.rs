@@ -23,6 +23,7 @@ mod memory;
 mod messages;
 mod outbox;
 mod replies;
+mod sent;
 mod store;
 mod templates;
 
@@ -37,4 +38,5 @@ pub use memory::{MAX_MEMORIES, MAX_MEMORY_BYTES};
 pub use messages::{Direction, MessageRow};
 pub use outbox::{Claim, OutboxRow, Sent};
 pub use replies::{Content, Reply, ReplyKind, Say};
+pub use sent::Attempt;
 pub use store::Store;

@@ -86,7 +86,7 @@ impl Store {
     /// Cancel-safe.
     pub async fn waiting(&self, conversation_id: &str, limit: u32) -> Result<Vec<MessageRow>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM message WHERE conversation_id = $1 AND answer = 'waiting' ORDER BY position LIMIT $2"
+            "SELECT {COLUMNS} FROM message WHERE conversation_id = $1 AND answer = 'waiting' ORDER BY position, id LIMIT $2"
         );
         let rows: Vec<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
             .bind(conversation_id)

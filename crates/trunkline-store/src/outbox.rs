@@ -165,6 +165,7 @@ impl Store {
         }
         let claimed_after: i64 = sqlx::query_scalar(
             "UPDATE outbox SET state = 'sending', attempts = attempts + 1, updated_at = $2,
+                    claimed_at = COALESCE(claimed_at, $2),
                     claimed_after = COALESCE(claimed_after, (SELECT read_index FROM conversation
                                                              WHERE conversation.id = outbox.conversation_id))
              WHERE id = $1 RETURNING claimed_after",

@@ -21,6 +21,7 @@ async fn record(store: &Store, message: &str, index: u64) -> Answer {
         body: Pii::new("hello".into()),
         media: Vec::new(),
         created_at: Timestamp::UNIX_EPOCH,
+        to: None,
         to_be_answered: true,
         keyword: None,
         traceparent: None,

@@ -36,6 +36,7 @@ fn inbound(message: &str, index: u64, from: &str) -> NewInbound {
         body: Pii::new(format!("text {message}")),
         media: Vec::new(),
         created_at: Timestamp::from_millisecond(1_000 + i64::try_from(index).expect("small")).expect("time"),
+        to: None,
         to_be_answered: true,
         keyword: None,
         traceparent: None,

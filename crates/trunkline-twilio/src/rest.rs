@@ -9,6 +9,7 @@
 //! Source: Twilio's description of Conversations v1; `/docs/usage/api`, `/docs/global-infrastructure`.
 
 pub mod calls;
+mod channel_messages;
 mod circuit;
 mod client;
 mod config;
@@ -24,6 +25,7 @@ mod participants;
 mod rate;
 mod retry;
 
+pub use self::channel_messages::{ChannelMessageFilter, ChannelMessages, MAX_CHANNEL_MESSAGE_CHARS, NewChannelMessage};
 pub use self::client::{MAX_RESPONSE_BYTES, RestClient};
 pub use self::config::{Credentials, RestConfig};
 pub use self::configuration::WebhookUpdate;

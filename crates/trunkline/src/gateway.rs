@@ -1,6 +1,7 @@
 //! The composition root: builds every part from its settings, runs them, and takes them down in stages.
 
 mod data_files;
+mod messaging;
 mod probe;
 mod speech;
 mod supervision;
@@ -42,9 +43,11 @@ use crate::calls::Calls;
 use crate::config::{AgentSettings, ConciergeSource, Settings, console_token};
 use crate::connectors::{Connector, Connectors, WebChatConnector};
 use crate::console::{Access, ConsoleState, console_routes, event_routes};
+use crate::edge::from_messaging::SOURCE as MESSAGING;
 use crate::edge::from_twilio::SOURCE;
 use crate::edge::{
-    Readiness, VoiceEdge, Warnings, WebhookEdge, call_sockets, health_routes, voice_routes, webhook_routes,
+    Readiness, VoiceEdge, Warnings, WebhookEdge, call_sockets, health_routes, messaging_routes, voice_routes,
+    webhook_routes,
 };
 use crate::live::Live;
 use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender, Typing};
@@ -168,13 +171,13 @@ impl Gateway {
         let readiness = Readiness::starting();
         let meter = telemetry.meter();
         let mut twilio = match &settings.twilio {
-            Some(twilio) => Some(Twilio::build(twilio.clone(), address, &meter, telemetry.metrics())?),
+            Some(twilio) => Some(Twilio::build(twilio.clone(), address, &meter, telemetry.metrics(), &store)?),
             None => None,
         };
         let hub = Hub::default();
         let chat_connector = WebChatConnector::new(store.clone(), hub.clone());
         let chat_connector = settings.webchat.as_ref().map(|_| Arc::new(chat_connector) as Arc<dyn Connector>);
-        let of_twilio = twilio.iter().map(|twilio| Arc::clone(&twilio.connector));
+        let of_twilio = twilio.iter().flat_map(Twilio::connectors);
         let connectors = Connectors::new(of_twilio.chain(chat_connector));
         for connector in connectors.iter() {
             readiness.connector_starting(connector.name());
@@ -249,6 +252,8 @@ impl Gateway {
                 Box::pin(gateway.take_part(twilio, parts, &context)).await?;
             }
             Box::pin(gateway.connect(twilio, &context)).await?;
+            gateway.readiness.connector_started(MESSAGING);
+            gateway.until_taken("messaging", messaging::keep(twilio, &context));
             gateway.until_taken("webhook", keep_registered(Arc::clone(&twilio.backend), context.missed.clone()));
         }
         if let Some(voice) = voice {
@@ -437,7 +442,7 @@ fn routes(
     let bus_api = Arc::new(BusApi::new(context.clone(), readiness.clone()));
     let mut timed = health_routes(readiness.clone(), registry);
     if let Some(twilio) = twilio {
-        timed = timed.merge(webhook_routes(Arc::new(WebhookEdge {
+        let edge = Arc::new(WebhookEdge {
             backend: Arc::clone(&twilio.observed),
             verifier: Arc::clone(&twilio.backend),
             bus: Arc::clone(&context.bus),
@@ -446,7 +451,8 @@ fn routes(
             readiness: readiness.clone(),
             metrics: context.metrics.clone(),
             warnings: Warnings::default(),
-        })));
+        });
+        timed = timed.merge(webhook_routes(Arc::clone(&edge))).merge(messaging_routes(edge));
     }
     if let Some(voice) = &voice {
         timed = timed.merge(voice_routes(Arc::clone(voice)));

@@ -136,6 +136,15 @@ pub struct IncomingPhoneNumber {
     /// A trunk that answers instead of `voice_url`.
     #[serde(default, deserialize_with = "empty_is_none")]
     pub trunk_sid: Option<AnySid>,
+    /// Asked what to do with a message.
+    #[serde(default)]
+    pub sms_url: Option<String>,
+    /// Of `sms_url`.
+    #[serde(default)]
+    pub sms_method: Option<String>,
+    /// An application that answers instead of `sms_url`.
+    #[serde(default, deserialize_with = "empty_is_none")]
+    pub sms_application_sid: Option<AnySid>,
     /// Told how calls end.
     #[serde(default)]
     pub status_callback: Option<String>,
@@ -151,7 +160,7 @@ impl fmt::Debug for IncomingPhoneNumber {
 }
 
 /// RFC 2822. A date that cannot be read is no date.
-pub(super) fn parse_date(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse_date(text: &str) -> Option<Timestamp> {
     rfc2822::parse(text).ok().map(|date| date.timestamp())
 }
 

@@ -1,5 +1,6 @@
 //! The backend itself: the contract's thirteen operations.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -147,24 +148,30 @@ impl TwilioMessaging {
     /// # Errors
     /// `ErrCodeInvalidSignature`, `ErrCodeInvalidWebhook`.
     pub fn read_webhook(&self, event: &WebhookEvent) -> Result<ConversationsWebhook, MessagingError> {
-        let invalid = |code, message: &str| {
-            MessagingError::new(Operation::HandleWebhook, code, message).with_provider(codes::INVALID_WEBHOOK, None)
-        };
+        ConversationsWebhook::parse(&self.verify_webhook(event)?).map_err(|error| {
+            invalid_webhook(ErrorCode::InvalidWebhook, "the webhook is not complete").with_source(error)
+        })
+    }
+
+    /// Verifies the signature of a webhook of any product; the parameters that it covers.
+    ///
+    /// # Errors
+    /// `ErrCodeInvalidSignature`, `ErrCodeInvalidWebhook`.
+    pub fn verify_webhook<'a>(&self, event: &'a WebhookEvent) -> Result<Cow<'a, [(String, String)]>, MessagingError> {
         let kind = signed::kind_of(event);
         signed::verify(event, kind, &self.settings.signing_keys).map_err(|error| {
-            invalid(ErrorCode::InvalidSignature, "the webhook's signature is not valid").with_source(error)
+            invalid_webhook(ErrorCode::InvalidSignature, "the webhook's signature is not valid").with_source(error)
         })?;
-
         // A GET has its parameters where its signature covers them: in the URL.
-        let from_query = match event.url.split_once('?') {
-            Some((_, query)) if kind == RequestKind::Get => form::decode(query.as_bytes()).map_err(|error| {
-                invalid(ErrorCode::InvalidWebhook, "the webhook's query is malformed").with_source(error)
-            })?,
-            _ => Vec::new(),
-        };
-        let params = if kind == RequestKind::Get { &from_query } else { &event.params };
-        ConversationsWebhook::parse(params)
-            .map_err(|error| invalid(ErrorCode::InvalidWebhook, "the webhook is not complete").with_source(error))
+        match event.url.split_once('?') {
+            Some((_, query)) if kind == RequestKind::Get => {
+                form::decode(query.as_bytes()).map(Cow::Owned).map_err(|error| {
+                    invalid_webhook(ErrorCode::InvalidWebhook, "the webhook's query is malformed").with_source(error)
+                })
+            }
+            None if kind == RequestKind::Get => Ok(Cow::Borrowed(&[])),
+            _ => Ok(Cow::Borrowed(&event.params)),
+        }
     }
 
     /// Sends webhooks to `webhook_url` again if they do not come there any more.
@@ -406,6 +413,10 @@ impl ConversationalBackend for TwilioMessaging {
     fn config(&self) -> Arc<Config> {
         Arc::clone(&self.config)
     }
+}
+
+fn invalid_webhook(code: ErrorCode, message: &str) -> MessagingError {
+    MessagingError::new(Operation::HandleWebhook, code, message).with_provider(codes::INVALID_WEBHOOK, None)
 }
 
 fn health_of(error: &RestError) -> (HealthState, &'static str) {

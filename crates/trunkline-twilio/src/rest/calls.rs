@@ -155,7 +155,7 @@ impl Calls {
         self.rest.execute(Request::read(url, ALL)).await.map(drop)
     }
 
-    fn url(&self, segments: &[&str]) -> Result<Url, RestError> {
+    pub(super) fn url(&self, segments: &[&str]) -> Result<Url, RestError> {
         let all = [&["Accounts", self.account.as_str()], segments].concat();
         address(&self.rest.config().endpoints.api, &self.version, &all)
     }

@@ -1,7 +1,7 @@
 // Addresses, times and states as a person reads them. Pure functions, no DOM.
 
 const CHANNELS = { sms: 'SMS', mms: 'MMS', rcs: 'RCS', whatsapp: 'WhatsApp', messenger: 'Messenger', chat: 'Chat' };
-const CONNECTORS = { twilio: 'Twilio', webchat: 'Web chat' };
+const CONNECTORS = { twilio: 'Twilio', 'twilio-messaging': 'Twilio Messaging', webchat: 'Web chat' };
 /** States that need no badge: nothing happens and nothing is wrong. */
 const QUIET_STATES = new Set(['', 'idle', 'active', 'inactive', 'open']);
 const STATE_TONES = { answering: 'busy', failed: 'bad', handed_over: 'warn', opted_out: 'warn', paused: 'warn' };

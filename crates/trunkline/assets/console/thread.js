@@ -8,6 +8,8 @@ const FOLD_AT = 2000;
 const GROUP_GAP_MS = 3 * 60_000;
 const NEAR_END_PX = 80;
 const TYPING_MS = 10_000;
+/** Where a platform counts nothing, times stand for places. */
+const FIRST_TIME = 1_000_000_000;
 
 /** `fetchPage(id, limit, before)` reads one page of messages; `onError` is told when it cannot. */
 export function createThread(fetchPage, onError) {
@@ -226,7 +228,7 @@ function dress(node, message) {
     if (message.error_meaning) status.append(make('span', 'meaning', `: ${message.error_meaning}`));
     parts.push(status);
   }
-  if (Number.isInteger(message.index)) {
+  if (Number.isInteger(message.index) && message.index < FIRST_TIME) {
     const index = make('span', 'index', `#${message.index}`);
     index.title = 'Index in the conversation';
     parts.push(index);

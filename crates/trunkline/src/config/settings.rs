@@ -14,8 +14,8 @@ use url::Url;
 use super::table as key;
 use super::token::MIN_TOKEN_LEN;
 use super::{
-    AgentSettings, KeywordSettings, Reader, SenderRates, Splitting, VoiceSettings, WhatsAppSettings, agent, calls,
-    rates, realtime, texts,
+    AgentSettings, KeywordSettings, MessagingSettings, Reader, SenderRates, Splitting, VoiceSettings, WhatsAppSettings, agent, calls,
+    messaging, rates, realtime, texts,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -67,6 +67,8 @@ pub struct TwilioSettings {
     pub phone_number: Option<String>,
     /// Whether chat identities are people to answer.
     pub answer_chat: bool,
+    /// Numbers without Conversations.
+    pub messaging: MessagingSettings,
     /// What the edge needs.
     pub edge: Edge,
     /// The socket; `None` if it is switched off.
@@ -265,6 +267,7 @@ fn twilio(reader: &Reader, problems: &mut ConfigError) -> Option<TwilioSettings>
             identity: reader.text_or_default(&key::IDENTITY).to_owned(),
             phone_number: reader.text(&key::PHONE_NUMBER).map(str::to_owned),
             answer_chat: reader.parsed(&key::ANSWER_CHAT, "true or false", problems),
+            messaging: messaging::messaging(reader, problems),
             edge: Edge { public_base },
             realtime,
         }),

@@ -37,6 +37,8 @@ settings! {
     IDENTITY = "twilio.identity", "TWILIO_IDENTITY", "trunkline", "The bot's identity: the author of its messages, never a person to answer.";
     PHONE_NUMBER = "twilio.phone_number", "TWILIO_PHONE_NUMBER", "", "Our number, E.164.";
     ANSWER_CHAT = "twilio.answer_chat", "TRUNKLINE_ANSWER_CHAT", "false", "Whether chat identities are people to answer. Otherwise only addresses are: a chat user may be a colleague.";
+    MESSAGING_NUMBERS = "twilio.messaging_numbers", "TRUNKLINE_MESSAGING_NUMBERS", "", "Our numbers, WhatsApp senders (`whatsapp:+…`) and Messaging Services (`MG…`) that people write to without Conversations, separated by commas. When set, messages to others are not taken at `/webhooks/twilio/messaging`; what was missed is read back for these, and for those that somebody has written to.";
+    REGISTER_MESSAGING = "twilio.register_messaging", "TRUNKLINE_REGISTER_MESSAGING", "false", "Whether the messages of those numbers (of `TWILIO_PHONE_NUMBER` when none is named) are pointed here at start. A number whose messages go into Conversations must not be: it would be answered twice.";
     WEBHOOK_URL = "twilio.webhook_url", "TWILIO_WEBHOOK_URL", "", "The public URL of `/webhooks/twilio`. When set it is registered at start, and signatures are checked against it.";
     BASE_URL = "twilio.base_url", "TWILIO_BASE_URL", "", "Replaces every API host, for an emulator. Each API has its own default.";
     REGION = "twilio.region", "TWILIO_REGION", "", "Region, such as `ie1`.";

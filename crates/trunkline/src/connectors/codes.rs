@@ -2,3 +2,5 @@
 
 /// Whether a message was sent cannot be told any more: too much has been said since.
 pub(super) const OUTCOME_UNKNOWN: &str = "connector.outcome_unknown";
+/// A command names a conversation of two addresses, and no message from the person's is recorded.
+pub(super) const NO_SUCH_PAIR: &str = "connector.no_such_pair";

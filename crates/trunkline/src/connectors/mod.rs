@@ -1,6 +1,7 @@
 //! Ways out to a platform. The pipeline knows connectors by name and nothing of what is behind them.
 
 mod codes;
+mod messaging;
 mod twilio;
 mod webchat;
 
@@ -8,10 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use trunkline_core::Retry;
 use trunkline_core::event::{MessageReceived, SendMessage};
 use trunkline_store::Sent;
 
+pub use messaging::MessagingConnector;
 pub use twilio::TwilioConnector;
 pub use webchat::WebChatConnector;
 
@@ -89,6 +92,25 @@ pub trait Connector: Send + Sync {
         false
     }
 
+    /// Whether messages have places one after the other, so that a place that was skipped may be a message that was
+    /// missed. Default: yes.
+    fn is_counted(&self) -> bool {
+        true
+    }
+
+    /// The messages of people in all conversations since `since`, oldest first, on a platform that lists them so: then
+    /// no conversation is read back by itself. Default: `None`, it does not.
+    ///
+    /// # Errors
+    /// See [`ConnectorError`].
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    async fn inbox(&self, since: Timestamp) -> Result<Option<Inbox>, ConnectorError> {
+        let _platforms_with_conversations = since;
+        Ok(None)
+    }
+
     /// What the connector says of itself beside whether it works: an object for the console and its API. The default has
     /// nothing to say.
     fn snapshot(&self) -> serde_json::Value {
@@ -119,6 +141,15 @@ pub struct ReadBack {
     /// The highest index that was read, also of a message of ours; `None` if there is none behind `after`.
     pub last_index: Option<u64>,
     /// False if there is more behind that.
+    pub is_complete: bool,
+}
+
+/// What was read back of all conversations together.
+#[derive(Clone, Default)]
+pub struct Inbox {
+    /// Messages of people, oldest first.
+    pub messages: Vec<MessageReceived>,
+    /// False if there is more than is read at once.
     pub is_complete: bool,
 }
 

@@ -28,7 +28,7 @@ const MAX_PARTICIPANTS: usize = 1000;
 /// A backend that has just been started answers after this long.
 const START_WAIT: Duration = Duration::from_millis(200);
 /// Credentials that are refused now may be mended soon; an answer is not thrown away for that.
-const AUTH_WAIT: Duration = Duration::from_secs(5);
+pub(super) const AUTH_WAIT: Duration = Duration::from_secs(5);
 
 /// The connector named `twilio`.
 pub struct TwilioConnector {
@@ -66,6 +66,7 @@ impl TwilioConnector {
                 participant: message.participant_sid.map(|sid| sid.as_str().to_owned()),
                 index: message.index,
                 created: message.date_created?,
+                to: None,
             },
             from: author,
         })
@@ -212,7 +213,7 @@ fn from_backend(error: &MessagingError) -> ConnectorError {
     }
 }
 
-fn from_rest(error: &RestError) -> ConnectorError {
+pub(super) fn from_rest(error: &RestError) -> ConnectorError {
     ConnectorError {
         code: error.code(),
         provider_number: error.twilio_code(),
@@ -227,7 +228,7 @@ fn from_rest(error: &RestError) -> ConnectorError {
     }
 }
 
-const fn is_outage(error: &RestError) -> bool {
+pub(super) const fn is_outage(error: &RestError) -> bool {
     matches!(
         error,
         RestError::Unreachable(_)

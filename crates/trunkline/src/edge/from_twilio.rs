@@ -50,6 +50,7 @@ pub(super) fn fact(
                     participant: added.participant_sid.map(|sid| sid.as_str().to_owned()),
                     index: added.index,
                     created: added.date_created.unwrap_or(now),
+                    to: None,
                 },
             };
             publish(key(), MESSAGE_RECEIVED, conversation, now, &received)
@@ -62,6 +63,7 @@ pub(super) fn fact(
                 message: updated.message_sid.as_str().to_owned(),
                 status,
                 error: updated.error_code,
+                outbox_id: None,
             };
             publish(key(), DELIVERY_UPDATED, conversation, now, &receipt)
         }
@@ -108,6 +110,7 @@ pub(crate) fn heard(
             participant: data.member_sid.clone(),
             index: data.index,
             created: data.timestamp.as_deref().and_then(|at| at.parse().ok()).unwrap_or(now),
+            to: None,
         },
     };
     let conversation = message.conversation.clone();

@@ -13,6 +13,7 @@ use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use jiff::Timestamp;
 use tracing::Instrument as _;
 use trunkline_bus::{Bus, Subject};
+use trunkline_core::Envelope;
 use trunkline_core::messaging::{ConversationalBackend, ErrorCode, MessagingError, WebhookEvent};
 use trunkline_proto::webhook::{ConversationsWebhook, IDEMPOTENCY_HEADER};
 use trunkline_twilio::TwilioMessaging;
@@ -114,10 +115,7 @@ async fn handle(edge: &WebhookEdge, request: Request) -> Result<Done, Refusal> {
     verified.map_err(|error| refused(edge, &event, &error))?;
     let webhook = ConversationsWebhook::parse(&event.params)
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.code(), error.to_string()))?;
-    if webhook.common.account_sid.as_str() != edge.settings.account_sid {
-        let reason = "AccountSid is not the account that this gateway serves";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, codes::OTHER_ACCOUNT, reason));
-    }
+    check_account(edge, webhook.common.account_sid.as_str())?;
     let event_type = label(webhook.event.event_type().as_str());
     tracing::Span::current().record("webhook.event_type", event_type);
     let token = event.header(IDEMPOTENCY_HEADER);
@@ -125,6 +123,21 @@ async fn handle(edge: &WebhookEdge, request: Request) -> Result<Done, Refusal> {
     let fact = fact(&webhook, token, &edge.settings.people(), now)
         .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string()))?;
     let Fact::Publish(envelope) = fact else { return Ok(done) };
+    publish(edge, *envelope).await?;
+    Ok(done)
+}
+
+/// A webhook of another account is turned away, whoever has signed it.
+pub(super) fn check_account(edge: &WebhookEdge, account_sid: &str) -> Result<(), Refusal> {
+    if account_sid == edge.settings.account_sid {
+        return Ok(());
+    }
+    let reason = "AccountSid is not the account that this gateway serves";
+    Err(Refusal::new(StatusCode::FORBIDDEN, codes::OTHER_ACCOUNT, reason))
+}
+
+/// Makes a fact safe.
+pub(super) async fn publish(edge: &WebhookEdge, envelope: Envelope) -> Result<(), Refusal> {
     if edge.readiness.is_data_lost() {
         let reason = "the data folder was changed; nothing was kept";
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, codes::DATA_LOST, reason));
@@ -135,10 +148,10 @@ async fn handle(edge: &WebhookEdge, request: Request) -> Result<Done, Refusal> {
         let reason = "the event could not be made safe; nothing was kept";
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error.code(), reason));
     }
-    Ok(done)
+    Ok(())
 }
 
-fn refused(edge: &WebhookEdge, event: &WebhookEvent, error: &MessagingError) -> Refusal {
+pub(super) fn refused(edge: &WebhookEdge, event: &WebhookEvent, error: &MessagingError) -> Refusal {
     let code = error.provider_code().unwrap_or_else(|| error.code().as_str());
     match error.code() {
         ErrorCode::InvalidSignature => {

@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use opentelemetry::metrics::Meter;
 use tokio::sync::mpsc;
+use trunkline_core::ConfigError;
 use trunkline_core::messaging::ConversationalBackend;
+use trunkline_store::Store;
 use trunkline_twilio::TwilioMessaging;
 use trunkline_twilio::realtime::Event;
+use trunkline_twilio::rest::ChannelMessages;
 
-use super::GatewayError;
+use super::{GatewayError, messaging};
 use crate::config::TwilioSettings;
 use crate::connectors::{Connector, TwilioConnector};
 use crate::realtime::{Participation, ParticipationHandle, Realtime, Wishes};
@@ -21,6 +24,9 @@ pub(super) struct Twilio {
     pub(super) backend: Arc<TwilioMessaging>,
     pub(super) observed: Arc<dyn ConversationalBackend>,
     pub(super) connector: Arc<dyn Connector>,
+    /// Numbers without Conversations.
+    pub(super) messaging: Arc<dyn Connector>,
+    pub(super) messages: ChannelMessages,
     /// What the tasks of the socket need; taken when they start.
     pub(super) realtime: Option<RealtimeParts>,
 }
@@ -34,13 +40,21 @@ pub(super) struct RealtimeParts {
 }
 
 impl Twilio {
+    /// The ways out by this account.
+    pub(super) fn connectors(&self) -> [Arc<dyn Connector>; 2] {
+        [Arc::clone(&self.connector), Arc::clone(&self.messaging)]
+    }
+
     /// Builds everything; the socket begins to connect.
     pub(super) fn build(
         mut settings: TwilioSettings,
         address: SocketAddr,
         meter: &Meter,
         metrics: Metrics,
+        store: &Store,
     ) -> Result<Self, GatewayError> {
+        // Whoever takes the place of the provider on this machine reaches us on this machine.
+        let is_public = !settings.edge.public_base.is_empty() || settings.backend.text("base_url").is_some();
         if settings.edge.public_base.is_empty() {
             settings.edge.public_base = format!("http://{address}");
         }
@@ -58,6 +72,17 @@ impl Twilio {
         let (rest, people) = (backend.rest().clone(), settings.people());
         let realtime = parts.as_ref().map(|parts| parts.realtime.clone());
         let connector = TwilioConnector::new(Arc::clone(&observed), rest, &settings.identity, people, realtime);
-        Ok(Self { settings, backend, observed, connector: Arc::new(connector), realtime: parts })
+        let account = settings.account_sid.parse().map_err(|_| no_account())?;
+        let messages = backend.rest().channel_messages(account);
+        let messaging = messaging::connector(&settings, messages.clone(), store.clone(), is_public);
+        let connector = Arc::new(connector);
+        Ok(Self { settings, backend, observed, connector, messaging, messages, realtime: parts })
     }
+}
+
+/// The backend was built with it, so that this does not happen.
+fn no_account() -> GatewayError {
+    let mut problems = ConfigError::new();
+    problems.add("account_sid", "must be the SID of an account (AC…)");
+    GatewayError::Config(problems)
 }

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
+use super::inbox::read_inbox;
 use super::read_back::{ReadBackError, read_back};
 use super::wait::backoff;
 use crate::connectors::Connector;
@@ -166,6 +167,10 @@ impl CatchUp {
     async fn pass_over(&self) -> Result<usize, ReadBackError> {
         let connector = self.connector.as_ref();
         self.rate.until_ready().await;
+        if let Some(found) = read_inbox(&self.context, connector).await? {
+            self.context.missed.reached(connector.name());
+            return Ok(found);
+        }
         let open = connector.open_conversations(self.context.catch_up.conversations).await?;
         self.context.missed.reached(connector.name());
         let mut found = 0;

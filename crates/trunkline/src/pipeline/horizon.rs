@@ -39,6 +39,11 @@ impl Horizon {
         })
     }
 
+    /// Nothing from before this is ours.
+    pub(super) const fn first(&self) -> Timestamp {
+        self.first
+    }
+
     /// Whether a message that was accepted at `created` is to be answered at `now`.
     pub fn includes(&self, created: Timestamp, now: Timestamp) -> bool {
         let age = now.duration_since(created);

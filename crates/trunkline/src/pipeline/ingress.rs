@@ -161,6 +161,11 @@ impl Recorder {
             Ok(receipt) => receipt,
             Err(error) => return bury(&self.context, delivery, error.code(), "the data is not a receipt").await,
         };
+        if let Some(outbox_id) = &receipt.outbox_id
+            && let Err(error) = self.context.store.note_sent(outbox_id, &receipt.message).await
+        {
+            return later(delivery, &error).await;
+        }
         match self.context.store.advance_status(&receipt.message, receipt.status, receipt.error).await {
             Ok(Some(conversation_id)) => {
                 if let Err(error) = receipts::heed(&self.context, &receipt, &conversation_id).await {
@@ -222,6 +227,7 @@ pub(super) fn inbound(
         message: metadata.message,
         index: metadata.index,
         from: ContactAddress::parse(&received.from)?,
+        to: metadata.to,
         channel: received.channel,
         body: Pii::new(received.text),
         media: received.media,

@@ -154,7 +154,8 @@ impl Lane {
             return Ok(false);
         }
         let Some(row) = self.context.store.conversation(&self.conversation_id).await? else { return Ok(false) };
-        if last <= row.read_index {
+        let is_counted = self.context.connectors.named(&row.connector).is_none_or(|connector| connector.is_counted());
+        if last <= row.read_index || !is_counted {
             return Ok(false);
         }
         self.sought = last;

@@ -13,6 +13,7 @@ mod catch_up;
 mod codes;
 mod gate;
 mod horizon;
+mod inbox;
 mod ingress;
 mod job;
 mod keywords;

@@ -84,7 +84,12 @@ async fn record(
 
 /// Where nobody here answers, whoever reads the bus must hear of the text too. Before it is recorded, so that a crash in
 /// between does not lose it; what came by webhook as well has the same id and is kept once.
-async fn tell(context: &Context, id: String, message: &NewInbound, received: &MessageReceived) -> Result<(), BusError> {
+pub(super) async fn tell(
+    context: &Context,
+    id: String,
+    message: &NewInbound,
+    received: &MessageReceived,
+) -> Result<(), BusError> {
     if context.agent.is_some() || !message.to_be_answered {
         return Ok(());
     }

@@ -260,6 +260,7 @@ fn envelope(conversation: &ConversationRow, message: &MessageRow) -> Option<Enve
             participant: None,
             index: message.index?.unsigned_abs(),
             created: message.created_at,
+            to: conversation.own_address.clone(),
         },
     };
     let id = letter_id(&conversation.connector, &external_id);

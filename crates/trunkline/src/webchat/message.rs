@@ -37,6 +37,7 @@ pub(crate) fn received(conversation: &str, line: &ChatLine) -> Option<MessageRec
             participant: None,
             index: line.index,
             created: line.at,
+            to: None,
         },
     })
 }

@@ -257,7 +257,7 @@ async fn both_connectors_work_side_by_side_and_one_that_is_out_of_reach_does_not
     assert_eq!((visitor.shown().await, visitor.shown().await), (dialogue(2)[2].clone(), dialogue(2)[3].clone()));
     let status = world.api("/api/v1/status").await;
     let names: Vec<_> = status["connectors"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
-    assert_eq!(names, ["twilio", "webchat"]);
+    assert_eq!(names, ["twilio", "twilio-messaging", "webchat"]);
 }
 
 #[tokio::test]

@@ -167,6 +167,6 @@ async fn without_the_setting_there_is_no_chat() {
         assert_eq!(world.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
     assert_eq!(open_socket(&world, None).await.err(), Some(404));
-    assert_eq!(world.api("/api/v1/status").await["connectors"].as_array().map(Vec::len), Some(1));
+    assert_eq!(world.api("/api/v1/status").await["connectors"].as_array().map(Vec::len), Some(2));
     assert!(world.gateway().chat_url().is_none());
 }

@@ -13,6 +13,13 @@ pub(crate) fn rows(file: &Path, table: &str) -> i64 {
     open(file).query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
 }
 
+/// The texts that a query with one column finds.
+pub(crate) fn column(file: &Path, sql: &str) -> Vec<String> {
+    let database = open(file);
+    let mut query = database.prepare(sql).unwrap();
+    query.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
 /// Every envelope in a table of the bus.
 pub(crate) fn envelopes(file: &Path, table: &str) -> Vec<serde_json::Value> {
     let bus = open(file);

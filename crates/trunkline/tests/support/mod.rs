@@ -23,7 +23,7 @@ use trunkline::telemetry::Telemetry;
 use trunkline::{Gateway, GatewayError, Server};
 use trunkline_emulator::{Account, AccountConfig, Emulator};
 
-pub(crate) use database::{envelopes, outbox, rows};
+pub(crate) use database::{column, envelopes, outbox, rows};
 pub(crate) use http_agent::HttpAgentServer;
 pub(crate) use model::Model;
 pub(crate) use otlp::{Collector, Exported};
@@ -158,6 +158,16 @@ impl World {
     /// Starts a gateway on a free port, and waits until texts flow.
     pub(crate) async fn start_gateway(&mut self) {
         let server = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let settings = self.settings(server.address());
+        let telemetry = Telemetry::new(&settings.telemetry).unwrap();
+        self.start_gateway_with(server, settings, &telemetry).await.unwrap();
+        self.telemetry = Some(telemetry);
+    }
+
+    /// As [`start_gateway`](Self::start_gateway), where the settings have to name the address.
+    pub(crate) async fn start_gateway_with_webhook(&mut self) {
+        let server = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        self.set("TWILIO_WEBHOOK_URL", &format!("http://{}/webhooks/twilio", server.address()));
         let settings = self.settings(server.address());
         let telemetry = Telemetry::new(&settings.telemetry).unwrap();
         self.start_gateway_with(server, settings, &telemetry).await.unwrap();

@@ -41,7 +41,7 @@ impl CallFilter {
 
 impl Calls {
     /// Follows a list until it ends or `limit` items are found.
-    pub(super) async fn list_at<T: DeserializeOwned>(
+    pub(in crate::rest) async fn list_at<T: DeserializeOwned>(
         &self,
         mut url: Url,
         template: &'static str,

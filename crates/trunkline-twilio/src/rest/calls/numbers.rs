@@ -1,4 +1,4 @@
-//! The account's telephone numbers, and where their calls go.
+//! The account's telephone numbers, and where their calls and messages go.
 
 use trunkline_proto::calls::IncomingPhoneNumber;
 use trunkline_proto::sid::PhoneNumberSid;
@@ -46,6 +46,22 @@ impl Calls {
         form.set("VoiceMethod", Some("POST"));
         form.set("StatusCallback", Some(update.status_callback.as_str()));
         form.set("StatusCallbackMethod", Some("POST"));
+        let url = self.url(&["IncomingPhoneNumbers", &format!("{number}.json")])?;
+        self.rest.fetch(Request::update(url, ONE, form)).await
+    }
+
+    /// Changes where a number's messages go, by POST.
+    ///
+    /// # Cancel safety
+    /// May have taken effect; it may be done again.
+    pub async fn update_messages_of(
+        &self,
+        number: PhoneNumberSid,
+        sms_url: &str,
+    ) -> Result<IncomingPhoneNumber, RestError> {
+        let mut form = Form::default();
+        form.set("SmsUrl", Some(sms_url));
+        form.set("SmsMethod", Some("POST"));
         let url = self.url(&["IncomingPhoneNumbers", &format!("{number}.json")])?;
         self.rest.fetch(Request::update(url, ONE, form)).await
     }

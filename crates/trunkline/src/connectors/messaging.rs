@@ -1,0 +1,195 @@
+//! The connector of Programmable Messaging: numbers without Conversations.
+//!
+//! A message here carries nothing of ours, so that one whose outcome is not known is found by what it is: to whom, from
+//! whom, when, and what it says. What the store knows as another message is not it. Mostly the platform is quicker: it
+//! tells what becomes of each message at an address that names the outbox row.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use trunkline_core::Retry;
+use trunkline_core::event::{MessageReceived, SendMessage};
+use trunkline_proto::messaging::{ChannelMessage, InboundMessage};
+use trunkline_store::{ConversationRow, Sent, Store, StoreError};
+use trunkline_twilio::rest::{ChannelMessageFilter, ChannelMessages, NewChannelMessage, RestError};
+
+use super::twilio::{AUTH_WAIT, from_rest, is_outage};
+use super::{Connector, ConnectorError, Inbox, ReadBack, codes};
+use crate::edge::People;
+use crate::edge::from_messaging::{SOURCE, found, place, status_callback};
+
+/// Messages that are looked through for one of ours.
+const MAX_LOOKED_THROUGH: usize = 5_000;
+/// Messages that are read back at once, for each of our addresses.
+const MAX_INBOX: usize = 20_000;
+/// Our clock and the platform's may differ by this much.
+const CLOCK_SKEW: SignedDuration = SignedDuration::from_mins(2);
+/// What trial accounts put in front of what they send.
+const TRIAL_PREFIX: &str = "Sent from your Twilio trial account - ";
+
+/// The connector named `twilio-messaging`.
+pub struct MessagingConnector {
+    messages: ChannelMessages,
+    store: Store,
+    account: String,
+    people: People,
+    numbers: Vec<String>,
+    public_base: Option<String>,
+}
+
+impl MessagingConnector {
+    /// A connector of `account` that listens to `people` who write to `numbers`, or to those that the store knows.
+    /// Without a `public_base` nothing is told of what becomes of messages.
+    pub const fn new(
+        messages: ChannelMessages,
+        store: Store,
+        account: String,
+        people: People,
+        numbers: Vec<String>,
+        public_base: Option<String>,
+    ) -> Self {
+        Self { messages, store, account, people, numbers, public_base }
+    }
+
+    /// The conversation, and our address in it.
+    async fn pair(&self, conversation: &str) -> Result<(ConversationRow, String), ConnectorError> {
+        let row = self.store.conversation_by_external(SOURCE, conversation).await.map_err(|error| stored(&error))?;
+        row.and_then(|row| row.own_address.clone().map(|own| (row, own)))
+            .ok_or_else(|| surely(codes::NO_SUCH_PAIR, "nobody has written in this conversation"))
+    }
+
+    /// The newest message that can only be the one that was sent for `outbox_id`.
+    async fn look_up(&self, conversation: &str, outbox_id: &str) -> Result<Option<String>, ConnectorError> {
+        let attempt = self.store.attempt(outbox_id).await.map_err(|error| stored(&error))?;
+        let Some(attempt) = attempt else { return Ok(None) };
+        if attempt.external_id.is_some() {
+            return Ok(attempt.external_id);
+        }
+        let (row, own) = self.pair(conversation).await?;
+        let is_pool = own.starts_with("MG");
+        // The time of a message that has not left yet is not known, and a list by time leaves it out.
+        let filter =
+            ChannelMessageFilter { to: Some(row.address.clone()), from: (!is_pool).then(|| own.clone()), since: None };
+        let listed = self.messages.list(&filter, MAX_LOOKED_THROUGH).await.map_err(|error| from_rest(&error))?;
+        let since = attempt.since - CLOCK_SKEW;
+        let is_recent = |message: &ChannelMessage| message.date_created.is_none_or(|at| at >= since);
+        let is_whole = listed.is_complete || listed.items.last().is_none_or(|message| !is_recent(message));
+        let same: Vec<_> = listed
+            .items
+            .into_iter()
+            .take_while(is_recent)
+            .filter(|message| !message.is_inbound() && says(message, attempt.body.expose()))
+            .map(|message| message.sid.as_str().to_owned())
+            .collect();
+        let known = self.store.known_messages(&row.id, &same).await.map_err(|error| stored(&error))?;
+        match same.into_iter().find(|sid| !known.contains(sid)) {
+            None if !is_whole => Err(surely(codes::OUTCOME_UNKNOWN, "too much was said since to tell the outcome")),
+            found => Ok(found),
+        }
+    }
+
+    /// Our addresses that people may have written to.
+    async fn own_addresses(&self) -> Result<BTreeSet<String>, ConnectorError> {
+        let mut own: BTreeSet<String> = self.numbers.iter().filter(|own| !own.starts_with("MG")).cloned().collect();
+        own.extend(self.store.own_addresses(SOURCE).await.map_err(|error| stored(&error))?);
+        Ok(own)
+    }
+}
+
+#[async_trait]
+impl Connector for MessagingConnector {
+    fn name(&self) -> &str {
+        SOURCE
+    }
+
+    fn is_counted(&self) -> bool {
+        false
+    }
+
+    fn fact_id(&self, received: &MessageReceived) -> String {
+        InboundMessage::key_of(&received.metadata.message)
+    }
+
+    async fn send(&self, message: &SendMessage) -> Result<Sent, ConnectorError> {
+        let (row, own) = self.pair(&message.conversation).await?;
+        let base = self.public_base.as_deref();
+        let new = NewChannelMessage {
+            to: row.address,
+            from: own,
+            body: message.text.clone(),
+            status_callback: base.and_then(|base| status_callback(base, &message.outbox_id)),
+        };
+        let sent = self.messages.create(&new).await.map_err(|error| not_sent(&error))?;
+        Ok(Sent { external_id: sent.sid.as_str().to_owned(), index: place(Timestamp::now()) })
+    }
+
+    async fn find_sent(&self, conversation: &str, outbox_id: &str, _: i64) -> Result<Option<Sent>, ConnectorError> {
+        let found = self.look_up(conversation, outbox_id).await?;
+        Ok(found.map(|external_id| Sent { external_id, index: place(Timestamp::now()) }))
+    }
+
+    /// The platform keeps no conversations: see [`inbox`](Self::inbox).
+    async fn messages_after(&self, _: &str, _: i64, _: usize) -> Result<ReadBack, ConnectorError> {
+        Ok(ReadBack { is_complete: true, ..ReadBack::default() })
+    }
+
+    async fn open_conversations(&self, _: usize) -> Result<Vec<String>, ConnectorError> {
+        Ok(Vec::new())
+    }
+
+    async fn inbox(&self, since: Timestamp) -> Result<Option<Inbox>, ConnectorError> {
+        let mut inbox = Inbox { messages: Vec::new(), is_complete: true };
+        for own in self.own_addresses().await? {
+            let filter = ChannelMessageFilter { to: Some(own), from: None, since: Some(since) };
+            let listed = self.messages.list(&filter, MAX_INBOX).await.map_err(|error| from_rest(&error))?;
+            inbox.is_complete &= listed.is_complete;
+            // Times are whole seconds; the list has the order within one.
+            let mut of_second: BTreeMap<i64, u64> = BTreeMap::new();
+            for message in listed.items.iter().rev() {
+                let second = message.date_sent.or(message.date_created).map_or(0, Timestamp::as_second);
+                let number = of_second.entry(second).or_default();
+                inbox.messages.extend(found(&self.account, message, &self.people, *number));
+                *number += 1;
+            }
+        }
+        Ok(Some(inbox))
+    }
+}
+
+/// Whether a message says this. Trial accounts put words of their own in front.
+fn says(message: &ChannelMessage, text: &str) -> bool {
+    let body = message.body.as_deref().unwrap_or_default();
+    body.strip_prefix(TRIAL_PREFIX).unwrap_or(body).trim() == text.trim()
+}
+
+/// Nothing will change by trying again.
+fn surely(code: &'static str, message: &str) -> ConnectorError {
+    let message = message.to_owned();
+    ConnectorError { code, provider_number: None, message, retry: Retry::No, unreachable: false }
+}
+
+/// Nothing was asked of the platform yet.
+fn stored(error: &StoreError) -> ConnectorError {
+    ConnectorError {
+        code: error.code(),
+        provider_number: None,
+        message: error.to_string(),
+        retry: Retry::After(Duration::ZERO),
+        unreachable: false,
+    }
+}
+
+fn not_sent(error: &RestError) -> ConnectorError {
+    ConnectorError {
+        code: error.code(),
+        provider_number: error.twilio_code(),
+        message: error.to_string(),
+        retry: match error {
+            RestError::Auth { .. } => Retry::After(AUTH_WAIT),
+            _ => error.retry(),
+        },
+        unreachable: is_outage(error),
+    }
+}
