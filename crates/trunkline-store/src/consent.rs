@@ -76,7 +76,7 @@ impl Store {
     pub async fn consent_withdrawn(&self, conversation_id: &str) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
         let known: Option<(String, String, Option<String>)> =
-            sqlx::query_as("SELECT connector, address, sender FROM conversation WHERE id = $1")
+            sqlx::query_as("SELECT connector, address, own_address FROM conversation WHERE id = $1")
                 .bind(conversation_id)
                 .fetch_optional(&mut *transaction)
                 .await?;
@@ -96,11 +96,13 @@ impl Store {
     /// # Cancel safety
     /// It may have been noted.
     pub async fn set_sender(&self, conversation_id: &str, sender: &str) -> Result<(), StoreError> {
-        sqlx::query("UPDATE conversation SET sender = $2 WHERE id = $1 AND (sender IS NULL OR sender <> $2)")
-            .bind(conversation_id)
-            .bind(sender)
-            .execute(&self.writer)
-            .await?;
+        sqlx::query(
+            "UPDATE conversation SET own_address = $2 WHERE id = $1 AND (own_address IS NULL OR own_address <> $2)",
+        )
+        .bind(conversation_id)
+        .bind(sender)
+        .execute(&self.writer)
+        .await?;
         Ok(())
     }
 
@@ -112,7 +114,7 @@ impl Store {
     /// # Cancel safety
     /// Cancel-safe.
     pub async fn sender_of(&self, conversation_id: &str) -> Result<Option<String>, StoreError> {
-        let sender: Option<Option<String>> = sqlx::query_scalar("SELECT sender FROM conversation WHERE id = $1")
+        let sender: Option<Option<String>> = sqlx::query_scalar("SELECT own_address FROM conversation WHERE id = $1")
             .bind(conversation_id)
             .fetch_optional(&self.reader)
             .await?;
@@ -130,7 +132,7 @@ impl Store {
         let at: Option<i64> = sqlx::query_scalar(
             "SELECT max(c.last_in_at) FROM conversation c JOIN conversation this ON this.id = $1
              WHERE c.connector = this.connector AND c.address = this.address
-               AND (c.id = this.id OR c.sender = this.sender)",
+               AND (c.id = this.id OR c.own_address = this.own_address)",
         )
         .bind(conversation_id)
         .fetch_one(&self.reader)
@@ -157,7 +159,7 @@ async fn consent_in(connection: &mut SqliteConnection, conversation_id: &str) ->
     if decisions.iter().all(|decision| !decision.opted_out) {
         return Ok(Consent::Given);
     }
-    let sender: Option<Option<String>> = sqlx::query_scalar("SELECT sender FROM conversation WHERE id = $1")
+    let sender: Option<Option<String>> = sqlx::query_scalar("SELECT own_address FROM conversation WHERE id = $1")
         .bind(conversation_id)
         .fetch_optional(connection)
         .await?;
@@ -214,7 +216,7 @@ pub(crate) async fn heed(
 ) -> Result<(Answer, Option<String>), StoreError> {
     let asked = if inbound.to_be_answered { Answer::Waiting } else { Answer::History };
     if let Some(sender) = inbound.keyword.as_ref().and_then(|heard| heard.sender.as_ref()) {
-        sqlx::query("UPDATE conversation SET sender = $2 WHERE id = $1")
+        sqlx::query("UPDATE conversation SET own_address = $2 WHERE id = $1")
             .bind(conversation_id)
             .bind(sender)
             .execute(&mut **transaction)

@@ -71,7 +71,7 @@ SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.s
        EXISTS (SELECT 1 FROM memory h WHERE h.conversation_id = c.id AND h.name = '.handed_over') AS handed_over,
        COALESCE((SELECT d.opted_out FROM consent d
                  WHERE d.connector = c.connector AND d.address = c.address
-                   AND (d.sender = '' OR c.sender IS NULL OR d.sender = c.sender)
+                   AND (d.sender = '' OR c.own_address IS NULL OR d.sender = c.own_address)
                  ORDER BY d.changed_at DESC LIMIT 1), FALSE) AS opted_out
 FROM conversation c
 LEFT JOIN message m ON m.id = (

@@ -19,6 +19,8 @@ const MAX_OWN_ADDRESSES: i64 = 1_000;
 pub struct Attempt {
     /// What it says.
     pub body: Pii<String>,
+    /// It went as a template, whose words are the provider's.
+    pub is_template: bool,
     /// When sending it was first begun.
     pub since: Timestamp,
     /// The provider's name for its message, if that became known by another way than the answer to the request.
@@ -34,12 +36,13 @@ impl Store {
     /// # Cancel safety
     /// Cancel-safe.
     pub async fn attempt(&self, outbox_id: &str) -> Result<Option<Attempt>, StoreError> {
-        let sql = "SELECT o.body, o.claimed_at, m.external_id
+        let sql = "SELECT o.body, o.content_sid IS NOT NULL, o.claimed_at, m.external_id
                    FROM outbox o LEFT JOIN message m ON m.outbox_id = o.id WHERE o.id = $1";
-        let row: Option<(String, Option<i64>, Option<String>)> =
+        let row: Option<(String, bool, Option<i64>, Option<String>)> =
             sqlx::query_as(sql).bind(outbox_id).fetch_optional(&self.reader).await?;
-        let Some((body, Some(since), external_id)) = row else { return Ok(None) };
-        Ok(Some(Attempt { body: Pii::new(body), since: timestamp(since, "outbox.claimed_at")?, external_id }))
+        let Some((body, is_template, Some(since), external_id)) = row else { return Ok(None) };
+        let since = timestamp(since, "outbox.claimed_at")?;
+        Ok(Some(Attempt { body: Pii::new(body), is_template, since, external_id }))
     }
 
     /// Notes the provider's name for the message of a row, if it has none yet: the provider told of the message before

@@ -1,4 +1,4 @@
--- A second way in, whose platform keeps no conversations: what is ours of the pair of addresses.
+-- Our address in the conversation, where it is known.
 ALTER TABLE conversation ADD COLUMN own_address TEXT;
 -- When sending a row was first begun: the message, if there is one, is not older.
 ALTER TABLE outbox ADD COLUMN claimed_at BIGINT;

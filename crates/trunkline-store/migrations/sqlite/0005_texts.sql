@@ -1,4 +1,4 @@
--- What people decided about hearing from us, which address of ours they write to, when they last wrote, and answers that
+-- What people decided about hearing from us, when they last wrote, and answers that
 -- are templates or have several parts.
 
 CREATE TABLE consent (
@@ -14,8 +14,6 @@ CREATE TABLE consent (
     PRIMARY KEY (connector, address, sender)
 );
 
--- Our address in the conversation; none while it is not known.
-ALTER TABLE conversation ADD COLUMN sender TEXT;
 -- When the person last wrote.
 ALTER TABLE conversation ADD COLUMN last_in_at BIGINT;
 UPDATE conversation SET last_in_at =

@@ -5,6 +5,8 @@
 //!
 //! Source: Twilio's description of the API of 2010-04-01, message resource.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use trunkline_proto::messaging::ChannelMessage;
 use trunkline_proto::sid::{AccountSid, AnySid};
@@ -29,6 +31,8 @@ pub struct NewChannelMessage {
     pub from: String,
     /// The text, at most [`MAX_CHANNEL_MESSAGE_CHARS`].
     pub body: String,
+    /// The template (`HX…`) that is sent in place of the text, and what is filled in.
+    pub content: Option<(String, BTreeMap<String, String>)>,
     /// Where to post what becomes of it.
     pub status_callback: Option<String>,
 }
@@ -59,7 +63,7 @@ impl RestClient {
 
 impl NewChannelMessage {
     fn form(&self) -> Result<Form, RestError> {
-        if self.body.is_empty() {
+        if self.body.is_empty() && self.content.is_none() {
             return Err(RestError::BadArgument("a message without a text"));
         }
         if self.body.chars().nth(MAX_CHANNEL_MESSAGE_CHARS).is_some() {
@@ -69,7 +73,14 @@ impl NewChannelMessage {
         form.set("To", Some(self.to.as_str()));
         let sender = if self.from.starts_with("MG") { "MessagingServiceSid" } else { "From" };
         form.set(sender, Some(self.from.as_str()));
-        form.set("Body", Some(self.body.as_str()));
+        match &self.content {
+            None => form.set("Body", Some(self.body.as_str())),
+            Some((sid, variables)) => {
+                form.set("ContentSid", Some(sid.as_str()));
+                let variables = (!variables.is_empty()).then(|| serde_json::json!(variables).to_string());
+                form.set("ContentVariables", variables);
+            }
+        }
         form.set("StatusCallback", self.status_callback.as_deref());
         Ok(form)
     }

@@ -14,8 +14,8 @@ use url::Url;
 use super::table as key;
 use super::token::MIN_TOKEN_LEN;
 use super::{
-    AgentSettings, KeywordSettings, MessagingSettings, Reader, SenderRates, Splitting, VoiceSettings, WhatsAppSettings, agent, calls,
-    messaging, rates, realtime, texts,
+    AgentSettings, KeywordSettings, MessagingSettings, Reader, SenderRates, Splitting, VoiceSettings, WhatsAppSettings,
+    agent, calls, messaging, rates, realtime, texts,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);

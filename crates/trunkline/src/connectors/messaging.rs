@@ -80,7 +80,8 @@ impl MessagingConnector {
             .items
             .into_iter()
             .take_while(is_recent)
-            .filter(|message| !message.is_inbound() && says(message, attempt.body.expose()))
+            .filter(|message| !message.is_inbound())
+            .filter(|message| attempt.is_template || says(message, attempt.body.expose()))
             .map(|message| message.sid.as_str().to_owned())
             .collect();
         let known = self.store.known_messages(&row.id, &same).await.map_err(|error| stored(&error))?;
@@ -119,6 +120,7 @@ impl Connector for MessagingConnector {
             to: row.address,
             from: own,
             body: message.text.clone(),
+            content: message.content_sid.clone().map(|sid| (sid, message.content_variables.clone())),
             status_callback: base.and_then(|base| status_callback(base, &message.outbox_id)),
         };
         let sent = self.messages.create(&new).await.map_err(|error| not_sent(&error))?;
@@ -137,6 +139,14 @@ impl Connector for MessagingConnector {
 
     async fn open_conversations(&self, _: usize) -> Result<Vec<String>, ConnectorError> {
         Ok(Vec::new())
+    }
+
+    async fn sender(&self, conversation: &str) -> Result<Option<String>, ConnectorError> {
+        Ok(Some(self.pair(conversation).await?.1))
+    }
+
+    fn takes_templates(&self) -> bool {
+        true
     }
 
     async fn inbox(&self, since: Timestamp) -> Result<Option<Inbox>, ConnectorError> {

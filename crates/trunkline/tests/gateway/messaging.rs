@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{ADA, BOB, NUMBER, Webhook, World, answer, column, envelopes, outbox, until};
+use crate::support::{ADA, BOB, CONSOLE_TOKEN, NUMBER, Webhook, World, answer, column, envelopes, outbox, until};
 
 /// Sends, for faults.
 const MESSAGES: &str = "/2010-04-01/Accounts/*/Messages.json";
@@ -207,4 +207,34 @@ async fn what_is_not_signed_or_not_ours_is_turned_away() {
     let taken = hook().send(&world).await;
     assert_eq!(taken.headers["content-type"], "text/xml; charset=utf-8");
     world.expect_answers(ADA, &["answer 1"]).await;
+}
+
+#[tokio::test]
+async fn keywords_hold_and_a_template_is_sent_once_although_its_answer_is_lost() {
+    let replies = [("TRUNKLINE_KEYWORD_REPLIES", "gateway"), ("TRUNKLINE_STOP_REPLY", "bye")];
+    let world = world(&replies).await;
+    world.control(Method::PUT, "/rules", json!({"keywords": false})).await;
+    text(&world, ADA, "text 1").await;
+    world.expect_answers(ADA, &["answer 1"]).await;
+    let list = world.api("/api/v1/conversations").await;
+    let id = list["conversations"][0]["id"].as_str().unwrap().to_owned();
+    let say = async |wish: Value| {
+        let url = world.gateway_url(&format!("/api/v1/conversations/{id}/messages"));
+        answer(world.http.post(url).bearer_auth(CONSOLE_TOKEN).json(&wish)).await
+    };
+    let body = json!({"language": "en", "types": {"twilio/text": {"body": "News for you: {{1}}"}}});
+    let made = answer(world.rest(Method::POST, "/v1/Content").json(&body)).await;
+    let content = made.body["sid"].as_str().unwrap();
+    fail_sends(&world, json!({"kind": "drop_after"})).await;
+    let sent = say(json!({"content_sid": content, "content_variables": {"1": "hi"}, "text": "Reminder"})).await;
+    assert_eq!(sent.status, StatusCode::ACCEPTED, "{}", sent.text);
+    world.expect_answers(ADA, &["answer 1", "News for you: hi"]).await;
+
+    text(&world, ADA, "stop").await;
+    world.expect_answers(ADA, &["answer 1", "News for you: hi", "bye"]).await;
+    let refused = say(json!({"text": "are you there?"})).await;
+    assert_eq!((refused.status, &refused.body["code"]), (StatusCode::CONFLICT, &json!("compliance.opted_out")));
+    text(&world, ADA, "text 2").await;
+    world.until_idle().await;
+    world.expect_answers(ADA, &["answer 1", "News for you: hi", "bye"]).await;
 }
