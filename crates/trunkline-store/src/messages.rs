@@ -36,6 +36,8 @@ pub struct MessageRow {
     pub direction: Direction,
     /// The connector's name, once it has one.
     pub external_id: Option<String>,
+    /// The row of the outbox that says it, of a message of ours.
+    pub outbox_id: Option<String>,
     /// Place in the conversation, once it has one.
     pub index: Option<i64>,
     /// Who wrote it.
@@ -61,6 +63,7 @@ struct Row {
     id: String,
     direction: String,
     external_id: Option<String>,
+    outbox_id: Option<String>,
     position: Option<i64>,
     author: String,
     body: String,
@@ -73,7 +76,7 @@ struct Row {
 }
 
 const COLUMNS: &str =
-    "id, direction, external_id, position, author, body, media, status, error_code, traceparent, replays,
+    "id, direction, external_id, outbox_id, position, author, body, media, status, error_code, traceparent, replays,
      created_at";
 
 impl Store {
@@ -178,6 +181,7 @@ fn message(row: Row) -> Result<MessageRow, StoreError> {
         id: row.id,
         direction,
         external_id: row.external_id,
+        outbox_id: row.outbox_id,
         index: row.position,
         author: Pii::new(row.author),
         body: Pii::new(row.body),

@@ -4,8 +4,11 @@
 mod bench;
 mod call;
 mod check;
+mod conversations;
 mod dlq;
 mod emulator;
+mod gateway_api;
+mod messages;
 mod run;
 mod text;
 mod up;
@@ -38,6 +41,12 @@ enum Command {
     Text(TextArgs),
     /// Calls as a person who follows a script, and prints a timeline
     Call(CallArgs),
+    /// Conversations of a running gateway: list, show, close, export
+    #[command(subcommand)]
+    Conversations(conversations::ConversationsCommand),
+    /// Messages by a running gateway
+    #[command(subcommand)]
+    Messages(messages::MessagesCommand),
     /// What could not be dealt with and waits for you
     #[command(subcommand)]
     Dlq(DlqCommand),
@@ -168,6 +177,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Text(args) => text::run(&args),
         Command::Call(args) => call::run(&args),
+        Command::Conversations(command) => conversations::run(&command),
+        Command::Messages(command) => messages::run(&command),
         Command::Dlq(command) => dlq::run(command),
         Command::Bench(command) => bench::run(command),
     }

@@ -207,6 +207,8 @@ fn meaning(error_code: &str) -> Option<&'static str> {
 fn message(row: &MessageRow) -> Value {
     json!({
         "id": row.id,
+        "external_id": row.external_id,
+        "outbox_id": row.outbox_id,
         "direction": row.direction.as_str(),
         "author": row.author.expose(),
         "text": row.body.expose(),
