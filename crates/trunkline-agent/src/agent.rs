@@ -9,7 +9,7 @@ use futures_core::Stream;
 use futures_util::StreamExt;
 use trunkline_core::{Channel, Pii, Vocabulary};
 
-use crate::AgentError;
+use crate::{AgentError, Attachment};
 
 /// Who said something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Turn {
     pub channel: Channel,
     /// What the person said since the last answer, in order; at least one text.
     pub input: Vec<Pii<String>>,
+    /// Files that came with that.
+    pub attachments: Vec<Attachment>,
     /// What was said before, oldest first; the caller bounds it.
     pub history: Vec<Utterance>,
     /// What agents chose to remember of this conversation.

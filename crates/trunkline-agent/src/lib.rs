@@ -5,6 +5,7 @@
 //! chat completions API. [`HttpAgent`] asks an agent that somebody else has written, in any language, by HTTP.
 
 mod agent;
+mod attachment;
 mod chat;
 mod concierge;
 mod error;
@@ -12,6 +13,7 @@ mod http;
 pub mod turns;
 
 pub use agent::{Agent, AgentEvent, AgentStream, Reply, Role, Turn, Utterance, collect};
+pub use attachment::{Attachment, MediaKind};
 pub use chat::{ChatModel, ChatModelConfig};
 pub use concierge::{Concierge, DEFAULT_CONCIERGE};
 pub use error::AgentError;

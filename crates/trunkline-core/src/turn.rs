@@ -39,10 +39,34 @@ pub struct TurnRequest {
     /// What the person wrote since the last answer, oldest first; at least one text. A text is empty when there is only
     /// media.
     pub input: Vec<String>,
+    /// Files that came with that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<TurnMedia>,
     /// What was said before, oldest first.
     pub history: Vec<Said>,
     /// What was remembered of this conversation, by name.
     pub memories: BTreeMap<String, String>,
+}
+
+/// A file that came with a text.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TurnMedia {
+    /// Which text of `input` it came with, from 0.
+    pub input: usize,
+    /// `image`, `video` or `audio`.
+    pub kind: String,
+    /// Its media type, by its content.
+    pub content_type: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
+    /// The name that the sender gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filename: Option<String>,
+    /// Where to get it, with the console's token as bearer.
+    pub url: String,
 }
 
 /// Something that was said earlier.

@@ -15,10 +15,12 @@ mod configuration;
 mod conversations;
 mod endpoints;
 mod error;
+mod files;
 mod media;
 mod messages;
 mod pages;
 mod participants;
+mod public;
 mod rate;
 mod retry;
 

@@ -47,6 +47,7 @@ use crate::edge::{
     Readiness, VoiceEdge, Warnings, WebhookEdge, call_sockets, health_routes, voice_routes, webhook_routes,
 };
 use crate::live::Live;
+use crate::media::{Media, MediaFolder, media_routes};
 use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender, Typing};
 use crate::realtime::{Joining, Listener, PARTICIPATION_CONSUMER, Participation};
 use crate::server::{Server, ServerError};
@@ -189,6 +190,11 @@ impl Gateway {
             agent: agent(&settings.agent)?,
             settings: settings.pipeline.clone(),
             catch_up: settings.catch_up.clone(),
+            media: Media::new(
+                MediaFolder::within(&settings.data_dir),
+                settings.media.clone(),
+                format!("http://{address}"),
+            ),
             metrics: telemetry.metrics(),
             live: Live::default(),
             missed: CatchUpTrigger::default(),
@@ -453,6 +459,7 @@ fn routes(
     }
     timed
         .merge(console_routes(Arc::clone(&console)))
+        .merge(media_routes(context.store.clone(), context.media.folder.clone(), &console.access))
         .merge(bus_routes(Arc::clone(&bus_api), &console.access))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .merge(poll_routes(bus_api, &console.access))

@@ -7,6 +7,7 @@
 mod agent;
 mod calls;
 mod duration;
+mod media;
 mod rates;
 mod reader;
 mod realtime;
@@ -18,6 +19,7 @@ mod token;
 pub use agent::{AgentSettings, ConciergeSource};
 pub use calls::{Engine, Provider, SpeechSettings, VoiceSettings};
 pub use duration::parse_duration;
+pub use media::MediaSettings;
 pub use rates::SenderRates;
 pub use reader::Reader;
 pub use settings::{

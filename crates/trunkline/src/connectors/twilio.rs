@@ -1,22 +1,26 @@
 //! The Twilio connector: says things through the backend, reads back through the REST client underneath.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use trunkline_core::event::{MessageMetadata, MessageReceived, SendMessage};
+use bytes::Bytes;
+use trunkline_core::event::{MediaRef, MessageMetadata, MessageReceived, SendMessage};
 use trunkline_core::messaging::{ConversationId, ConversationalBackend, ErrorCode, MessagingError, OutgoingMessage};
 use trunkline_core::{Pii, Retry};
 use trunkline_proto::rest::{ConversationState, Message};
+use trunkline_proto::sid::ServiceSid;
 use trunkline_proto::webhook::message_added_key;
 use trunkline_store::Sent;
 use trunkline_twilio::realtime::ConnectionState;
 use trunkline_twilio::rest::{ConversationFilter, RestClient, RestError};
+use url::Url;
 
 use super::codes;
 use super::{Connector, ConnectorError, ReadBack};
 use crate::edge::People;
 use crate::edge::from_twilio::{SOURCE, attributes, channel_of, media, outbox_id};
+use crate::media::codes::{PRIVATE_ADDRESS, TOO_LARGE, UNREACHABLE};
 use crate::realtime::{self, Realtime};
 
 /// Messages that are looked through for one of ours, newest first.
@@ -37,6 +41,8 @@ pub struct TwilioConnector {
     identity: String,
     people: People,
     realtime: Option<Realtime>,
+    /// The account's default service, once it was asked for.
+    service: OnceLock<ServiceSid>,
 }
 
 impl TwilioConnector {
@@ -48,7 +54,17 @@ impl TwilioConnector {
         people: People,
         realtime: Option<Realtime>,
     ) -> Self {
-        Self { backend, rest, identity: identity.into(), people, realtime }
+        Self { backend, rest, identity: identity.into(), people, realtime, service: OnceLock::new() }
+    }
+
+    /// The service that files are in: the configured one, or the account's default.
+    async fn service(&self) -> Result<ServiceSid, RestError> {
+        if let Some(known) = self.rest.config().service_sid.or_else(|| self.service.get().copied()) {
+            return Ok(known);
+        }
+        let configuration = self.rest.fetch_configuration().await?;
+        let service = configuration.default_chat_service_sid.ok_or(RestError::Decode)?;
+        Ok(*self.service.get_or_init(|| service))
     }
 
     fn received(&self, conversation: &str, message: Message) -> Option<MessageReceived> {
@@ -156,6 +172,25 @@ impl Connector for TwilioConnector {
             self.rest.list_participants(conversation, MAX_PARTICIPANTS).await.map_err(|error| from_rest(&error))?;
         let bound = listed.items.into_iter().filter_map(|participant| participant.messaging_binding);
         Ok(bound.into_iter().find_map(|binding| binding.proxy_address))
+    }
+
+    async fn fetch_media(&self, file: &MediaRef, max_bytes: usize) -> Result<Bytes, ConnectorError> {
+        let bytes = async {
+            // Programmable Messaging names files by their address, Conversations by their SID in a service.
+            if let Ok(url) = Url::parse(&file.id) {
+                return self.rest.fetch_file(url, max_bytes).await;
+            }
+            let media = file.id.parse().map_err(|_| RestError::BadArgument("the name of a file"))?;
+            self.rest.download_media(self.service().await?, media, max_bytes).await
+        };
+        bytes.await.map_err(|error| {
+            let code = match error {
+                RestError::TooLong => TOO_LARGE,
+                RestError::PrivateAddress => PRIVATE_ADDRESS,
+                _ => UNREACHABLE,
+            };
+            ConnectorError { code, ..from_rest(&error) }
+        })
     }
 
     fn takes_templates(&self) -> bool {

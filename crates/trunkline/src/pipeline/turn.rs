@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use tracing::Instrument as _;
-use trunkline_agent::{Agent, AgentError, Reply as AgentReply, Role, Turn, Utterance, collect};
+use trunkline_agent::{Agent, AgentError, Attachment, Reply as AgentReply, Role, Turn, Utterance, collect};
 use trunkline_bus::BusError;
 use trunkline_core::event::{DeadLetter, MESSAGE_RECEIVED, MessageMetadata, MessageReceived, SendMessage};
 use trunkline_core::{Channel, Envelope, Pii, Retry};
@@ -19,6 +19,7 @@ use super::relay::EgressCommand;
 use super::split::{Limits, split};
 use super::wait::backoff;
 use crate::connectors::MAX_TEXT_CHARS;
+use crate::media::gather;
 use crate::telemetry::{set_parent, traceparent};
 
 /// What a turn came to.
@@ -67,7 +68,7 @@ async fn turn(
     let conversation = known.ok_or(StoreError::NotFound { what: "conversation" })?;
     // Until the reply is committed, or the turn is dropped.
     let _typing = context.typing.begin(&conversation.connector, &conversation.external_id);
-    let work = tried(context, agent, &conversation, waiting);
+    let work = considered(context, agent, &conversation, waiting);
     let outcome = match interrupt {
         None => work.await?,
         Some(inbox) => tokio::select! {
@@ -78,6 +79,7 @@ async fn turn(
             }
         },
     };
+    let Considered { outcome, notice } = outcome;
     let (reply, kind, label) = match outcome {
         Ok(reply) => (reply, ReplyKind::Answer, "answered"),
         Err(error) => {
@@ -88,9 +90,35 @@ async fn turn(
             (AgentReply { text, ..AgentReply::default() }, ReplyKind::Apology, "given_up")
         }
     };
-    let turned = commit(context, agent.name(), &conversation, waiting, reply, kind).await?;
+    let turned = commit(context, agent.name(), &conversation, waiting, (reply, notice), kind).await?;
     context.metrics.turn(label, begun.elapsed());
     Ok(turned)
+}
+
+/// What a turn is to say.
+struct Considered {
+    outcome: Result<AgentReply, AgentError>,
+    /// What the person hears first, because a file of theirs is not taken.
+    notice: Option<String>,
+}
+
+/// Fetches the files of the texts, and asks the agent about what there is. Nobody is asked about nothing.
+async fn considered(
+    context: &Context,
+    agent: &dyn Agent,
+    conversation: &ConversationRow,
+    waiting: &[MessageRow],
+) -> Result<Considered, StoreError> {
+    let connector = context.connectors.named(&conversation.connector);
+    let files = gather(&context.media, &context.store, connector, waiting).await?;
+    let refused = &context.media.settings.refused;
+    let notice = (files.refused && !refused.is_empty()).then(|| refused.clone());
+    let has_words = waiting.iter().any(|message| !message.body.expose().trim().is_empty());
+    if files.refused && !has_words && files.attachments.is_empty() {
+        return Ok(Considered { outcome: Ok(AgentReply::default()), notice });
+    }
+    let outcome = tried(context, agent, conversation, waiting, files.attachments).await?;
+    Ok(Considered { outcome, notice })
 }
 
 /// Asks the agent, as often as the settings allow.
@@ -99,8 +127,10 @@ async fn tried(
     agent: &dyn Agent,
     conversation: &ConversationRow,
     waiting: &[MessageRow],
+    attachments: Vec<Attachment>,
 ) -> Result<Result<AgentReply, AgentError>, StoreError> {
     let mut question = question(context, conversation, waiting).await?;
+    question.attachments = attachments;
     let settings = &context.settings;
     let mut tries = 0;
     loop {
@@ -151,6 +181,7 @@ async fn question(
         contact: conversation.contact_id.clone(),
         channel: conversation.channel.parse().unwrap_or(Channel::Sms),
         input: waiting.iter().map(|message| message.body.clone()).collect(),
+        attachments: Vec::new(),
         history,
         memories: context.store.memories_of_contact(&conversation.contact_id, Some(&conversation.id)).await?,
     })
@@ -173,7 +204,7 @@ async fn commit(
     author: &str,
     conversation: &ConversationRow,
     waiting: &[MessageRow],
-    reply: AgentReply,
+    (reply, notice): (AgentReply, Option<String>),
     kind: ReplyKind,
 ) -> Result<Turned, LaneError> {
     let parts = split(reply.text.expose(), limits(context, conversation));
@@ -185,7 +216,7 @@ async fn commit(
     let reply = Reply {
         conversation_id: conversation.id.clone(),
         answers: waiting.iter().map(|message| message.id.clone()).collect(),
-        says: parts.into_iter().map(|part| Say::text(Pii::new(part))).collect(),
+        says: notice.into_iter().chain(parts).map(|part| Say::text(Pii::new(part))).collect(),
         author: author.to_owned(),
         kind,
         memories,
