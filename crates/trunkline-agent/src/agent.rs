@@ -69,6 +69,8 @@ pub enum AgentEvent {
         /// What.
         value: Pii<String>,
     },
+    /// A file to send, by the hash under which it is kept. Means nothing in a call.
+    File(String),
     /// A person should take over.
     HandOver,
     /// A call ends when the answer has been heard. Means nothing where there is no call.
@@ -108,7 +110,12 @@ pub struct Reply {
     pub memories: BTreeMap<String, String>,
     /// Whether a person should take over.
     pub hand_over: bool,
+    /// Files to send, by their hashes, at most [`MAX_FILES`].
+    pub files: Vec<String>,
 }
+
+/// Files of one answer; more are left out.
+pub const MAX_FILES: usize = 10;
 
 /// Gathers the events of an answer, for a channel that sends whole messages.
 ///
@@ -131,8 +138,9 @@ pub async fn collect(mut stream: AgentStream, max_bytes: usize) -> Result<Reply,
             AgentEvent::Remember { name, value } => {
                 reply.memories.insert(name, value.into_inner());
             }
+            AgentEvent::File(hash) if reply.files.len() < MAX_FILES => reply.files.push(hash),
             AgentEvent::HandOver => reply.hand_over = true,
-            AgentEvent::EndCall => {}
+            AgentEvent::File(_) | AgentEvent::EndCall => {}
         }
     }
     reply.text = Pii::new(text);

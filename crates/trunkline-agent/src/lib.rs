@@ -12,7 +12,7 @@ mod error;
 mod http;
 pub mod turns;
 
-pub use agent::{Agent, AgentEvent, AgentStream, Reply, Role, Turn, Utterance, collect};
+pub use agent::{Agent, AgentEvent, AgentStream, MAX_FILES, Reply, Role, Turn, Utterance, collect};
 pub use attachment::{Attachment, MediaKind};
 pub use chat::{ChatModel, ChatModelConfig};
 pub use concierge::{Concierge, DEFAULT_CONCIERGE};

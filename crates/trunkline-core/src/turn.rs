@@ -98,6 +98,10 @@ pub struct TurnAnswer {
     /// What to say; nothing is said when it is missing or empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Files to send, by the SHA-256 under which the gateway keeps them (`POST /api/v1/media`); the first one goes with the
+    /// text, each of the others by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<String>,
     /// What to keep for later turns, by name. A name does not begin with a dot.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub remember: BTreeMap<String, String>,

@@ -1,6 +1,7 @@
 //! Files that are kept, by their content, and which message brought which.
 
 use sqlx::FromRow;
+use trunkline_core::event::MediaRef;
 
 use crate::store::now_ms;
 use crate::{Store, StoreError};
@@ -16,6 +17,18 @@ pub struct MediaRow {
     pub content_type: String,
     /// Its size in bytes.
     pub size: i64,
+}
+
+impl MediaRow {
+    /// The file as a message of ours refers to it.
+    pub(crate) fn reference(&self) -> MediaRef {
+        MediaRef {
+            id: self.hash.clone(),
+            content_type: self.content_type.clone(),
+            size: self.size.unsigned_abs(),
+            filename: None,
+        }
+    }
 }
 
 /// What became of a file of a message.

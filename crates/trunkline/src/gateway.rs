@@ -169,7 +169,10 @@ impl Gateway {
         let readiness = Readiness::starting();
         let meter = telemetry.meter();
         let mut twilio = match &settings.twilio {
-            Some(twilio) => Some(Twilio::build(twilio.clone(), address, &meter, telemetry.metrics())?),
+            Some(twilio) => {
+                let folder = MediaFolder::within(&settings.data_dir);
+                Some(Twilio::build(twilio.clone(), address, &meter, telemetry.metrics(), folder)?)
+            }
             None => None,
         };
         let hub = Hub::default();
@@ -459,7 +462,7 @@ fn routes(
     }
     timed
         .merge(console_routes(Arc::clone(&console)))
-        .merge(media_routes(context.store.clone(), context.media.folder.clone(), &console.access))
+        .merge(media_routes(context.store.clone(), context.media.clone(), &console.access))
         .merge(bus_routes(Arc::clone(&bus_api), &console.access))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .merge(poll_routes(bus_api, &console.access))

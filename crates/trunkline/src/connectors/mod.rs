@@ -103,6 +103,11 @@ pub trait Connector: Send + Sync {
         })
     }
 
+    /// Whether it sends files. Default: no.
+    fn takes_files(&self) -> bool {
+        false
+    }
+
     /// Whether it sends templates. Default: no.
     fn takes_templates(&self) -> bool {
         false

@@ -6,7 +6,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use trunkline_core::event::{MediaRef, MessageMetadata, MessageReceived, SendMessage};
-use trunkline_core::messaging::{ConversationId, ConversationalBackend, ErrorCode, MessagingError, OutgoingMessage};
+use trunkline_core::messaging::{
+    ConversationId, ConversationalBackend, ErrorCode, MediaSource, MessagingError, OutgoingMessage,
+};
 use trunkline_core::{Pii, Retry};
 use trunkline_proto::rest::{ConversationState, Message};
 use trunkline_proto::sid::ServiceSid;
@@ -19,8 +21,9 @@ use url::Url;
 use super::codes;
 use super::{Connector, ConnectorError, ReadBack};
 use crate::edge::People;
-use crate::edge::from_twilio::{SOURCE, attributes, channel_of, media, outbox_id};
+use crate::edge::from_twilio::{SOURCE, attributes, channel_of, media as media_of, outbox_id};
 use crate::media::codes::{PRIVATE_ADDRESS, TOO_LARGE, UNREACHABLE};
+use crate::media::{self, MediaFolder};
 use crate::realtime::{self, Realtime};
 
 /// Messages that are looked through for one of ours, newest first.
@@ -43,6 +46,8 @@ pub struct TwilioConnector {
     realtime: Option<Realtime>,
     /// The account's default service, once it was asked for.
     service: OnceLock<ServiceSid>,
+    /// Where files are kept.
+    folder: MediaFolder,
 }
 
 impl TwilioConnector {
@@ -53,8 +58,23 @@ impl TwilioConnector {
         identity: impl Into<String>,
         people: People,
         realtime: Option<Realtime>,
+        folder: MediaFolder,
     ) -> Self {
-        Self { backend, rest, identity: identity.into(), people, realtime, service: OnceLock::new() }
+        Self { backend, rest, identity: identity.into(), people, realtime, service: OnceLock::new(), folder }
+    }
+
+    /// The file that a message sends along.
+    async fn files(&self, message: &SendMessage) -> Result<Vec<MediaSource>, ConnectorError> {
+        let Some(hash) = &message.media_sha256 else { return Ok(Vec::new()) };
+        let read = self.folder.read(hash).await;
+        let (data, content_type) = read.ok_or_else(|| ConnectorError {
+            code: media::codes::NOT_FOUND,
+            provider_number: None,
+            message: "the file is gone from the data folder".to_owned(),
+            retry: Retry::No,
+            unreachable: false,
+        })?;
+        Ok(vec![MediaSource::Bytes { content_type: content_type.to_owned(), filename: None, data }])
     }
 
     /// The service that files are in: the configured one, or the account's default.
@@ -75,7 +95,7 @@ impl TwilioConnector {
         Some(MessageReceived {
             channel: channel_of(&author),
             text: message.body.unwrap_or_default(),
-            media: message.media.iter().flatten().map(media).collect(),
+            media: message.media.iter().flatten().map(media_of).collect(),
             metadata: MessageMetadata {
                 conversation: conversation.to_owned(),
                 message: message.sid.as_str().to_owned(),
@@ -106,9 +126,9 @@ impl Connector for TwilioConnector {
             author: Some(self.identity.clone()),
             attributes: Some(attributes(&message.outbox_id)),
             channel: message.channel,
+            media: self.files(message).await?,
             content_sid: message.content_sid.clone(),
             content_variables: Pii::new(message.content_variables.clone()),
-            ..OutgoingMessage::default()
         };
         let sent = self.backend.send_message(&conversation, outgoing).await.map_err(|error| from_backend(&error))?;
         Ok(Sent { external_id: sent.id.as_str().to_owned(), index: sent.index })
@@ -191,6 +211,10 @@ impl Connector for TwilioConnector {
             };
             ConnectorError { code, ..from_rest(&error) }
         })
+    }
+
+    fn takes_files(&self) -> bool {
+        true
     }
 
     fn takes_templates(&self) -> bool {

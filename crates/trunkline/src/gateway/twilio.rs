@@ -12,6 +12,7 @@ use trunkline_twilio::realtime::Event;
 use super::GatewayError;
 use crate::config::TwilioSettings;
 use crate::connectors::{Connector, TwilioConnector};
+use crate::media::MediaFolder;
 use crate::realtime::{Participation, ParticipationHandle, Realtime, Wishes};
 use crate::telemetry::{Metrics, Observed};
 
@@ -40,6 +41,7 @@ impl Twilio {
         address: SocketAddr,
         meter: &Meter,
         metrics: Metrics,
+        folder: MediaFolder,
     ) -> Result<Self, GatewayError> {
         if settings.edge.public_base.is_empty() {
             settings.edge.public_base = format!("http://{address}");
@@ -57,7 +59,7 @@ impl Twilio {
         let observed: Arc<dyn ConversationalBackend> = Arc::new(Observed::new(inner, &settings.account_sid, meter));
         let (rest, people) = (backend.rest().clone(), settings.people());
         let realtime = parts.as_ref().map(|parts| parts.realtime.clone());
-        let connector = TwilioConnector::new(Arc::clone(&observed), rest, &settings.identity, people, realtime);
+        let connector = TwilioConnector::new(Arc::clone(&observed), rest, &settings.identity, people, realtime, folder);
         Ok(Self { settings, backend, observed, connector: Arc::new(connector), realtime: parts })
     }
 }

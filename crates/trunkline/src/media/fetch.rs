@@ -162,7 +162,7 @@ async fn fetched(
 }
 
 /// Looks at what was fetched, and keeps it.
-async fn keep(media: &Media, bytes: Bytes) -> Result<MediaRow, &'static str> {
+pub(super) async fn keep(media: &Media, bytes: Bytes) -> Result<MediaRow, &'static str> {
     let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
     let (kind, content_type) = accepted(&media.settings, &bytes)?;
     let hash = media.folder.keep(bytes).await.map_err(|error| {

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
+use super::sniff;
+
 /// Its name in the data folder.
 const NAME: &str = "media";
 /// Digits of a hash.
@@ -39,6 +41,17 @@ impl MediaFolder {
     pub async fn keep(&self, bytes: Bytes) -> io::Result<String> {
         let folder = self.clone();
         tokio::task::spawn_blocking(move || folder.write(&bytes)).await.map_err(io::Error::other)?
+    }
+
+    /// The content of a file and its media type; `None` if it is not there, or is none that can be sent.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn read(&self, hash: &str) -> Option<(Bytes, &'static str)> {
+        let path = self.path(hash);
+        let read = tokio::task::spawn_blocking(move || fs::read(path)).await.ok()?.ok()?;
+        let (_, content_type) = sniff(&read)?;
+        Some((read.into(), content_type))
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<String> {

@@ -10,7 +10,7 @@ use trunkline_agent::{Agent, AgentError, Attachment, Reply as AgentReply, Role, 
 use trunkline_bus::BusError;
 use trunkline_core::event::{DeadLetter, MESSAGE_RECEIVED, MessageMetadata, MessageReceived, SendMessage};
 use trunkline_core::{Channel, Envelope, Pii, Retry};
-use trunkline_store::{ConversationRow, Direction, MessageRow, Reply, ReplyKind, Say, StoreError};
+use trunkline_store::{ConversationRow, Direction, MediaRow, MessageRow, Reply, ReplyKind, Say, StoreError};
 
 use super::Context;
 use super::lane::{Heard, LaneError};
@@ -19,7 +19,7 @@ use super::relay::EgressCommand;
 use super::split::{Limits, split};
 use super::wait::backoff;
 use crate::connectors::MAX_TEXT_CHARS;
-use crate::media::gather;
+use crate::media::{codes, gather};
 use crate::telemetry::{set_parent, traceparent};
 
 /// What a turn came to.
@@ -209,6 +209,8 @@ async fn commit(
 ) -> Result<Turned, LaneError> {
     let parts = split(reply.text.expose(), limits(context, conversation));
     let mut memories = reply.memories;
+    let takes_files = context.connectors.named(&conversation.connector).is_some_and(|one| one.takes_files());
+    let files = if takes_files { kept(context, &reply.files).await? } else { Vec::new() };
     if reply.hand_over {
         // No name that an agent makes of a person's words begins with a dot.
         memories.insert(".handed_over".to_owned(), Timestamp::now().to_string());
@@ -216,7 +218,7 @@ async fn commit(
     let reply = Reply {
         conversation_id: conversation.id.clone(),
         answers: waiting.iter().map(|message| message.id.clone()).collect(),
-        says: notice.into_iter().chain(parts).map(|part| Say::text(Pii::new(part))).collect(),
+        says: says(notice, parts, files),
         author: author.to_owned(),
         kind,
         memories,
@@ -233,12 +235,39 @@ async fn commit(
             connector: conversation.connector.clone(),
             conversation: conversation.external_id.clone(),
             text: say.body.into_inner(),
+            media_sha256: say.media.map(|media| media.hash),
             channel: conversation.channel.parse().ok(),
             outbox_id,
             ..SendMessage::default()
         },
     });
     Ok(Turned::Committed(commands.collect()))
+}
+
+/// Texts in order, then files: the first one goes with the last text.
+fn says(notice: Option<String>, parts: Vec<String>, files: Vec<MediaRow>) -> Vec<Say> {
+    let has_answer = !parts.is_empty();
+    let mut says: Vec<_> = notice.into_iter().chain(parts).map(|part| Say::text(Pii::new(part))).collect();
+    for media in files {
+        match says.last_mut().filter(|last| has_answer && last.media.is_none() && !last.body.expose().is_empty()) {
+            Some(last) => last.media = Some(media),
+            None => says.push(Say { media: Some(media), ..Say::default() }),
+        }
+    }
+    says
+}
+
+/// The files that an answer names. One that is not kept here is left out.
+async fn kept(context: &Context, hashes: &[String]) -> Result<Vec<MediaRow>, StoreError> {
+    let mut files = Vec::with_capacity(hashes.len());
+    for hash in hashes {
+        if let Some(media) = context.store.media(hash).await? {
+            files.push(media);
+        } else {
+            tracing::warn!(error.code = codes::NOT_FOUND, "an answer names a file that is not kept here");
+        }
+    }
+    Ok(files)
 }
 
 /// How long a message of a conversation may be, and how many an answer may have.

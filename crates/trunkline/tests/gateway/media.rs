@@ -116,3 +116,67 @@ async fn a_picture_without_words_is_answered_too() {
     send(&world, ADA, "", &[("image/png", PNG)]).await;
     world.expect_answers(ADA, &["pardon?"]).await;
 }
+
+async fn upload(world: &World, bytes: &[u8]) -> (StatusCode, Value) {
+    let request = world.http.post(world.gateway_url("/api/v1/media")).bearer_auth(CONSOLE_TOKEN).body(bytes.to_vec());
+    let taken = answer(request).await;
+    (taken.status, taken.body)
+}
+
+/// Text and number of files of what a phone has received.
+async fn received(world: &World, phone: &str) -> Vec<(String, usize)> {
+    let list = world.control(Method::GET, &format!("/phones/{phone}/messages"), Value::Null).await;
+    let received = list["messages"].as_array().unwrap().iter().filter(|line| line["direction"] == "received");
+    let files = |line: &Value| line["media"].as_array().map_or(0, Vec::len);
+    received.map(|line| (line["body"].as_str().unwrap_or_default().to_owned(), files(line))).collect()
+}
+
+#[tokio::test]
+async fn answers_and_operators_send_files_in_order_one_each() {
+    let other = [PNG, b"another"].concat();
+    let hash = |bytes: &[u8]| {
+        use sha2::Digest as _;
+        sha2::Sha256::digest(bytes).iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    };
+    let said = json!({"text": "Here you are", "media": [hash(PNG), hash(&other), "unknown"]}).to_string();
+    let script = [Some((200, JSON, said.as_str()))];
+    let agent = HttpAgentServer::start(([127, 0, 0, 1], 0).into(), &script).await;
+    let world = World::start(&[
+        ("TRUNKLINE_AGENT", "http"),
+        ("TRUNKLINE_AGENT_URL", agent.url.as_str()),
+        ("TRUNKLINE_AGENT_SECRET", "a-secret-of-the-tests"),
+        ("TRUNKLINE_MEDIA_MAX_BYTES", "2048"),
+    ])
+    .await;
+    let (status, taken) = upload(&world, PNG).await;
+    assert_eq!((status, &taken["sha256"], &taken["kind"]), (StatusCode::CREATED, &json!(hash(PNG)), &json!("image")));
+    assert_eq!(upload(&world, &other).await.0, StatusCode::CREATED);
+    let (status, refused) = upload(&world, b"not really").await;
+    assert_eq!((status, &refused["code"]), (StatusCode::UNSUPPORTED_MEDIA_TYPE, &json!("ErrCodeInvalidMessage")));
+    let (status, refused) = upload(&world, &[0; 4096]).await;
+    assert_eq!((status, &refused["code"]), (StatusCode::PAYLOAD_TOO_LARGE, &json!("ErrCodeInvalidMessage")));
+
+    world.text(ADA, "send me something").await;
+    let expected = [("Here you are".to_owned(), 1), (String::new(), 1)];
+    crate::support::until("both files arrive", async || (received(&world, ADA).await.len() == 2).then_some(())).await;
+    assert_eq!(received(&world, ADA).await, expected);
+
+    let list = world.api("/api/v1/conversations").await;
+    let id = list["conversations"][0]["id"].as_str().unwrap().to_owned();
+    let say = async |wish: Value| {
+        let url = world.gateway_url(&format!("/api/v1/conversations/{id}/messages"));
+        answer(world.http.post(url).bearer_auth(CONSOLE_TOKEN).json(&wish)).await
+    };
+    let missing = say(json!({"media_sha256": "0"})).await;
+    assert_eq!(missing.body["code"], "ErrCodeInvalidMessage", "{}", missing.text);
+    assert_eq!(say(json!({"media_sha256": hash(PNG)})).await.status, StatusCode::ACCEPTED);
+    crate::support::until("the operator's file arrives", async || {
+        (received(&world, ADA).await.len() == 3).then_some(())
+    })
+    .await;
+    world.until_idle().await;
+    assert_eq!(received(&world, ADA).await[2], (String::new(), 1));
+    let thread = world.api(&format!("/api/v1/conversations/{id}/messages")).await;
+    let last = thread["messages"].as_array().unwrap().last().unwrap()["media"][0].clone();
+    assert_eq!((&last["sha256"], &last["kind"]), (&json!(hash(PNG)), &json!("image")));
+}
