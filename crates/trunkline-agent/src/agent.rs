@@ -9,7 +9,7 @@ use futures_core::Stream;
 use futures_util::StreamExt;
 use trunkline_core::{Channel, Pii, Vocabulary};
 
-use crate::AgentError;
+use crate::{AgentError, Attachment};
 
 /// Who said something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,8 @@ pub struct Turn {
     pub channel: Channel,
     /// What the person said since the last answer, in order; at least one text.
     pub input: Vec<Pii<String>>,
+    /// Files that came with that.
+    pub attachments: Vec<Attachment>,
     /// What was said before, oldest first; the caller bounds it.
     pub history: Vec<Utterance>,
     /// What agents chose to remember of this conversation.
@@ -67,6 +69,8 @@ pub enum AgentEvent {
         /// What.
         value: Pii<String>,
     },
+    /// A file to send, by the hash under which it is kept. Means nothing in a call.
+    File(String),
     /// A person should take over.
     HandOver,
     /// A call ends when the answer has been heard. Means nothing where there is no call.
@@ -106,7 +110,12 @@ pub struct Reply {
     pub memories: BTreeMap<String, String>,
     /// Whether a person should take over.
     pub hand_over: bool,
+    /// Files to send, by their hashes, at most [`MAX_FILES`].
+    pub files: Vec<String>,
 }
+
+/// Files of one answer; more are left out.
+pub const MAX_FILES: usize = 10;
 
 /// Gathers the events of an answer, for a channel that sends whole messages.
 ///
@@ -129,8 +138,9 @@ pub async fn collect(mut stream: AgentStream, max_bytes: usize) -> Result<Reply,
             AgentEvent::Remember { name, value } => {
                 reply.memories.insert(name, value.into_inner());
             }
+            AgentEvent::File(hash) if reply.files.len() < MAX_FILES => reply.files.push(hash),
             AgentEvent::HandOver => reply.hand_over = true,
-            AgentEvent::EndCall => {}
+            AgentEvent::File(_) | AgentEvent::EndCall => {}
         }
     }
     reply.text = Pii::new(text);

@@ -5,13 +5,15 @@
 //! chat completions API. [`HttpAgent`] asks an agent that somebody else has written, in any language, by HTTP.
 
 mod agent;
+mod attachment;
 mod chat;
 mod concierge;
 mod error;
 mod http;
 pub mod turns;
 
-pub use agent::{Agent, AgentEvent, AgentStream, Reply, Role, Turn, Utterance, collect};
+pub use agent::{Agent, AgentEvent, AgentStream, MAX_FILES, Reply, Role, Turn, Utterance, collect};
+pub use attachment::{Attachment, MediaKind};
 pub use chat::{ChatModel, ChatModelConfig};
 pub use concierge::{Concierge, DEFAULT_CONCIERGE};
 pub use error::AgentError;

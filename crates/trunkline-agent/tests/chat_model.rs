@@ -14,7 +14,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
-use trunkline_agent::{Agent, AgentError, AgentEvent, ChatModel, ChatModelConfig, Role, Turn, Utterance, collect};
+use trunkline_agent::{
+    Agent, AgentError, AgentEvent, Attachment, ChatModel, ChatModelConfig, MediaKind, Role, Turn, Utterance, collect,
+};
 use trunkline_core::{Channel, Pii, Retry};
 
 type Seen = Arc<Mutex<Vec<(Option<String>, Value)>>>;
@@ -113,6 +115,7 @@ fn turn() -> Turn {
         contact: "p".into(),
         channel: Channel::Sms,
         input: vec![Pii::new("what is my name?".into())],
+        attachments: Vec::new(),
         history: vec![
             said(Role::Person, &"x".repeat(2000)),
             said(Role::Person, "my name is Ada"),
@@ -161,6 +164,32 @@ async fn an_answer_streams_by_sentences_and_the_history_is_bounded() {
     let said: Vec<_> = body["messages"].as_array().expect("messages").iter().map(|m| &m["role"]).collect();
     assert_eq!(said, ["system", "user", "assistant", "user"], "the oldest utterance is over the budget");
     assert_eq!(body["messages"][3]["content"], "what is my name?");
+}
+
+#[tokio::test]
+async fn a_model_sees_pictures_and_is_told_of_other_files() {
+    let server = server(Behaviour::Answers).await;
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a");
+    std::fs::write(&path, b"abc").expect("written");
+    let file = |kind, content_type: &str| Attachment {
+        input: 0,
+        kind,
+        content_type: content_type.into(),
+        size: 3,
+        hash: "h".into(),
+        filename: None,
+        path: path.clone(),
+        url: "http://gateway/api/v1/media/h".into(),
+    };
+    let attachments = vec![file(MediaKind::Image, "image/png"), file(MediaKind::Audio, "audio/ogg")];
+    let _answer = collect(model(&server).respond(Turn { attachments, ..turn() }).await.expect("stream"), 100).await;
+    let seen = server.seen.lock().expect("lock");
+    let expected = json!([
+        {"type": "text", "text": "what is my name?\n[the person sent a file: audio/ogg]"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,YWJj"}},
+    ]);
+    assert_eq!(seen[0].1["messages"][3]["content"], expected);
 }
 
 #[tokio::test]

@@ -189,6 +189,9 @@ pub struct SendMessage {
     /// What is filled in there, by the names of its places.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub content_variables: BTreeMap<String, String>,
+    /// A file that is sent along: the SHA-256, in hexadecimal, under which the gateway keeps it (`POST /api/v1/media`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_sha256: Option<String>,
     /// How the person writes, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Channel>,

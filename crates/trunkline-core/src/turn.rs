@@ -39,10 +39,34 @@ pub struct TurnRequest {
     /// What the person wrote since the last answer, oldest first; at least one text. A text is empty when there is only
     /// media.
     pub input: Vec<String>,
+    /// Files that came with that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<TurnMedia>,
     /// What was said before, oldest first.
     pub history: Vec<Said>,
     /// What was remembered of this conversation, by name.
     pub memories: BTreeMap<String, String>,
+}
+
+/// A file that came with a text.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TurnMedia {
+    /// Which text of `input` it came with, from 0.
+    pub input: usize,
+    /// `image`, `video` or `audio`.
+    pub kind: String,
+    /// Its media type, by its content.
+    pub content_type: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// SHA-256 of its content, in hexadecimal.
+    pub sha256: String,
+    /// The name that the sender gave it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filename: Option<String>,
+    /// Where to get it, with the console's token as bearer.
+    pub url: String,
 }
 
 /// Something that was said earlier.
@@ -74,6 +98,10 @@ pub struct TurnAnswer {
     /// What to say; nothing is said when it is missing or empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// Files to send, by the SHA-256 under which the gateway keeps them (`POST /api/v1/media`); the first one goes with the
+    /// text, each of the others by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<String>,
     /// What to keep for later turns, by name. A name does not begin with a dot.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub remember: BTreeMap<String, String>,

@@ -5,7 +5,7 @@ use trunkline_core::Pii;
 
 use crate::replies::say;
 use crate::store::now_ms;
-use crate::{Content, Reply, ReplyKind, Say, Store, StoreError};
+use crate::{Content, MediaRow, Reply, ReplyKind, Say, Store, StoreError};
 
 /// Something that somebody outside wants to be said.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct NewCommand {
     pub body: Pii<String>,
     /// The template that says it, if one does.
     pub content: Option<Content>,
+    /// The file that is sent along, if one is.
+    pub media: Option<MediaRow>,
     /// Who speaks.
     pub author: String,
     /// The trace that it belongs to.
@@ -31,7 +33,7 @@ pub struct NewCommand {
 impl NewCommand {
     /// Whether anything is said at all.
     pub fn says_something(&self) -> bool {
-        !self.body.expose().is_empty() || self.content.is_some()
+        !self.body.expose().is_empty() || self.content.is_some() || self.media.is_some()
     }
 }
 
@@ -77,7 +79,8 @@ impl Store {
                 traceparent: command.traceparent.clone(),
                 ..Reply::of(&conversation_id)
             };
-            let one = Say { body: command.body.clone(), content: command.content.clone() };
+            let one =
+                Say { body: command.body.clone(), content: command.content.clone(), media: command.media.clone() };
             say(&mut transaction, &reply, &one, &command.outbox_id, None, now).await?;
         }
         sqlx::query("UPDATE conversation SET updated_at = $2 WHERE id = $1")
@@ -90,17 +93,21 @@ impl Store {
     }
 }
 
+/// Conversation, text, template, what is filled in there, and file of a row.
+type Said = (String, String, Option<String>, Option<String>, Option<String>);
+
 /// Whether the very same command was adopted before.
 async fn is_adopted(
     transaction: &mut Transaction<'_, Sqlite>,
     conversation_id: &str,
     command: &NewCommand,
 ) -> Result<bool, StoreError> {
-    let row: Option<(String, String, Option<String>, Option<String>)> =
-        sqlx::query_as("SELECT conversation_id, body, content_sid, content_variables FROM outbox WHERE id = $1")
-            .bind(&command.outbox_id)
-            .fetch_optional(&mut **transaction)
-            .await?;
+    let row: Option<Said> = sqlx::query_as(
+        "SELECT conversation_id, body, content_sid, content_variables, media_hash FROM outbox WHERE id = $1",
+    )
+    .bind(&command.outbox_id)
+    .fetch_optional(&mut **transaction)
+    .await?;
     let marked: Vec<(String, Option<String>)> =
         sqlx::query_as("SELECT conversation_id, external_id FROM message WHERE answered_by = $1")
             .bind(&command.outbox_id)
@@ -109,12 +116,13 @@ async fn is_adopted(
     let body = command.body.expose();
     let is_known = row.is_some() || !marked.is_empty();
     let said_the_same = match &row {
-        Some((conversation, said, template, variables)) => {
+        Some((conversation, said, template, variables, media)) => {
             let content = command.content.as_ref();
             conversation == conversation_id
                 && said == body
                 && template.as_ref() == content.map(|content| &content.sid)
                 && *variables == content.map(Content::variables_json)
+                && media.as_ref() == command.media.as_ref().map(|media| &media.hash)
         }
         None => !command.says_something(),
     };

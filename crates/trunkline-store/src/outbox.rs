@@ -29,6 +29,8 @@ pub struct OutboxRow {
     pub body: Pii<String>,
     /// The template that says it, if one does.
     pub content: Option<Content>,
+    /// The hash of the file that is sent along, if one is.
+    pub media: Option<String>,
     /// How often sending it was begun.
     pub attempts: i64,
     /// Every message up to this index was known when sending was first begun; ours, if it was made, stands behind it.
@@ -70,6 +72,7 @@ struct Row {
     body: String,
     content_sid: Option<String>,
     content_variables: Option<String>,
+    media_hash: Option<String>,
     state: String,
     attempts: i64,
     claimed_after: Option<i64>,
@@ -78,7 +81,7 @@ struct Row {
 
 const SELECT: &str = "
 SELECT o.id, o.conversation_id, c.connector, c.external_id, c.channel, o.kind, o.body, o.content_sid,
-       o.content_variables, o.state, o.attempts, o.claimed_after, o.traceparent
+       o.content_variables, o.media_hash, o.state, o.attempts, o.claimed_after, o.traceparent
 FROM outbox o JOIN conversation c ON c.id = o.conversation_id";
 
 impl Store {
@@ -291,6 +294,7 @@ fn outbox_row(row: Row) -> OutboxRow {
         kind: row.kind,
         body: Pii::new(row.body),
         content: row.content_sid.map(|sid| Content { sid, variables: Pii::new(variables) }),
+        media: row.media_hash,
         attempts: row.attempts,
         claimed_after: row.claimed_after,
         traceparent: row.traceparent,

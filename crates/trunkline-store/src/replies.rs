@@ -7,7 +7,7 @@ use trunkline_core::Pii;
 
 use crate::memory::remember;
 use crate::store::{new_id, now_ms};
-use crate::{Store, StoreError};
+use crate::{MediaRow, Store, StoreError};
 
 /// Why something is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,8 @@ pub struct Say {
     pub body: Pii<String>,
     /// The template that says it, if one does.
     pub content: Option<Content>,
+    /// The file that is sent along, if one is.
+    pub media: Option<MediaRow>,
 }
 
 impl Say {
@@ -169,6 +171,10 @@ impl Store {
         .fetch_all(&mut *transaction)
         .await?;
         for outbox_id in &taken {
+            sqlx::query("DELETE FROM message_media WHERE message_id IN (SELECT id FROM message WHERE outbox_id = $1)")
+                .bind(outbox_id)
+                .execute(&mut *transaction)
+                .await?;
             sqlx::query("DELETE FROM message WHERE outbox_id = $1").bind(outbox_id).execute(&mut *transaction).await?;
             sqlx::query(
                 "UPDATE message SET answer = 'waiting', answered_by = NULL, updated_at = $2 WHERE answered_by = $1",
@@ -193,8 +199,8 @@ pub(crate) async fn say(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO outbox (id, conversation_id, kind, body, state, attempts, traceparent, created_at, updated_at,
-                             group_id, content_sid, content_variables)
-         VALUES ($1, $2, $3, $4, 'pending', 0, $5, $6, $6, $7, $8, $9)",
+                             group_id, content_sid, content_variables, media_hash)
+         VALUES ($1, $2, $3, $4, 'pending', 0, $5, $6, $6, $7, $8, $9, $10)",
     )
     .bind(outbox_id)
     .bind(&reply.conversation_id)
@@ -205,22 +211,34 @@ pub(crate) async fn say(
     .bind(group)
     .bind(one.content.as_ref().map(|content| &content.sid))
     .bind(one.content.as_ref().map(Content::variables_json))
+    .bind(one.media.as_ref().map(|media| &media.hash))
     .execute(&mut **transaction)
     .await?;
+    let message_id = new_id();
+    let media: Vec<_> = one.media.iter().map(MediaRow::reference).collect();
     sqlx::query(
         "INSERT INTO message (id, conversation_id, direction, author, body, media, status, status_rank, outbox_id,
                               traceparent, created_at, updated_at, place)
-         VALUES ($1, $2, 'out', $3, $4, '[]', 'queued', 0, $5, $6, $7, $7,
+         VALUES ($1, $2, 'out', $3, $4, $8, 'queued', 0, $5, $6, $7, $7,
                  (SELECT COALESCE(max(place), -1) + 1 FROM message WHERE conversation_id = $2))",
     )
-    .bind(new_id())
+    .bind(&message_id)
     .bind(&reply.conversation_id)
     .bind(&reply.author)
     .bind(one.body.expose())
     .bind(outbox_id)
     .bind(&reply.traceparent)
     .bind(now)
+    .bind(serde_json::to_string(&media).unwrap_or_else(|_| "[]".to_owned()))
     .execute(&mut **transaction)
     .await?;
+    if let Some(media) = &one.media {
+        sqlx::query("INSERT INTO message_media (message_id, position, hash, updated_at) VALUES ($1, 0, $2, $3)")
+            .bind(&message_id)
+            .bind(&media.hash)
+            .bind(now)
+            .execute(&mut **transaction)
+            .await?;
+    }
     Ok(())
 }

@@ -37,6 +37,7 @@ fn command(id: &str, body: &str, in_reply_to: &[&str]) -> NewCommand {
         in_reply_to: in_reply_to.iter().map(|message| (*message).to_owned()).collect(),
         body: Pii::new(body.into()),
         content: None,
+        media: None,
         author: "my-agent".into(),
         traceparent: None,
     }

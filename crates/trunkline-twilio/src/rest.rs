@@ -17,11 +17,13 @@ mod configuration;
 mod conversations;
 mod endpoints;
 mod error;
+mod files;
 mod media;
 mod messages;
 mod numbers;
 mod pages;
 mod participants;
+mod public;
 mod rate;
 mod retry;
 

@@ -50,6 +50,7 @@ use crate::edge::{
     webhook_routes,
 };
 use crate::live::Live;
+use crate::media::{Media, MediaFolder, media_routes};
 use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender, Typing};
 use crate::realtime::{Joining, Listener, PARTICIPATION_CONSUMER, Participation};
 use crate::server::{Server, ServerError};
@@ -171,7 +172,10 @@ impl Gateway {
         let readiness = Readiness::starting();
         let meter = telemetry.meter();
         let mut twilio = match &settings.twilio {
-            Some(twilio) => Some(Twilio::build(twilio.clone(), address, &meter, telemetry.metrics(), &store)?),
+            Some(twilio) => {
+                let folder = MediaFolder::within(&settings.data_dir);
+                Some(Twilio::build(twilio.clone(), address, &meter, telemetry.metrics(), &store, folder)?)
+            }
             None => None,
         };
         let hub = Hub::default();
@@ -192,6 +196,11 @@ impl Gateway {
             agent: agent(&settings.agent)?,
             settings: settings.pipeline.clone(),
             catch_up: settings.catch_up.clone(),
+            media: Media::new(
+                MediaFolder::within(&settings.data_dir),
+                settings.media.clone(),
+                format!("http://{address}"),
+            ),
             metrics: telemetry.metrics(),
             live: Live::default(),
             missed: CatchUpTrigger::default(),
@@ -459,6 +468,7 @@ fn routes(
     }
     timed
         .merge(console_routes(Arc::clone(&console)))
+        .merge(media_routes(context.store.clone(), context.media.clone(), &console.access))
         .merge(bus_routes(Arc::clone(&bus_api), &console.access))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
         .merge(poll_routes(bus_api, &console.access))

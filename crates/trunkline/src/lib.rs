@@ -23,6 +23,7 @@ pub mod console;
 pub mod edge;
 mod gateway;
 pub mod live;
+pub mod media;
 pub mod pipeline;
 mod process;
 mod realtime;

@@ -5,6 +5,7 @@
 //! Source: OpenAI API reference, *Create chat completion*, `stream: true` (server-sent events, `data: [DONE]` ends).
 
 mod answer;
+mod parts;
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -112,7 +113,7 @@ impl ChatModel {
         Ok(Self { client: Client::with_config(settings).with_http_service(ReqwestService::new(http)), config })
     }
 
-    fn messages(&self, turn: &Turn) -> Result<Vec<ChatCompletionRequestMessage>, OpenAIError> {
+    async fn messages(&self, turn: &Turn) -> Result<Vec<ChatCompletionRequestMessage>, OpenAIError> {
         let mut budget = self.config.max_history_bytes;
         let mut recent = VecDeque::new();
         for utterance in turn.history.iter().rev().take(self.config.max_history) {
@@ -134,10 +135,7 @@ impl ChatModel {
                 Role::Agent => ChatCompletionRequestAssistantMessageArgs::default().content(text).build()?.into(),
             });
         }
-        for text in &turn.input {
-            let text = text.expose().as_str();
-            messages.push(ChatCompletionRequestUserMessageArgs::default().content(text).build()?.into());
-        }
+        messages.extend(parts::input(turn).await?);
         Ok(messages)
     }
 }
@@ -152,7 +150,7 @@ impl Agent for ChatModel {
         let begun = Instant::now();
         let request = CreateChatCompletionRequestArgs::default()
             .model(&self.config.model)
-            .messages(self.messages(&turn).map_err(|error| failure(&error))?)
+            .messages(self.messages(&turn).await.map_err(|error| failure(&error))?)
             .max_completion_tokens(self.config.max_tokens)
             .build()
             .map_err(|error| failure(&error))?;

@@ -13,6 +13,7 @@ fn turn(input: &[&str], memories: &[(&str, &str)], history: usize) -> Turn {
         contact: "p".into(),
         channel: Channel::Sms,
         input: input.iter().map(|text| Pii::new((*text).to_owned())).collect(),
+        attachments: Vec::new(),
         history: vec![Utterance { role: Role::Person, text: Pii::new("earlier".into()) }; history],
         memories: memories.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
     }

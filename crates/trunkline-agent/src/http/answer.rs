@@ -61,6 +61,7 @@ pub(super) async fn whole(mut response: Response, patience: Patience) -> Result<
     if answer.end_call {
         events.push(Ok(AgentEvent::EndCall));
     }
+    events.extend(answer.media.into_iter().map(|hash| Ok(AgentEvent::File(hash))));
     events.extend(answer.text.filter(|text| !text.is_empty()).map(|text| Ok(AgentEvent::Text(Pii::new(text)))));
     Ok(Box::pin(stream::iter(events)))
 }

@@ -8,11 +8,11 @@ use reqwest::RequestBuilder;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use sha2::Sha256;
 use trunkline_core::Secret;
-use trunkline_core::turn::{Said, Speaker, TurnRequest};
+use trunkline_core::turn::{Said, Speaker, TurnMedia, TurnRequest};
 use url::{Host, Url};
 
 use super::HttpAgent;
-use crate::{AgentError, Role, Turn};
+use crate::{AgentError, Attachment, Role, Turn};
 
 /// Names the turn, the same at each try.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -65,10 +65,23 @@ impl HttpAgent {
             conversation: turn.conversation.clone(),
             contact: turn.contact.clone(),
             channel: turn.channel,
+            media: turn.attachments.iter().map(media).collect(),
             input: turn.input.iter().map(|text| text.expose().clone()).collect(),
             history: history.into(),
             memories: known.map(|(name, value)| (name.clone(), value.clone())).collect::<BTreeMap<_, _>>(),
         }
+    }
+}
+
+fn media(file: &Attachment) -> TurnMedia {
+    TurnMedia {
+        input: file.input,
+        kind: file.kind.as_str().to_owned(),
+        content_type: file.content_type.clone(),
+        size: file.size,
+        sha256: file.hash.clone(),
+        filename: file.filename.as_ref().map(|name| name.expose().clone()),
+        url: file.url.clone(),
     }
 }
 

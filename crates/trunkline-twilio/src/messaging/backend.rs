@@ -35,6 +35,20 @@ pub const MAX_CONVERSATIONS: usize = 100_000;
 /// The longest text of a message on a telephone channel, in characters (Twilio's limits page).
 const MAX_CHANNEL_CHARACTERS: usize = 1_600;
 
+/// Types of files that are sent.
+const SENT_TYPES: &[&str] = &[
+    "image/jpeg",
+    "image/png",
+    "image/gif",
+    "image/webp",
+    "video/mp4",
+    "video/webm",
+    "audio/mpeg",
+    "audio/wav",
+    "audio/ogg",
+    "audio/mp4",
+];
+
 /// How long texts go by REST after the outcome of one over the socket was unknown.
 const SOCKET_BARRED: Duration = Duration::from_mins(1);
 
@@ -442,7 +456,13 @@ fn template(sid: Option<&str>) -> Result<Option<ContentSid>, MessagingError> {
 /// What is wrong with a message that Twilio need not be asked about.
 fn problem_of(message: &OutgoingMessage) -> Option<&'static str> {
     let is_on_telephone = matches!(message.channel, Some(Channel::Sms | Channel::Whatsapp));
-    if message.content_sid.is_some() && !message.media.is_empty() {
+    let is_unsent = |file: &MediaSource| match file {
+        MediaSource::Bytes { content_type, .. } => !is_sent(content_type),
+        _ => false,
+    };
+    if message.media.iter().any(is_unsent) {
+        Some("files of this type are not sent")
+    } else if message.content_sid.is_some() && !message.media.is_empty() {
         Some("a template carries no files")
     } else if message.body.expose().is_empty() && message.media.is_empty() && message.content_sid.is_none() {
         Some("a message needs a text, a file or a template")
@@ -453,6 +473,12 @@ fn problem_of(message: &OutgoingMessage) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Whether files of a type are sent: pictures, films and sound that telephones show.
+fn is_sent(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    SENT_TYPES.iter().any(|sent| sent.eq_ignore_ascii_case(essence))
 }
 
 fn is_json_object(text: Option<&str>) -> bool {

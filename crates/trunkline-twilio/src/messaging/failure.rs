@@ -20,6 +20,7 @@ pub(super) fn failed(operation: Operation, error: RestError) -> MessagingError {
         RestError::UnknownOutcome(_) => "Twilio did not answer",
         RestError::TooLong | RestError::Decode => "Twilio's answer was not understood",
         RestError::BadArgument(_) => "an argument cannot be used in a request",
+        RestError::PrivateAddress => "a file is not at a public address",
         RestError::Client(_) => "the HTTP client failed",
     };
     MessagingError::new(operation, code, message)

@@ -14,6 +14,7 @@ use trunkline_proto::rest::ApiError;
 use url::Url;
 
 use super::circuit::Circuits;
+use super::public::PublicOnly;
 use super::rate::SenderRate;
 use super::retry::{Budget, Repeat};
 use super::{RestConfig, RestError, RetryPolicy};
@@ -36,6 +37,8 @@ const USER_AGENT: &str = concat!("trunkline/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone)]
 pub struct RestClient {
     http: reqwest::Client,
+    /// For files at hosts that are not Twilio's.
+    strangers: reqwest::Client,
     shared: Arc<Shared>,
     retry: RetryPolicy,
     asks_always: bool,
@@ -107,14 +110,36 @@ impl RestClient {
             http = http.no_proxy();
         }
         let http = http.build().map_err(RestError::Client)?;
+        // A proxy would resolve names by itself, and nobody would look at where they lead.
+        let strangers = reqwest::Client::builder()
+            .connect_timeout(config.connect_timeout)
+            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+            .user_agent(USER_AGENT)
+            .redirect(redirect::Policy::none())
+            .dns_resolver(PublicOnly)
+            .no_proxy()
+            .build()
+            .map_err(RestError::Client)?;
         let rate = SenderRate::new(config.messages_per_second);
         let retry = config.retry;
+        let circuits = Circuits::default();
         Ok(Self {
             http,
-            shared: Arc::new(Shared { config, budget: Budget::new(), circuits: Circuits::default(), rate }),
+            strangers,
+            shared: Arc::new(Shared { config, budget: Budget::new(), circuits, rate }),
             retry,
             asks_always: false,
         })
+    }
+
+    /// Asks Twilio's own hosts.
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Asks others, at public addresses alone.
+    pub(super) fn strangers(&self) -> &reqwest::Client {
+        &self.strangers
     }
 
     /// The settings it was built with.
@@ -263,20 +288,6 @@ impl RestClient {
         }
         Ok(response)
     }
-
-    /// Reads a file, once, in the time of an operation.
-    pub(super) async fn download(&self, url: Url, is_own: bool, max_bytes: usize) -> Result<Bytes, RestError> {
-        let mut request = self.http.get(url).timeout(self.config().operation_timeout);
-        if is_own {
-            let credentials = &self.config().credentials;
-            request = request.basic_auth(&credentials.user, Some(credentials.password.expose()));
-        }
-        let response = request.send().await.map_err(RestError::transport)?;
-        if !response.status().is_success() {
-            return Err(RestError::answer(response.status().as_u16(), None, retry_after(&response)));
-        }
-        body_of(response, max_bytes).await
-    }
 }
 
 impl fmt::Debug for RestClient {
@@ -309,7 +320,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
     Some(Duration::try_from_secs_f64(seconds).ok()?.min(MAX_RETRY_AFTER))
 }
 
-async fn body_of(mut response: Response, max_bytes: usize) -> Result<Bytes, RestError> {
+pub(super) async fn body_of(mut response: Response, max_bytes: usize) -> Result<Bytes, RestError> {
     if response.content_length().is_some_and(|length| length > max_bytes as u64) {
         return Err(RestError::TooLong);
     }

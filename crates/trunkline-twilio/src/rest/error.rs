@@ -71,6 +71,9 @@ pub enum RestError {
     /// The arguments make no request; nothing was sent.
     #[error("{0} cannot be used in a request")]
     BadArgument(&'static str),
+    /// A file is at an address that is not of the public internet, or not reached by https; nobody was asked.
+    #[error("a file is not at a public address")]
+    PrivateAddress,
     /// The HTTP client itself could not be built or could not build a request; nothing was sent.
     #[error("the request could not be built")]
     Client(#[source] reqwest::Error),
@@ -91,6 +94,7 @@ impl RestError {
             Self::TooLong => "twilio.rest.too_long",
             Self::Decode => "twilio.rest.decode",
             Self::BadArgument(_) => "twilio.rest.bad_argument",
+            Self::PrivateAddress => "twilio.rest.private_address",
             Self::Client(_) => "twilio.rest.client",
         }
     }
@@ -101,7 +105,11 @@ impl RestError {
             Self::Throttled { retry_after, .. } | Self::CircuitOpen { retry_after } => Retry::After(*retry_after),
             Self::Unreachable(_) | Self::Conflict { .. } => Retry::After(Duration::ZERO),
             Self::Unavailable { .. } | Self::UnknownOutcome(_) | Self::TooLong | Self::Decode => Retry::Unknown,
-            Self::Refused { .. } | Self::Auth { .. } | Self::BadArgument(_) | Self::Client(_) => Retry::No,
+            Self::Refused { .. }
+            | Self::Auth { .. }
+            | Self::BadArgument(_)
+            | Self::PrivateAddress
+            | Self::Client(_) => Retry::No,
         }
     }
 

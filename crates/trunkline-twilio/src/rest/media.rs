@@ -60,24 +60,27 @@ impl RestClient {
         self.fetch(Call::read(self.media_url(service, &[media.as_str()])?, ONE)).await
     }
 
-    /// Downloads a file's content, at most [`MAX_MEDIA_BYTES`], from the temporary address that the service gives.
+    /// Downloads a file's content, at most `max_bytes`, from the temporary address that the service gives.
     ///
     /// # Errors
     /// `twilio.rest.too_long` for a larger file, `twilio.rest.decode` if the service gives no usable address.
     ///
     /// # Cancel safety
     /// Cancel-safe.
-    pub async fn download_media(&self, service: ServiceSid, media: MediaSid) -> Result<Bytes, RestError> {
+    pub async fn download_media(
+        &self,
+        service: ServiceSid,
+        media: MediaSid,
+        max_bytes: usize,
+    ) -> Result<Bytes, RestError> {
         let known = self.fetch_media(service, media).await?;
+        if known.size > max_bytes as u64 {
+            return Err(RestError::TooLong);
+        }
         let link = known.links.get("content_direct_temporary").ok_or(RestError::Decode)?;
         let url = Url::parse(link).map_err(|_| RestError::Decode)?;
-        // Twilio's temporary addresses are https elsewhere and carry their own permission; the media service's own may
-        // ask for ours. Nobody else gets it, and nobody else is asked in the clear.
-        let is_own = url.origin() == self.config().endpoints.media.origin();
-        if url.scheme() != "https" && !is_own {
-            return Err(RestError::Decode);
-        }
-        self.download(url, is_own, MAX_MEDIA_BYTES).await
+        // Twilio's temporary addresses are elsewhere and carry their own permission.
+        self.fetch_file(url, max_bytes).await
     }
 
     fn media_url(&self, service: ServiceSid, rest: &[&str]) -> Result<Url, RestError> {

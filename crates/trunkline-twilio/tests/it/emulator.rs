@@ -234,7 +234,7 @@ async fn a_file_reaches_the_phone_and_comes_back_whole() {
     let media = &found.items[0].media.as_ref().unwrap()[0];
     assert_eq!((media.content_type.as_deref(), media.size), (Some("image/png"), Some(data.len() as u64)));
     let service = backend.rest().config().service_sid.unwrap();
-    assert_eq!(backend.rest().download_media(service, media.sid).await.unwrap(), data);
+    assert_eq!(backend.rest().download_media(service, media.sid, 1 << 20).await.unwrap(), data);
 }
 
 #[tokio::test]

@@ -134,6 +134,35 @@ async fn errors_name_no_address_of_the_request() {
 }
 
 #[tokio::test]
+async fn redirects_of_files_are_followed_and_nobody_in_private_is_asked() {
+    let secret = FakeTwilio::start(|_, _| Reply::Text(200, "a secret")).await;
+    let place = secret.url();
+    let twilio = FakeTwilio::start(move |seen, _| match seen.path.as_str() {
+        "/round" => Reply::Redirect("/round".to_owned()),
+        "/here" => Reply::Redirect("/there".to_owned()),
+        "/there" => Reply::Text(200, "the bytes"),
+        "/metadata" => Reply::Redirect("https://169.254.169.254/latest".to_owned()),
+        "/name" => Reply::Redirect("https://localhost:1/".to_owned()),
+        _ => Reply::Redirect(place.clone()),
+    })
+    .await;
+    let client = client(&twilio.url());
+    let fetch = async |path: &str| {
+        let url = format!("{}{path}", twilio.url()).parse().unwrap();
+        client.fetch_file(url, 9).await
+    };
+    assert_eq!(fetch("/here").await.unwrap(), "the bytes");
+    for path in ["/metadata", "/name", "/elsewhere"] {
+        let refused = fetch(path).await.unwrap_err();
+        assert!(matches!(refused, RestError::PrivateAddress), "{path} {refused:?}");
+    }
+    assert!(matches!(fetch("/round").await.unwrap_err(), RestError::Decode));
+    let too_long = client.fetch_file(format!("{}/there", twilio.url()).parse().unwrap(), 8).await.unwrap_err();
+    assert!(matches!(too_long, RestError::TooLong), "{too_long:?}");
+    assert!(secret.seen().is_empty(), "nobody was asked, and nobody got the credentials");
+}
+
+#[tokio::test]
 async fn files_go_to_the_media_service_and_come_from_its_temporary_address() {
     let twilio = FakeTwilio::start(|seen, _| {
         let place = if seen.path.ends_with(OTHER) { "127.0.0.1:9" } else { seen.header("host") };
@@ -150,7 +179,7 @@ async fn files_go_to_the_media_service_and_come_from_its_temporary_address() {
     let uploaded =
         client.upload_media(service, "image/png", Some("a b.png"), Bytes::from_static(b"the bytes")).await.unwrap();
     assert_eq!(uploaded.sid.as_str(), ME);
-    assert_eq!(client.download_media(service, uploaded.sid).await.unwrap(), "the bytes");
+    assert_eq!(client.download_media(service, uploaded.sid, 1024).await.unwrap(), "the bytes");
 
     let seen = twilio.seen();
     assert_eq!(seen[0].line(), format!("POST /v1/Services/{IS}/Media"));
@@ -159,8 +188,8 @@ async fn files_go_to_the_media_service_and_come_from_its_temporary_address() {
     assert_eq!(seen[1].line(), format!("GET /v1/Services/{IS}/Media/{ME}"));
     assert_eq!(seen[2].header("authorization"), seen[1].header("authorization"));
     // An address in the clear that is not the media service's own is not followed.
-    let error = client.download_media(service, OTHER.parse().unwrap()).await.unwrap_err();
-    assert!(matches!(error, RestError::Decode), "{error:?}");
+    let error = client.download_media(service, OTHER.parse().unwrap(), 1024).await.unwrap_err();
+    assert!(matches!(error, RestError::PrivateAddress), "{error:?}");
 
     for (content_type, data) in [("image/png", ""), ("png", "x"), ("image/\npng", "x")] {
         let refused = client.upload_media(service, content_type, None, data.into()).await.unwrap_err();

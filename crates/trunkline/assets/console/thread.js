@@ -260,13 +260,35 @@ function bodyNode(text) {
 
 function fileNode(file) {
   const chip = make('p', 'file');
-  const detail = [file?.filename ? file.content_type : '', showBytes(file?.size)].filter(Boolean).join(', ');
+  if (typeof file?.url === 'string' && file.url.startsWith('/api/v1/media/')) chip.append(shownFile(file));
+  const detail = [file?.filename ? file.content_type : '', showBytes(file?.size), file?.error_code].filter(Boolean).join(', ');
   chip.append(
     icon('file'),
     make('bdi', 'file-name', String(file?.filename || file?.content_type || 'Attachment')),
     make('span', 'file-detail', detail),
   );
   return chip;
+}
+
+/** The file itself: pictures are shown, sound and films can be played. */
+function shownFile(file) {
+  if (file.kind === 'image') {
+    const link = make('a', 'file-link');
+    link.href = file.url;
+    link.target = '_blank';
+    link.rel = 'noopener';
+    const image = make('img', 'file-image');
+    image.src = file.url;
+    image.loading = 'lazy';
+    image.alt = String(file.filename || 'Picture');
+    link.append(image);
+    return link;
+  }
+  const player = make(file.kind === 'video' ? 'video' : 'audio', 'file-player');
+  player.src = file.url;
+  player.controls = true;
+  player.preload = 'none';
+  return player;
 }
 
 function dayNode(date) {

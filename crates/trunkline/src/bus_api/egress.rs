@@ -10,13 +10,15 @@ use axum::http::StatusCode;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use trunkline_core::event::{SEND_MESSAGE, SendMessage};
+use trunkline_core::messaging::ErrorCode;
 use trunkline_core::{Envelope, Pii};
-use trunkline_store::{Content, NewCommand};
+use trunkline_store::{Content, MediaRow, NewCommand};
 
 use super::failure::Failure;
 use super::{BusApi, codes};
 use crate::config::is_content_sid;
 use crate::connectors::Connector;
+use crate::media::is_hash;
 use crate::pipeline::submit;
 
 /// The longest `id`, `source`, name of a conversation and name of a message, in bytes.
@@ -47,6 +49,7 @@ pub(super) async fn accept(
     let outbox_id = outbox_id(&envelope);
     let command = NewCommand {
         outbox_id: outbox_id.clone(),
+        media: media_of(&api, &send).await?,
         content: content(&send),
         connector: send.connector,
         conversation: send.conversation,
@@ -81,7 +84,7 @@ fn checked(api: &BusApi, envelope: &Envelope) -> Result<SendMessage, Failure> {
     send.in_reply_to.dedup();
     if send.text.trim().is_empty() {
         send.text.clear();
-        if send.in_reply_to.is_empty() && send.content_sid.is_none() {
+        if send.in_reply_to.is_empty() && send.content_sid.is_none() && send.media_sha256.is_none() {
             let why = "data.text: is blank, and data.in_reply_to names no message that is answered by that";
             return Err(Failure(StatusCode::BAD_REQUEST, codes::NOTHING_TO_SAY, why.to_owned()));
         }
@@ -102,6 +105,29 @@ pub(super) fn bounded(what: &str, text: &str, most: usize) -> Result<(), Failure
     }
     let why = format!("{what}: has more than {most} characters, which is what one message takes");
     Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, codes::TEXT_TOO_LONG, why))
+}
+
+async fn media_of(api: &BusApi, send: &SendMessage) -> Result<Option<MediaRow>, Failure> {
+    match api.context.connectors.named(&send.connector) {
+        Some(connector) => kept(api, send.media_sha256.as_deref(), connector.as_ref()).await,
+        None => Ok(None),
+    }
+}
+
+/// The file with this hash, if one is named. One that cannot be sent is the contract's `ErrCodeInvalidMessage`.
+pub(super) async fn kept(
+    api: &BusApi,
+    hash: Option<&str>,
+    connector: &dyn Connector,
+) -> Result<Option<MediaRow>, Failure> {
+    let Some(hash) = hash else { return Ok(None) };
+    let invalid =
+        |why: &str| Failure(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::InvalidMessage.as_str(), why.to_owned());
+    if !connector.takes_files() {
+        return Err(invalid("this connector sends no files"));
+    }
+    let found = if is_hash(hash) { api.context.store.media(hash).await? } else { None };
+    found.map(Some).ok_or_else(|| invalid("media_sha256: there is no such file; send it to /api/v1/media first"))
 }
 
 /// A template that the connector can send.

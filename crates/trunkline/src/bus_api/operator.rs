@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use trunkline_core::Pii;
 use trunkline_store::{Content, NewCommand, StoreError};
 
-use super::egress::{MAX_WORD_BYTES, bounded, check_content};
+use super::egress::{MAX_WORD_BYTES, bounded, check_content, kept};
 use super::failure::Failure;
 use super::{BusApi, codes};
 use crate::pipeline::submit;
@@ -32,6 +32,8 @@ struct Wish {
     content_sid: Option<String>,
     #[serde(default)]
     content_variables: BTreeMap<String, String>,
+    /// A file, by the hash under which it is kept (`POST /api/v1/media`).
+    media_sha256: Option<String>,
     /// Names the wish: the same one is carried out once.
     id: Option<String>,
     author: Option<String>,
@@ -52,8 +54,9 @@ pub(super) async fn accept(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<Taken>), Failure> {
     let body = body.map_err(|rejection| Failure(rejection.status(), codes::BAD_REQUEST, rejection.body_text()))?;
-    let wish: Wish = serde_json::from_slice(&body)
-        .map_err(|_| Failure::bad("the body is not an object with text, content_sid, content_variables, id, author"))?;
+    let wish: Wish = serde_json::from_slice(&body).map_err(|_| {
+        Failure::bad("the body is not an object with text, content_sid, content_variables, media_sha256, id, author")
+    })?;
     for (what, word) in [("id", &wish.id), ("author", &wish.author)] {
         if word.as_ref().is_some_and(|word| word.is_empty() || word.len() > MAX_WORD_BYTES) {
             return Err(Failure::bad(format!("{what}: must have 1 to {MAX_WORD_BYTES} bytes")));
@@ -65,8 +68,9 @@ pub(super) async fn accept(
         let why = "the connector of this conversation is switched off";
         return Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, codes::UNKNOWN_CONNECTOR, why.to_owned()));
     };
-    if wish.text.trim().is_empty() && wish.content_sid.is_none() {
-        let why = "text: is blank, and content_sid names no template";
+    let media = kept(&api, wish.media_sha256.as_deref(), connector.as_ref()).await?;
+    if wish.text.trim().is_empty() && wish.content_sid.is_none() && media.is_none() {
+        let why = "text: is blank, and neither content_sid nor media_sha256 is given";
         return Err(Failure(StatusCode::BAD_REQUEST, codes::NOTHING_TO_SAY, why.to_owned()));
     }
     bounded("text", &wish.text, connector.max_text_chars())?;
@@ -79,6 +83,7 @@ pub(super) async fn accept(
         in_reply_to: Vec::new(),
         body: Pii::new(wish.text),
         content,
+        media,
         author: wish.author.unwrap_or_else(|| AUTHOR.to_owned()),
         traceparent: traceparent(),
     };

@@ -508,6 +508,7 @@ impl Call<'_> {
             contact: self.contact.clone(),
             channel: Channel::Voice,
             input,
+            attachments: Vec::new(),
             history: history.collect(),
             memories: self.memories.clone(),
         }

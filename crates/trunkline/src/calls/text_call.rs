@@ -330,6 +330,7 @@ impl<'a> Call<'a> {
             contact: self.contact.clone(),
             channel: Channel::Voice,
             input,
+            attachments: Vec::new(),
             history: self.history.iter().skip(self.history.len().saturating_sub(MAX_HISTORY)).cloned().collect(),
             memories: self.memories.clone(),
         };

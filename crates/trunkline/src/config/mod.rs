@@ -7,6 +7,7 @@
 mod agent;
 mod calls;
 mod duration;
+mod media;
 mod messaging;
 mod rates;
 mod reader;
@@ -19,6 +20,7 @@ mod token;
 pub use agent::{AgentSettings, ConciergeSource};
 pub use calls::{Engine, Provider, SpeechSettings, VoiceSettings};
 pub use duration::parse_duration;
+pub use media::MediaSettings;
 pub use messaging::MessagingSettings;
 pub use rates::SenderRates;
 pub use reader::Reader;

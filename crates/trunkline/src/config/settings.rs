@@ -14,8 +14,8 @@ use url::Url;
 use super::table as key;
 use super::token::MIN_TOKEN_LEN;
 use super::{
-    AgentSettings, KeywordSettings, MessagingSettings, Reader, SenderRates, Splitting, VoiceSettings, WhatsAppSettings,
-    agent, calls, messaging, rates, realtime, texts,
+    AgentSettings, KeywordSettings, MediaSettings, MessagingSettings, Reader, SenderRates, Splitting, VoiceSettings,
+    WhatsAppSettings, agent, calls, media, messaging, rates, realtime, texts,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -44,6 +44,8 @@ pub struct Settings {
     pub webchat: Option<WebChatSettings>,
     /// Conversation lanes and sending.
     pub pipeline: Pipeline,
+    /// Files that people send.
+    pub media: MediaSettings,
     /// Reading back what was missed.
     pub catch_up: CatchUpSettings,
     /// Who answers.
@@ -196,6 +198,7 @@ impl Settings {
             twilio,
             webchat: webchat(reader, &mut problems),
             pipeline: pipeline(reader, &mut problems),
+            media: media::media(reader, &mut problems),
             catch_up: catch_up(reader, &mut problems),
             agent: agent::agent(reader, &mut problems),
             console: console(reader, &mut problems),

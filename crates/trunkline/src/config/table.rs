@@ -82,6 +82,12 @@ settings! {
     WHATSAPP_TEMPLATE = "texts.whatsapp_template", "TRUNKLINE_WHATSAPP_TEMPLATE", "", "The template (`HX…`) that is sent in place of a text when the window is closed. Such a text is refused when not set.";
     WHATSAPP_TEMPLATE_VARIABLES = "texts.whatsapp_template_variables", "TRUNKLINE_WHATSAPP_TEMPLATE_VARIABLES", "", "What is filled in there, a JSON object of texts; `{text}` stands for the text that could not be sent.";
 
+    MEDIA_TYPES = "media.types", "TRUNKLINE_MEDIA_TYPES", "image/jpeg,image/png,image/gif,image/webp,video/mp4,video/webm,audio/mpeg,audio/wav,audio/ogg,audio/mp4", "Kinds of files that are taken from people, by their content. What is listed by default is all that can be.";
+    MEDIA_MAX_BYTES = "media.max_bytes", "TRUNKLINE_MEDIA_MAX_BYTES", "16777216", "The largest file that is taken. Between 1024 and 104857600.";
+    MEDIA_TIMEOUT = "media.timeout", "TRUNKLINE_MEDIA_TIMEOUT", "20s", "How long the files of one burst of texts may take. At most 5m.";
+    MEDIA_REFUSED = "media.refused", "TRUNKLINE_MEDIA_REFUSED", "Sorry, that file cannot be opened here. Pictures (JPEG, PNG, GIF, WebP), videos (MP4, WebM) and sound (MP3, WAV, OGG, M4A) of a moderate size can.", "What a person hears whose file is not taken. Empty says nothing.";
+    MEDIA_BASE_URL = "media.base_url", "TRUNKLINE_MEDIA_BASE_URL", "", "Scheme and host under which agents elsewhere reach this gateway's API for files; the address it listens on when not set.";
+
     CATCH_UP = "catch_up.enabled", "TRUNKLINE_CATCH_UP", "true", "Whether missed messages are read back from the provider.";
     CATCH_UP_RATE = "catch_up.rate", "TRUNKLINE_CATCH_UP_RATE", "50", "Reads per second while catching up.";
     CATCH_UP_CONVERSATIONS = "catch_up.conversations", "TRUNKLINE_CATCH_UP_CONVERSATIONS", "1000", "How many conversations one pass looks at, newest first.";

@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use jiff::Timestamp;
 use trunkline_core::Retry;
-use trunkline_core::event::{MessageReceived, SendMessage};
+use trunkline_core::event::{MediaRef, MessageReceived, SendMessage};
 use trunkline_store::Sent;
 
 pub use messaging::MessagingConnector;
@@ -85,6 +86,29 @@ pub trait Connector: Send + Sync {
     async fn sender(&self, conversation: &str) -> Result<Option<String>, ConnectorError> {
         let _platforms_without_addresses = conversation;
         Ok(None)
+    }
+
+    /// The content of a file that came with a message, of at most `max_bytes`. Default: it has none.
+    ///
+    /// # Errors
+    /// See [`ConnectorError`].
+    ///
+    /// # Cancel safety
+    /// Has to be cancel-safe.
+    async fn fetch_media(&self, file: &MediaRef, max_bytes: usize) -> Result<Bytes, ConnectorError> {
+        let _platforms_without_files = (file, max_bytes);
+        Err(ConnectorError {
+            code: codes::NO_FILES,
+            provider_number: None,
+            message: "this connector has no files".to_owned(),
+            retry: Retry::No,
+            unreachable: false,
+        })
+    }
+
+    /// Whether it sends files. Default: no.
+    fn takes_files(&self) -> bool {
+        false
     }
 
     /// Whether it sends templates. Default: no.

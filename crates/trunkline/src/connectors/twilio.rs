@@ -1,22 +1,29 @@
 //! The Twilio connector: says things through the backend, reads back through the REST client underneath.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use trunkline_core::event::{MessageMetadata, MessageReceived, SendMessage};
-use trunkline_core::messaging::{ConversationId, ConversationalBackend, ErrorCode, MessagingError, OutgoingMessage};
+use bytes::Bytes;
+use trunkline_core::event::{MediaRef, MessageMetadata, MessageReceived, SendMessage};
+use trunkline_core::messaging::{
+    ConversationId, ConversationalBackend, ErrorCode, MediaSource, MessagingError, OutgoingMessage,
+};
 use trunkline_core::{Pii, Retry};
 use trunkline_proto::rest::{ConversationState, Message};
+use trunkline_proto::sid::ServiceSid;
 use trunkline_proto::webhook::message_added_key;
 use trunkline_store::Sent;
 use trunkline_twilio::realtime::ConnectionState;
 use trunkline_twilio::rest::{ConversationFilter, RestClient, RestError};
+use url::Url;
 
 use super::codes;
 use super::{Connector, ConnectorError, ReadBack};
 use crate::edge::People;
-use crate::edge::from_twilio::{SOURCE, attributes, channel_of, media, outbox_id};
+use crate::edge::from_twilio::{SOURCE, attributes, channel_of, media as media_of, outbox_id};
+use crate::media::codes::{PRIVATE_ADDRESS, TOO_LARGE, UNREACHABLE};
+use crate::media::{self, MediaFolder};
 use crate::realtime::{self, Realtime};
 
 /// Messages that are looked through for one of ours, newest first.
@@ -37,6 +44,10 @@ pub struct TwilioConnector {
     identity: String,
     people: People,
     realtime: Option<Realtime>,
+    /// The account's default service, once it was asked for.
+    service: OnceLock<ServiceSid>,
+    /// Where files are kept.
+    folder: MediaFolder,
 }
 
 impl TwilioConnector {
@@ -47,8 +58,33 @@ impl TwilioConnector {
         identity: impl Into<String>,
         people: People,
         realtime: Option<Realtime>,
+        folder: MediaFolder,
     ) -> Self {
-        Self { backend, rest, identity: identity.into(), people, realtime }
+        Self { backend, rest, identity: identity.into(), people, realtime, service: OnceLock::new(), folder }
+    }
+
+    /// The file that a message sends along.
+    async fn files(&self, message: &SendMessage) -> Result<Vec<MediaSource>, ConnectorError> {
+        let Some(hash) = &message.media_sha256 else { return Ok(Vec::new()) };
+        let read = self.folder.read(hash).await;
+        let (data, content_type) = read.ok_or_else(|| ConnectorError {
+            code: media::codes::NOT_FOUND,
+            provider_number: None,
+            message: "the file is gone from the data folder".to_owned(),
+            retry: Retry::No,
+            unreachable: false,
+        })?;
+        Ok(vec![MediaSource::Bytes { content_type: content_type.to_owned(), filename: None, data }])
+    }
+
+    /// The service that files are in: the configured one, or the account's default.
+    async fn service(&self) -> Result<ServiceSid, RestError> {
+        if let Some(known) = self.rest.config().service_sid.or_else(|| self.service.get().copied()) {
+            return Ok(known);
+        }
+        let configuration = self.rest.fetch_configuration().await?;
+        let service = configuration.default_chat_service_sid.ok_or(RestError::Decode)?;
+        Ok(*self.service.get_or_init(|| service))
     }
 
     fn received(&self, conversation: &str, message: Message) -> Option<MessageReceived> {
@@ -59,7 +95,7 @@ impl TwilioConnector {
         Some(MessageReceived {
             channel: channel_of(&author),
             text: message.body.unwrap_or_default(),
-            media: message.media.iter().flatten().map(media).collect(),
+            media: message.media.iter().flatten().map(media_of).collect(),
             metadata: MessageMetadata {
                 conversation: conversation.to_owned(),
                 message: message.sid.as_str().to_owned(),
@@ -91,9 +127,9 @@ impl Connector for TwilioConnector {
             author: Some(self.identity.clone()),
             attributes: Some(attributes(&message.outbox_id)),
             channel: message.channel,
+            media: self.files(message).await?,
             content_sid: message.content_sid.clone(),
             content_variables: Pii::new(message.content_variables.clone()),
-            ..OutgoingMessage::default()
         };
         let sent = self.backend.send_message(&conversation, outgoing).await.map_err(|error| from_backend(&error))?;
         Ok(Sent { external_id: sent.id.as_str().to_owned(), index: sent.index })
@@ -157,6 +193,29 @@ impl Connector for TwilioConnector {
             self.rest.list_participants(conversation, MAX_PARTICIPANTS).await.map_err(|error| from_rest(&error))?;
         let bound = listed.items.into_iter().filter_map(|participant| participant.messaging_binding);
         Ok(bound.into_iter().find_map(|binding| binding.proxy_address))
+    }
+
+    async fn fetch_media(&self, file: &MediaRef, max_bytes: usize) -> Result<Bytes, ConnectorError> {
+        let bytes = async {
+            // Programmable Messaging names files by their address, Conversations by their SID in a service.
+            if let Ok(url) = Url::parse(&file.id) {
+                return self.rest.fetch_file(url, max_bytes).await;
+            }
+            let media = file.id.parse().map_err(|_| RestError::BadArgument("the name of a file"))?;
+            self.rest.download_media(self.service().await?, media, max_bytes).await
+        };
+        bytes.await.map_err(|error| {
+            let code = match error {
+                RestError::TooLong => TOO_LARGE,
+                RestError::PrivateAddress => PRIVATE_ADDRESS,
+                _ => UNREACHABLE,
+            };
+            ConnectorError { code, ..from_rest(&error) }
+        })
+    }
+
+    fn takes_files(&self) -> bool {
+        true
     }
 
     fn takes_templates(&self) -> bool {

@@ -10,7 +10,8 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use trunkline_bus::BusError;
-use trunkline_store::{ConversationSummary, MessageRow, StoreError};
+use trunkline_core::event::MediaRef;
+use trunkline_store::{ConversationSummary, MessageFile, MessageRow, StoreError};
 use trunkline_twilio::rest::ErrorNumber;
 
 use super::{ConsoleState, codes};
@@ -141,7 +142,13 @@ async fn messages(
     let rows = state.store.messages(&id, limit, page.before.as_deref()).await?;
     let more = rows.len() == limit as usize;
     let next = rows.first().filter(|_| more).map(|row| row.id.clone());
-    Ok(Json(json!({ "messages": rows.iter().map(message).collect::<Vec<_>>(), "next": next })))
+    let mut messages = Vec::with_capacity(rows.len());
+    for row in &rows {
+        // Few messages bring files.
+        let files = if row.media.is_empty() { Vec::new() } else { state.store.files_of(&row.id).await? };
+        messages.push(message(row, &files));
+    }
+    Ok(Json(json!({ "messages": messages, "next": next })))
 }
 
 /// Whether a connector works, and what does not.
@@ -204,7 +211,28 @@ fn meaning(error_code: &str) -> Option<&'static str> {
     ErrorNumber::find(number).map(|known| known.meaning)
 }
 
-fn message(row: &MessageRow) -> Value {
+/// A file of a message: what its sender said of it, and what became of it.
+fn media(file: &MediaRef, became: Option<&MessageFile>) -> Value {
+    let (kept, error_code) = match became {
+        Some(MessageFile::Kept(kept)) => (Some(kept), None),
+        Some(MessageFile::Refused(code)) => (None, Some(code)),
+        None => (None, None),
+    };
+    json!({
+        "id": file.id,
+        "content_type": kept.map_or(&file.content_type, |kept| &kept.content_type),
+        "size": kept.map_or(file.size, |kept| kept.size.unsigned_abs()),
+        "filename": file.filename,
+        "kind": kept.map(|kept| &kept.kind),
+        "sha256": kept.map(|kept| &kept.hash),
+        "url": kept.map(|kept| format!("/api/v1/media/{}", kept.hash)),
+        "error_code": error_code,
+    })
+}
+
+fn message(row: &MessageRow, files: &[(usize, MessageFile)]) -> Value {
+    let became = |at| files.iter().find(|(position, _)| *position == at).map(|(_, file)| file);
+    let files: Vec<_> = row.media.iter().enumerate().map(|(at, file)| media(file, became(at))).collect();
     json!({
         "id": row.id,
         "external_id": row.external_id,
@@ -212,7 +240,7 @@ fn message(row: &MessageRow) -> Value {
         "direction": row.direction.as_str(),
         "author": row.author.expose(),
         "text": row.body.expose(),
-        "media": row.media,
+        "media": files,
         "status": row.status,
         "index": row.index,
         "at": row.created_at.to_string(),

@@ -15,6 +15,7 @@ use trunkline_twilio::rest::ChannelMessages;
 use super::{GatewayError, messaging};
 use crate::config::TwilioSettings;
 use crate::connectors::{Connector, TwilioConnector};
+use crate::media::MediaFolder;
 use crate::realtime::{Participation, ParticipationHandle, Realtime, Wishes};
 use crate::telemetry::{Metrics, Observed};
 
@@ -52,6 +53,7 @@ impl Twilio {
         meter: &Meter,
         metrics: Metrics,
         store: &Store,
+        folder: MediaFolder,
     ) -> Result<Self, GatewayError> {
         // Whoever takes the place of the provider on this machine reaches us on this machine.
         let is_public = !settings.edge.public_base.is_empty() || settings.backend.text("base_url").is_some();
@@ -71,7 +73,7 @@ impl Twilio {
         let observed: Arc<dyn ConversationalBackend> = Arc::new(Observed::new(inner, &settings.account_sid, meter));
         let (rest, people) = (backend.rest().clone(), settings.people());
         let realtime = parts.as_ref().map(|parts| parts.realtime.clone());
-        let connector = TwilioConnector::new(Arc::clone(&observed), rest, &settings.identity, people, realtime);
+        let connector = TwilioConnector::new(Arc::clone(&observed), rest, &settings.identity, people, realtime, folder);
         let account = settings.account_sid.parse().map_err(|_| no_account())?;
         let messages = backend.rest().channel_messages(account);
         let messaging = messaging::connector(&settings, messages.clone(), store.clone(), is_public);

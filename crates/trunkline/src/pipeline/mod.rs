@@ -39,6 +39,7 @@ use trunkline_store::Store;
 use crate::config::{CatchUpSettings, Pipeline};
 use crate::connectors::Connectors;
 use crate::live::Live;
+use crate::media::Media;
 use crate::telemetry::Metrics;
 
 pub(crate) use catch_up::read_back_conversation;
@@ -74,6 +75,8 @@ pub struct Context {
     pub catch_up: CatchUpSettings,
     /// Which messages are ours to answer.
     pub horizon: Horizon,
+    /// Files that people send.
+    pub media: Media,
     /// Instruments.
     pub metrics: Metrics,
     /// Who watches.

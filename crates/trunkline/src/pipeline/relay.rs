@@ -130,6 +130,7 @@ pub(crate) fn command(row: OutboxRow) -> EgressCommand {
         text: row.body.into_inner(),
         content_sid,
         content_variables: variables.unwrap_or_default().into_inner(),
+        media_sha256: row.media,
         channel: row.channel.parse().ok(),
         outbox_id: row.id,
         in_reply_to: Vec::new(),

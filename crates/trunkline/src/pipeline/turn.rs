@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use tracing::Instrument as _;
-use trunkline_agent::{Agent, AgentError, Reply as AgentReply, Role, Turn, Utterance, collect};
+use trunkline_agent::{Agent, AgentError, Attachment, Reply as AgentReply, Role, Turn, Utterance, collect};
 use trunkline_bus::BusError;
 use trunkline_core::event::{DeadLetter, MESSAGE_RECEIVED, MessageMetadata, MessageReceived, SendMessage};
 use trunkline_core::{Channel, Envelope, Pii, Retry};
-use trunkline_store::{ConversationRow, Direction, MessageRow, Reply, ReplyKind, Say, StoreError};
+use trunkline_store::{ConversationRow, Direction, MediaRow, MessageRow, Reply, ReplyKind, Say, StoreError};
 
 use super::Context;
 use super::lane::{Heard, LaneError};
@@ -19,6 +19,7 @@ use super::relay::EgressCommand;
 use super::split::{Limits, split};
 use super::wait::backoff;
 use crate::connectors::MAX_TEXT_CHARS;
+use crate::media::{codes, gather};
 use crate::telemetry::{set_parent, traceparent};
 
 /// What a turn came to.
@@ -67,7 +68,7 @@ async fn turn(
     let conversation = known.ok_or(StoreError::NotFound { what: "conversation" })?;
     // Until the reply is committed, or the turn is dropped.
     let _typing = context.typing.begin(&conversation.connector, &conversation.external_id);
-    let work = tried(context, agent, &conversation, waiting);
+    let work = considered(context, agent, &conversation, waiting);
     let outcome = match interrupt {
         None => work.await?,
         Some(inbox) => tokio::select! {
@@ -78,6 +79,7 @@ async fn turn(
             }
         },
     };
+    let Considered { outcome, notice } = outcome;
     let (reply, kind, label) = match outcome {
         Ok(reply) => (reply, ReplyKind::Answer, "answered"),
         Err(error) => {
@@ -88,9 +90,35 @@ async fn turn(
             (AgentReply { text, ..AgentReply::default() }, ReplyKind::Apology, "given_up")
         }
     };
-    let turned = commit(context, agent.name(), &conversation, waiting, reply, kind).await?;
+    let turned = commit(context, agent.name(), &conversation, waiting, (reply, notice), kind).await?;
     context.metrics.turn(label, begun.elapsed());
     Ok(turned)
+}
+
+/// What a turn is to say.
+struct Considered {
+    outcome: Result<AgentReply, AgentError>,
+    /// What the person hears first, because a file of theirs is not taken.
+    notice: Option<String>,
+}
+
+/// Fetches the files of the texts, and asks the agent about what there is. Nobody is asked about nothing.
+async fn considered(
+    context: &Context,
+    agent: &dyn Agent,
+    conversation: &ConversationRow,
+    waiting: &[MessageRow],
+) -> Result<Considered, StoreError> {
+    let connector = context.connectors.named(&conversation.connector);
+    let files = gather(&context.media, &context.store, connector, waiting).await?;
+    let refused = &context.media.settings.refused;
+    let notice = (files.refused && !refused.is_empty()).then(|| refused.clone());
+    let has_words = waiting.iter().any(|message| !message.body.expose().trim().is_empty());
+    if files.refused && !has_words && files.attachments.is_empty() {
+        return Ok(Considered { outcome: Ok(AgentReply::default()), notice });
+    }
+    let outcome = tried(context, agent, conversation, waiting, files.attachments).await?;
+    Ok(Considered { outcome, notice })
 }
 
 /// Asks the agent, as often as the settings allow.
@@ -99,8 +127,10 @@ async fn tried(
     agent: &dyn Agent,
     conversation: &ConversationRow,
     waiting: &[MessageRow],
+    attachments: Vec<Attachment>,
 ) -> Result<Result<AgentReply, AgentError>, StoreError> {
     let mut question = question(context, conversation, waiting).await?;
+    question.attachments = attachments;
     let settings = &context.settings;
     let mut tries = 0;
     loop {
@@ -151,6 +181,7 @@ async fn question(
         contact: conversation.contact_id.clone(),
         channel: conversation.channel.parse().unwrap_or(Channel::Sms),
         input: waiting.iter().map(|message| message.body.clone()).collect(),
+        attachments: Vec::new(),
         history,
         memories: context.store.memories_of_contact(&conversation.contact_id, Some(&conversation.id)).await?,
     })
@@ -173,11 +204,13 @@ async fn commit(
     author: &str,
     conversation: &ConversationRow,
     waiting: &[MessageRow],
-    reply: AgentReply,
+    (reply, notice): (AgentReply, Option<String>),
     kind: ReplyKind,
 ) -> Result<Turned, LaneError> {
     let parts = split(reply.text.expose(), limits(context, conversation));
     let mut memories = reply.memories;
+    let takes_files = context.connectors.named(&conversation.connector).is_some_and(|one| one.takes_files());
+    let files = if takes_files { kept(context, &reply.files).await? } else { Vec::new() };
     if reply.hand_over {
         // No name that an agent makes of a person's words begins with a dot.
         memories.insert(".handed_over".to_owned(), Timestamp::now().to_string());
@@ -185,7 +218,7 @@ async fn commit(
     let reply = Reply {
         conversation_id: conversation.id.clone(),
         answers: waiting.iter().map(|message| message.id.clone()).collect(),
-        says: parts.into_iter().map(|part| Say::text(Pii::new(part))).collect(),
+        says: says(notice, parts, files),
         author: author.to_owned(),
         kind,
         memories,
@@ -202,12 +235,39 @@ async fn commit(
             connector: conversation.connector.clone(),
             conversation: conversation.external_id.clone(),
             text: say.body.into_inner(),
+            media_sha256: say.media.map(|media| media.hash),
             channel: conversation.channel.parse().ok(),
             outbox_id,
             ..SendMessage::default()
         },
     });
     Ok(Turned::Committed(commands.collect()))
+}
+
+/// Texts in order, then files: the first one goes with the last text.
+fn says(notice: Option<String>, parts: Vec<String>, files: Vec<MediaRow>) -> Vec<Say> {
+    let has_answer = !parts.is_empty();
+    let mut says: Vec<_> = notice.into_iter().chain(parts).map(|part| Say::text(Pii::new(part))).collect();
+    for media in files {
+        match says.last_mut().filter(|last| has_answer && last.media.is_none() && !last.body.expose().is_empty()) {
+            Some(last) => last.media = Some(media),
+            None => says.push(Say { media: Some(media), ..Say::default() }),
+        }
+    }
+    says
+}
+
+/// The files that an answer names. One that is not kept here is left out.
+async fn kept(context: &Context, hashes: &[String]) -> Result<Vec<MediaRow>, StoreError> {
+    let mut files = Vec::with_capacity(hashes.len());
+    for hash in hashes {
+        if let Some(media) = context.store.media(hash).await? {
+            files.push(media);
+        } else {
+            tracing::warn!(error.code = codes::NOT_FOUND, "an answer names a file that is not kept here");
+        }
+    }
+    Ok(files)
 }
 
 /// How long a message of a conversation may be, and how many an answer may have.

@@ -18,6 +18,7 @@ use crate::Server;
 use crate::config::{Reader, Settings};
 use crate::connectors::Connectors;
 use crate::live::Live;
+use crate::media::{Media, MediaFolder};
 use crate::pipeline::{CatchUpTrigger, Horizon, Typing};
 use crate::telemetry::Metrics;
 
@@ -50,6 +51,7 @@ impl Served {
             agent: Some(Arc::new(Concierge::built_in().unwrap())),
             settings: settings.pipeline,
             catch_up: settings.catch_up,
+            media: Media::new(MediaFolder::within(folder.path()), settings.media, String::new()),
             metrics: Metrics::new(&opentelemetry::global::meter("test")),
             live: Live::default(),
             missed: CatchUpTrigger::default(),

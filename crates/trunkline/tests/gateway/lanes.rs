@@ -115,15 +115,3 @@ async fn each_channel_is_answered_on_itself() {
     channels.sort_by_key(|channel| channel.as_str());
     assert_eq!(channels, ["sms", "whatsapp"]);
 }
-
-#[tokio::test]
-async fn a_picture_without_words_is_answered_too() {
-    let world = World::start(&[]).await;
-    let picture = json!({"content_type": "image/png", "filename": "a.png", "data": "bm90IHJlYWxseQ=="});
-    world.control(Method::POST, "/messages", json!({"from": ADA, "media": [picture]})).await;
-    world.expect_answers(ADA, &["pardon?"]).await;
-    let list = world.api("/api/v1/conversations").await;
-    let id = list["conversations"][0]["id"].as_str().unwrap();
-    let thread = world.api(&format!("/api/v1/conversations/{id}/messages")).await;
-    assert_eq!(thread["messages"][0]["media"][0]["content_type"], "image/png", "{thread}");
-}

@@ -15,6 +15,7 @@ mod lanes;
 mod library;
 mod logs;
 mod long_answers;
+mod media;
 mod messaging;
 mod outage;
 mod rates;

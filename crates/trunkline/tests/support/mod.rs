@@ -180,7 +180,7 @@ impl World {
         settings: Settings,
         telemetry: &Telemetry,
     ) -> Result<(), GatewayError> {
-        self.gateway = Some(Gateway::start(settings, server, telemetry).await?);
+        self.gateway = Some(Box::pin(Gateway::start(settings, server, telemetry)).await?);
         until("the gateway is ready", async || self.gateway().is_ready().then_some(())).await;
         Ok(())
     }

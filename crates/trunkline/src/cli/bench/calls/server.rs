@@ -23,6 +23,7 @@ use trunkline::config::{Reader, Settings, VoiceSettings};
 use trunkline::connectors::Connectors;
 use trunkline::edge::{Readiness, VoiceEdge, Warnings, call_sockets, health_routes, voice_routes};
 use trunkline::live::Live;
+use trunkline::media::{Media, MediaFolder};
 use trunkline::pipeline::{CatchUpTrigger, Context, Horizon, Typing};
 use trunkline::telemetry::{ObservedVoice, Telemetry, observe_streams};
 use trunkline_agent::turns::{Input, Output, Policy, ReplyId, TurnMachine};
@@ -126,6 +127,7 @@ async fn context(args: &CallServerArgs, settings: &Settings, telemetry: &Telemet
         agent: Some(Arc::new(Memory)),
         settings: settings.pipeline.clone(),
         catch_up: settings.catch_up.clone(),
+        media: Media::new(MediaFolder::within(&args.data_dir), settings.media.clone(), String::new()),
         metrics: telemetry.metrics(),
         live: Live::default(),
         missed: CatchUpTrigger::default(),

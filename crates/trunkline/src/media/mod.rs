@@ -1,0 +1,18 @@
+//! Files that people send: fetched, looked at, kept by their content, handed to agents.
+//!
+//! A file is kept under the SHA-256 of its content, in a folder of the data folder: the same content is kept once, whoever
+//! sent it. What it is, its content tells, not whoever sent it. The store knows which message brought which file.
+
+pub(crate) mod codes;
+mod fetch;
+mod folder;
+mod kind;
+mod routes;
+
+pub use fetch::Media;
+pub(crate) use fetch::gather;
+pub use folder::MediaFolder;
+pub(crate) use folder::is_hash;
+pub use kind::KNOWN_TYPES;
+pub(crate) use kind::sniff;
+pub(crate) use routes::media_routes;
