@@ -5,7 +5,7 @@ use sqlx::{FromRow, Sqlite, Transaction};
 use trunkline_core::event::ConversationPhase;
 
 use crate::store::{new_id, now_ms, timestamp};
-use crate::{NewInbound, Store, StoreError, contacts};
+use crate::{NewInbound, Store, StoreError, contacts, sessions};
 
 /// A conversation.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -45,6 +45,8 @@ pub struct ConversationSummary {
     pub failed: bool,
     /// An agent has asked for a person to take over.
     pub handed_over: bool,
+    /// What it is called, if it is.
+    pub friendly_name: Option<String>,
 }
 
 #[derive(FromRow)]
@@ -58,6 +60,7 @@ struct SummaryRow {
     pending: i64,
     last_status: Option<String>,
     handed_over: bool,
+    friendly_name: Option<String>,
 }
 
 const SUMMARY: &str = "
@@ -65,8 +68,10 @@ SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.s
        m.direction AS last_direction, m.body AS last_body, m.created_at AS last_at, m.status AS last_status,
        (SELECT count(*) FROM message w WHERE w.conversation_id = c.id AND w.answer = 'waiting')
        + (SELECT count(*) FROM outbox o WHERE o.conversation_id = c.id AND o.state IN ('pending', 'sending')) AS pending,
-       EXISTS (SELECT 1 FROM memory h WHERE h.conversation_id = c.id AND h.name = '.handed_over') AS handed_over
+       EXISTS (SELECT 1 FROM memory h WHERE h.conversation_id = c.id AND h.name = '.handed_over') AS handed_over,
+       n.friendly_name
 FROM conversation c
+LEFT JOIN conversation_name n ON n.connector = c.connector AND n.external_id = c.external_id
 LEFT JOIN message m ON m.id = (
     SELECT id FROM message WHERE conversation_id = c.id ORDER BY place DESC, id DESC LIMIT 1)";
 
@@ -168,7 +173,7 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(i64::from(limit)).fetch_all(&self.reader).await?)
     }
 
-    /// How many conversations are active, and how many people are in them.
+    /// How many conversations are active, and how many participants they have; one of whom nobody has told has one.
     ///
     /// # Errors
     /// `store.unavailable`.
@@ -176,12 +181,19 @@ impl Store {
     /// # Cancel safety
     /// Cancel-safe.
     pub async fn active_counts(&self) -> Result<(u64, u64), StoreError> {
-        let sql = "SELECT count(*), count(DISTINCT contact_id) FROM conversation WHERE state = 'active'";
+        let sql = "SELECT count(*), COALESCE(sum(COALESCE(n.people, 1)), 0)
+                   FROM conversation c
+                   LEFT JOIN (SELECT connector, conversation,
+                                     sum(CASE WHEN removed_at IS NULL THEN 1 ELSE 0 END) AS people
+                              FROM participant GROUP BY connector, conversation) n
+                          ON n.connector = c.connector AND n.conversation = c.external_id
+                   WHERE c.state = 'active'";
         let (conversations, people): (i64, i64) = sqlx::query_as(sql).fetch_one(&self.reader).await?;
         Ok((conversations.unsigned_abs(), people.unsigned_abs()))
     }
 
-    /// Notes what a conversation can still do. Closed is final. Returns our name for it, if it is known.
+    /// Notes what a conversation can still do. Closed is final but for a text that is written later: then nothing waits
+    /// any more, and the session is over. Returns our name for it, if that is news of a conversation that is known.
     ///
     /// # Errors
     /// `store.unavailable`.
@@ -194,15 +206,23 @@ impl Store {
         external_id: &str,
         state: ConversationPhase,
     ) -> Result<Option<String>, StoreError> {
-        let sql = "UPDATE conversation SET state = $3, updated_at = $4
+        let mut transaction = self.writer.begin().await?;
+        let now = now_ms();
+        let sql = "UPDATE conversation SET state = $3, updated_at = $4,
+                          closed_at = CASE $3 WHEN 'closed' THEN $4 ELSE closed_at END
                    WHERE connector = $1 AND external_id = $2 AND state <> 'closed' AND state <> $3 RETURNING id";
-        Ok(sqlx::query_scalar(sql)
+        let changed: Option<String> = sqlx::query_scalar(sql)
             .bind(connector)
             .bind(external_id)
             .bind(state.as_str())
-            .bind(now_ms())
-            .fetch_optional(&self.writer)
-            .await?)
+            .bind(now)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if let Some(id) = changed.as_deref().filter(|_| state == ConversationPhase::Closed) {
+            sessions::end(&mut transaction, id, now).await?;
+        }
+        transaction.commit().await?;
+        Ok(changed)
     }
 
     /// Notes that every message up to `index` was read back from the provider and recorded.
@@ -235,6 +255,7 @@ fn summary(row: SummaryRow) -> Result<ConversationSummary, StoreError> {
         pending: row.pending,
         failed,
         handed_over: row.handed_over,
+        friendly_name: row.friendly_name,
     })
 }
 
@@ -250,11 +271,18 @@ pub(crate) async fn conversation_of(
             .fetch_optional(&mut **transaction)
             .await?;
     if let Some((id, read_index)) = known {
-        sqlx::query("UPDATE conversation SET updated_at = $2, state = CASE state WHEN 'inactive' THEN 'active' ELSE state END WHERE id = $1")
-            .bind(&id)
-            .bind(now_ms())
-            .execute(&mut **transaction)
-            .await?;
+        // A text that was written after the end begins anew; one that only comes late does not.
+        sqlx::query(
+            "UPDATE conversation SET updated_at = $2,
+                    state = CASE WHEN state = 'inactive' OR (state = 'closed' AND $3 > closed_at)
+                        THEN 'active' ELSE state END
+             WHERE id = $1",
+        )
+        .bind(&id)
+        .bind(now_ms())
+        .bind(inbound.created_at.as_millisecond())
+        .execute(&mut **transaction)
+        .await?;
         return Ok((id, read_index));
     }
     let contact_id = contacts::contact_of(transaction, &inbound.from).await?;

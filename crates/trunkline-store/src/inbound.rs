@@ -5,6 +5,7 @@ use sqlx::{Sqlite, Transaction};
 use trunkline_core::event::MediaRef;
 use trunkline_core::{Channel, ContactAddress, Pii};
 
+use crate::changes::removed_before;
 use crate::conversations::{advance_read_index, conversation_of};
 use crate::store::{new_id, now_ms};
 use crate::{Store, StoreError};
@@ -146,7 +147,7 @@ impl Store {
     /// It may have been done; doing it again changes nothing.
     pub async fn reopen(&self, message_id: &str, replay: u32) -> Result<bool, StoreError> {
         let sql = "UPDATE message SET answer = 'waiting', answered_by = NULL, replays = $2, updated_at = $3
-                   WHERE id = $1 AND direction = 'in' AND replays < $2";
+                   WHERE id = $1 AND direction = 'in' AND replays < $2 AND removed_at IS NULL";
         let done =
             sqlx::query(sql).bind(message_id).bind(i64::from(replay)).bind(now_ms()).execute(&self.writer).await?;
         Ok(done.rows_affected() > 0)
@@ -173,24 +174,29 @@ async fn insert(
         return Ok((message_id, false, Answer::from_name(answer.as_deref())?));
     }
     let message_id = new_id();
-    let answer = if inbound.to_be_answered { Answer::Waiting } else { Answer::History };
-    let media = serde_json::to_string(&inbound.media).unwrap_or_else(|_| "[]".to_owned());
+    let removed_at = removed_before(transaction, &inbound.connector, &inbound.conversation, &inbound.message).await?;
+    let answer = if inbound.to_be_answered && removed_at.is_none() { Answer::Waiting } else { Answer::History };
+    let media = match removed_at {
+        None => serde_json::to_string(&inbound.media).unwrap_or_else(|_| "[]".to_owned()),
+        Some(_) => "[]".to_owned(),
+    };
     sqlx::query(
         "INSERT INTO message (id, conversation_id, direction, external_id, position, place, author, body, media,
-                              status, status_rank, answer, traceparent, created_at, updated_at)
-         VALUES ($1, $2, 'in', $3, $4, $4 * 2, $5, $6, $7, 'received', 0, $8, $9, $10, $11)",
+                              status, status_rank, answer, traceparent, created_at, updated_at, removed_at)
+         VALUES ($1, $2, 'in', $3, $4, $4 * 2, $5, $6, $7, 'received', 0, $8, $9, $10, $11, $12)",
     )
     .bind(&message_id)
     .bind(conversation_id)
     .bind(&inbound.message)
     .bind(position(inbound.index))
     .bind(inbound.from.to_wire())
-    .bind(inbound.body.expose())
+    .bind(if removed_at.is_some() { "" } else { inbound.body.expose().as_str() })
     .bind(media)
     .bind(answer.as_str())
     .bind(&inbound.traceparent)
     .bind(inbound.created_at.as_millisecond())
     .bind(now_ms())
+    .bind(removed_at)
     .execute(&mut **transaction)
     .await?;
     Ok((message_id, true, answer))

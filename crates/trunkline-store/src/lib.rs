@@ -11,6 +11,7 @@
 //!   someone else has an unknown outcome and is looked up at the provider first.
 
 mod calls;
+mod changes;
 mod chat;
 mod commands;
 mod contacts;
@@ -21,11 +22,14 @@ mod inbound;
 mod memory;
 mod messages;
 mod outbox;
+mod participants;
 mod replies;
 mod sent;
+mod sessions;
 mod store;
 
 pub use calls::{CallRow, CallTurn, NewCall, OUTCOME_LOST};
+pub use changes::Removed;
 pub use chat::{ChatLine, ChatSide};
 pub use commands::{Adopted, NewCommand};
 pub use conversations::{ConversationRow, ConversationSummary};
@@ -34,6 +38,8 @@ pub use inbound::{Answer, NewInbound, Recorded};
 pub use memory::{MAX_MEMORIES, MAX_MEMORY_BYTES};
 pub use messages::{Direction, MessageRow};
 pub use outbox::{Claim, OutboxRow, Sent};
+pub use participants::{ParticipantRow, Presence};
 pub use replies::{Reply, ReplyKind};
 pub use sent::Attempt;
+pub use sessions::SessionRow;
 pub use store::Store;

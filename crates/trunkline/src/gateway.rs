@@ -221,6 +221,7 @@ impl Gateway {
         let console = Arc::new(ConsoleState {
             store: gateway.store.clone(),
             bus: Arc::clone(&gateway.bus),
+            ingress: context.subjects.ingress.clone(),
             connectors: context.connectors.clone(),
             readiness: readiness.clone(),
             calls: voice.as_ref().map(|voice| voice.calls.clone()),

@@ -15,7 +15,7 @@ use trunkline_store::{Answer, NewInbound, StoreError};
 use super::lane::{self, Heard};
 use super::lanes::Lanes;
 use super::relay::RelayHandle;
-use super::{Context, codes};
+use super::{Context, changes, codes};
 
 /// The durable name of this consumer.
 pub(crate) const CONSUMER: &str = "lanes";
@@ -98,6 +98,7 @@ impl Recorder {
             MESSAGE_RECEIVED => self.message(delivery, lanes).await,
             DELIVERY_UPDATED => self.receipt(delivery).await,
             CONVERSATION_CHANGED => self.conversation(delivery).await,
+            kind if changes::is_change(kind) => changes::settle(&self.context, delivery).await,
             kind if is_of_call(kind) => delivery.ack().await,
             _ => bury(&self.context, delivery, codes::UNKNOWN_FACT, "no one here knows this type of envelope").await,
         };
@@ -113,11 +114,14 @@ impl Recorder {
                 return bury(&self.context, delivery, error.code(), "the data is not a received message").await;
             }
         };
-        let inbound =
+        let mut inbound =
             match inbound(&self.context, &delivery.envelope.source, received, delivery.envelope.traceparent.clone()) {
                 Ok(inbound) => inbound,
                 Err(error) => return bury(&self.context, delivery, error.code(), &error.to_string()).await,
             };
+        if let Err(error) = changes::beside_conversations(&self.context, &mut inbound).await {
+            return later(delivery, &error).await;
+        }
         let mut recorded = match self.context.store.record_inbound(&inbound).await {
             Ok(recorded) => recorded,
             Err(error) => return later(delivery, &error).await,
@@ -183,6 +187,9 @@ impl Recorder {
             Err(error) => return bury(&self.context, delivery, error.code(), "the data is not a change").await,
         };
         let connector = &delivery.envelope.source;
+        if let Some(error) = changes::first_name(&self.context, connector, &changed).await {
+            return later(delivery, &error).await;
+        }
         match self.context.store.set_conversation_state(connector, &changed.conversation, changed.state).await {
             Ok(known) => {
                 if let Some(conversation_id) = known {
@@ -250,13 +257,18 @@ pub(crate) async fn record_text(context: &Context, envelope: &Envelope) -> Resul
     Ok(Some(recorded.answer))
 }
 
-async fn bury(context: &Context, delivery: Delivery, code: &'static str, reason: &str) -> Result<(), BusError> {
+pub(super) async fn bury(
+    context: &Context,
+    delivery: Delivery,
+    code: &'static str,
+    reason: &str,
+) -> Result<(), BusError> {
     tracing::error!(error.code = code, reason, "an envelope cannot be dealt with; it is now a dead letter");
     context.metrics.dead_letter(code);
     delivery.bury(code, reason).await
 }
 
-async fn later(delivery: Delivery, error: &StoreError) -> Result<(), BusError> {
+pub(super) async fn later(delivery: Delivery, error: &StoreError) -> Result<(), BusError> {
     tracing::error!(error.code = error.code(), %error, "the store cannot be used; trying again");
     delivery.nak(STORE_WAIT).await
 }

@@ -135,7 +135,7 @@ async fn question(
         .into_iter()
         // What waits behind these is for a later turn.
         .filter(|message| !asked.contains(message.id.as_str()) && (message.index.is_none() || message.index < last))
-        .filter(|message| message.status != "failed")
+        .filter(|message| message.status != "failed" && message.removed_at.is_none())
         .map(|message| Utterance {
             role: if message.direction == Direction::In { Role::Person } else { Role::Agent },
             text: message.body,

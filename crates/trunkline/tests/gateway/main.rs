@@ -6,6 +6,7 @@ mod bench;
 mod bus;
 mod bus_api;
 mod calls;
+mod changes;
 mod configuration;
 mod console;
 mod edge;
@@ -19,6 +20,7 @@ mod realtime;
 #[cfg(test)]
 mod recovery;
 mod schemas;
+mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
 mod telemetry;

@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{ADA, BOB, NUMBER, Webhook, World, answer, column, envelopes, outbox, until};
+use crate::support::{ADA, BOB, CONSOLE_TOKEN, NUMBER, Webhook, World, answer, column, envelopes, outbox, until};
 
 /// Sends, for faults.
 const MESSAGES: &str = "/2010-04-01/Accounts/*/Messages.json";
@@ -207,4 +207,40 @@ async fn what_is_not_signed_or_not_ours_is_turned_away() {
     let taken = hook().send(&world).await;
     assert_eq!(taken.headers["content-type"], "text/xml; charset=utf-8");
     world.expect_answers(ADA, &["answer 1"]).await;
+}
+
+#[tokio::test]
+async fn a_number_that_also_has_conversations_is_answered_once() {
+    let world = World::start(&[]).await;
+    world.text(ADA, "text 1").await;
+    world.expect_answers(ADA, &["answer 1"]).await;
+    let sid = number(&world).await["sid"].as_str().unwrap().to_owned();
+    let path = format!("/2010-04-01/Accounts/{}/IncomingPhoneNumbers/{sid}.json", world.account.account_sid);
+    let pointed = answer(world.rest(Method::POST, &path).form(&[("SmsUrl", world.gateway_url(AT))])).await;
+    assert_eq!(pointed.status, StatusCode::OK, "{}", pointed.text);
+    world.text(ADA, "text 2").await;
+    until("it was told by both ways", async || {
+        (world.metric("twilio_webhook_processed_total", "message.received").await > 0.0).then_some(())
+    })
+    .await;
+    world.expect_answers(ADA, &["answer 1", "answer 2"]).await;
+}
+
+#[tokio::test]
+async fn a_pair_that_was_closed_begins_anew_with_the_next_text() {
+    let world = world(&[]).await;
+    text(&world, ADA, "text 1").await;
+    world.expect_answers(ADA, &["answer 1"]).await;
+    let list = world.api("/api/v1/conversations").await;
+    let id = list["conversations"][0]["id"].as_str().unwrap().to_owned();
+    let session = async || world.api(&format!("/api/v1/conversations/{id}")).await["session"].clone();
+    let first = session().await;
+    let url = world.gateway_url(&format!("/api/v1/conversations/{id}/close"));
+    let closed = answer(world.http.post(url).bearer_auth(CONSOLE_TOKEN)).await;
+    assert_eq!(closed.body["session"]["state"], "closed", "{}", closed.text);
+    text(&world, ADA, "text 2").await;
+    world.expect_answers(ADA, &["answer 1", "answer 2"]).await;
+    let second = session().await;
+    assert_eq!((&first["state"], &second["state"]), (&json!("active"), &json!("active")));
+    assert_ne!(first["id"], second["id"]);
 }
