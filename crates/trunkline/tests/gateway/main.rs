@@ -10,6 +10,7 @@ mod changes;
 mod configuration;
 mod console;
 mod edge;
+mod handlers;
 mod http_agent;
 mod lanes;
 mod library;
