@@ -92,6 +92,9 @@ async fn take_message(edge: &WebhookEdge, request: Request) -> Result<&'static s
         }
         return Ok(NOT_OURS);
     }
+    if messaging.owns(&message.from) {
+        return Ok(NOT_OURS);
+    }
     let fact = received(&message, &edge.settings.people(), now).map_err(|error| unwritable(&error))?;
     let Some(envelope) = fact else { return Ok(NOT_OURS) };
     if publish(edge, envelope).await? == Published::New {

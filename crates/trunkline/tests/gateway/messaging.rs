@@ -244,3 +244,19 @@ async fn a_pair_that_was_closed_begins_anew_with_the_next_text() {
     assert_eq!((&first["state"], &second["state"]), (&json!("active"), &json!("active")));
     assert_ne!(first["id"], second["id"]);
 }
+
+#[tokio::test]
+async fn a_person_on_two_channels_has_two_conversations_and_is_one_contact() {
+    let world = world(&[]).await;
+    text(&world, ADA, "text 1").await;
+    world.expect_answers(ADA, &["answer 1"]).await;
+    let on_whatsapp = json!({"from": ADA, "body": "text 2", "channel": "whatsapp"});
+    world.control(Method::POST, "/messages", on_whatsapp).await;
+    let address = format!("whatsapp:{ADA}");
+    world.expect_answers(&address, &["answer 2"]).await;
+    world.expect_answers(ADA, &["answer 1"]).await;
+    let store = world.data_dir().join("store.db");
+    let found = column(&store, "SELECT channel || ' ' || own_address FROM conversation ORDER BY channel");
+    assert_eq!(found, [format!("sms {NUMBER}"), format!("whatsapp whatsapp:{NUMBER}")]);
+    assert_eq!(column(&store, "SELECT DISTINCT contact_id FROM conversation").len(), 1);
+}
