@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{ADA, Webhook, World, answer, envelopes, message_added, until};
+use crate::support::{ADA, Model, Webhook, World, answer, envelopes, message_added, until};
 
 /// A REST call of which the gateway hears.
 async fn tell(world: &World, method: Method, path: &str, form: &[(&str, &str)]) -> Value {
@@ -62,6 +62,28 @@ async fn a_message_that_was_removed_before_its_answer_gets_none() {
     .await;
     world.text(ADA, "text 2").await;
     world.expect_answers(ADA, &["answer 2"]).await;
+}
+
+#[tokio::test]
+async fn a_text_that_is_edited_while_it_is_answered_is_answered_as_it_is_then() {
+    let model = Model::silent().await;
+    let world = World::start(&[
+        ("TRUNKLINE_AGENT", "chat"),
+        ("TRUNKLINE_MODEL", "m"),
+        ("OPENAI_BASE_URL", &model.base_url),
+        ("TRUNKLINE_TURN_TIMEOUT", "2s"),
+        ("TRUNKLINE_TURN_BACKOFF", "0"),
+    ])
+    .await;
+    let (conversation, message) = world.text(ADA, "yes").await;
+    until("the model is asked", async || (model.asked() == 1).then_some(())).await;
+    let id = only(&world).await;
+    let path = format!("/v1/Conversations/{conversation}/Messages/{message}");
+    tell(&world, Method::POST, &path, &[("Body", "no")]).await;
+    until("the words changed", async || (line(&world, &id, 0).await["text"] == "no").then_some(())).await;
+    model.speak();
+    world.expect_answers(ADA, &["a considered answer"]).await;
+    assert_eq!(model.asked(), 3, "in vain, about the old words, and about the new ones");
 }
 
 #[tokio::test]
