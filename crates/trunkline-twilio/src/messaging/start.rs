@@ -74,6 +74,10 @@ pub(super) async fn register_webhook(
     if is_registered(&present, url, asked) {
         return Ok(WebhookRegistration::Kept);
     }
+    let asked_before = present.pre_webhook_url.as_deref().unwrap_or_default();
+    if !asked.is_empty() && !asked_before.is_empty() && asked_before != url {
+        tracing::warn!("somebody else was asked before Twilio acts; now this gateway is");
+    }
     let update = WebhookUpdate {
         pre_webhook_url: (!asked.is_empty()).then(|| url.to_owned()),
         post_webhook_url: Some(url.to_owned()),

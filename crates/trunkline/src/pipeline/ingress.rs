@@ -247,9 +247,10 @@ pub(crate) async fn record_text(context: &Context, envelope: &Envelope) -> Resul
         Ok(received) if envelope.kind == MESSAGE_RECEIVED => received,
         _ => return Ok(None),
     };
-    let Ok(inbound) = inbound(context, &envelope.source, received, envelope.traceparent.clone()) else {
+    let Ok(mut inbound) = inbound(context, &envelope.source, received, envelope.traceparent.clone()) else {
         return Ok(None);
     };
+    changes::beside_conversations(context, &mut inbound).await?;
     let recorded = context.store.record_inbound(&inbound).await?;
     if envelope.replay > 0 && context.store.reopen(&recorded.message_id, envelope.replay).await? {
         return Ok(Some(Answer::Waiting));
