@@ -75,6 +75,25 @@ test('a conversation and its messages appear while one watches', async () => {
   await close();
 });
 
+test('who is in a conversation is shown, and it can be closed', async () => {
+  const { page, complaints, close } = await browser.open(program.gateway);
+  await signIn(page);
+  await text('+15550002226', 'Hello');
+  await row(page, '+1 555 000 2226').click();
+  await page.locator('.message.out .body').first().waitFor();
+  await page.locator('#people-count', { hasText: '1 participant' }).click();
+  await page.locator('.person', { hasText: '+1 555 000 2226' }).waitFor();
+  await page.locator('#people-session', { hasText: 'Agent' }).waitFor();
+  await browser.shot(page, 'console-people-1280');
+  await page.click('#people-close');
+  await page.locator('#people-session', { hasText: 'closed' }).waitFor();
+  await page.locator('#who-state', { hasText: 'Closed' }).waitFor();
+  assert.equal(await page.locator('#people-close').isVisible(), false);
+  assert.equal(await overflow(page), 0);
+  assert.deepEqual(complaints, []);
+  await close();
+});
+
 test('newest first, WhatsApp marked, and the keyboard goes through the list', async () => {
   const { page, close } = await browser.open(program.gateway, { colorScheme: 'dark' });
   await signIn(page);

@@ -7,12 +7,28 @@ use serde::{Deserialize, Serialize};
 
 use crate::Channel;
 
+mod changes;
+
+pub use changes::{ConversationUpdated, MessageRemoved, MessageUpdated, ParticipantChanged};
+
 /// Envelope type of a [`MessageReceived`].
 pub const MESSAGE_RECEIVED: &str = "message.received.v1";
 /// Envelope type of a [`DeliveryUpdated`].
 pub const DELIVERY_UPDATED: &str = "message.delivery.updated.v1";
 /// Envelope type of a [`ConversationChanged`].
 pub const CONVERSATION_CHANGED: &str = "conversation.changed.v1";
+/// Envelope type of a [`MessageUpdated`].
+pub const MESSAGE_UPDATED: &str = "message.updated.v1";
+/// Envelope type of a [`MessageRemoved`].
+pub const MESSAGE_REMOVED: &str = "message.removed.v1";
+/// Envelope type of a [`ConversationUpdated`].
+pub const CONVERSATION_UPDATED: &str = "conversation.updated.v1";
+/// Envelope type of a [`ParticipantChanged`] that joined.
+pub const PARTICIPANT_ADDED: &str = "participant.added.v1";
+/// Envelope type of a [`ParticipantChanged`] of which something is different now.
+pub const PARTICIPANT_UPDATED: &str = "participant.updated.v1";
+/// Envelope type of a [`ParticipantChanged`] that left or was removed.
+pub const PARTICIPANT_REMOVED: &str = "participant.removed.v1";
 /// Envelope type of a [`SendMessage`].
 pub const SEND_MESSAGE: &str = "message.send.v1";
 /// Envelope type of a [`CallStarted`].
@@ -145,6 +161,9 @@ pub struct ConversationChanged {
     pub conversation: String,
     /// What it is now.
     pub state: ConversationPhase,
+    /// Its name for people, where the provider tells it with this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub friendly_name: Option<String>,
 }
 
 /// What a conversation can still do.

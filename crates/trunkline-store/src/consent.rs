@@ -207,14 +207,14 @@ async fn nothing_waits(transaction: &mut Transaction<'_, Sqlite>, conversation_i
 }
 
 /// What becomes of a new message, by what its person has decided and by the keyword that it may be. It is recorded
-/// already. With the row of the outbox that confirms the keyword, if one does.
+/// already, and `asked` to be so. With the row of the outbox that confirms the keyword, if one does.
 pub(crate) async fn heed(
     transaction: &mut Transaction<'_, Sqlite>,
     conversation_id: &str,
     message_id: &str,
     inbound: &NewInbound,
+    asked: Answer,
 ) -> Result<(Answer, Option<String>), StoreError> {
-    let asked = if inbound.to_be_answered { Answer::Waiting } else { Answer::History };
     if let Some(sender) = inbound.keyword.as_ref().and_then(|heard| heard.sender.as_ref()) {
         sqlx::query("UPDATE conversation SET own_address = $2 WHERE id = $1")
             .bind(conversation_id)
@@ -247,7 +247,7 @@ pub(crate) async fn heed(
         Keyword::Start => return Ok((asked, None)),
         Keyword::Help => return Ok((Answer::History, None)),
     }
-    let Some(confirmation) = heard.confirmation.as_ref().filter(|_| inbound.to_be_answered) else {
+    let Some(confirmation) = heard.confirmation.as_ref().filter(|_| asked == Answer::Waiting) else {
         return Ok((Answer::History, None));
     };
     let outbox_id = new_id();

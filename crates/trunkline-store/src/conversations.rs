@@ -5,7 +5,7 @@ use sqlx::{FromRow, Sqlite, Transaction};
 use trunkline_core::event::ConversationPhase;
 
 use crate::store::{new_id, now_ms, timestamp};
-use crate::{NewInbound, Store, StoreError, contacts};
+use crate::{NewInbound, Store, StoreError, contacts, sessions};
 
 /// A conversation.
 #[derive(Debug, Clone, PartialEq, Eq, FromRow)]
@@ -47,6 +47,8 @@ pub struct ConversationSummary {
     pub handed_over: bool,
     /// The person wants nothing from us.
     pub opted_out: bool,
+    /// What it is called, if it is.
+    pub friendly_name: Option<String>,
 }
 
 #[derive(FromRow)]
@@ -61,6 +63,7 @@ struct SummaryRow {
     last_status: Option<String>,
     handed_over: bool,
     opted_out: bool,
+    friendly_name: Option<String>,
 }
 
 const SUMMARY: &str = "
@@ -72,8 +75,10 @@ SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.s
        COALESCE((SELECT d.opted_out FROM consent d
                  WHERE d.connector = c.connector AND d.address = c.address
                    AND (d.sender = '' OR c.own_address IS NULL OR d.sender = c.own_address)
-                 ORDER BY d.changed_at DESC LIMIT 1), FALSE) AS opted_out
+                 ORDER BY d.changed_at DESC LIMIT 1), FALSE) AS opted_out,
+       n.friendly_name
 FROM conversation c
+LEFT JOIN conversation_name n ON n.connector = c.connector AND n.external_id = c.external_id
 LEFT JOIN message m ON m.id = (
     SELECT id FROM message WHERE conversation_id = c.id ORDER BY place DESC, id DESC LIMIT 1)";
 
@@ -175,7 +180,7 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(i64::from(limit)).fetch_all(&self.reader).await?)
     }
 
-    /// How many conversations are active, and how many people are in them.
+    /// How many conversations are active, and how many participants they have; one of whom nobody has told has one.
     ///
     /// # Errors
     /// `store.unavailable`.
@@ -183,12 +188,19 @@ impl Store {
     /// # Cancel safety
     /// Cancel-safe.
     pub async fn active_counts(&self) -> Result<(u64, u64), StoreError> {
-        let sql = "SELECT count(*), count(DISTINCT contact_id) FROM conversation WHERE state = 'active'";
+        let sql = "SELECT count(*), COALESCE(sum(COALESCE(n.people, 1)), 0)
+                   FROM conversation c
+                   LEFT JOIN (SELECT connector, conversation,
+                                     sum(CASE WHEN removed_at IS NULL THEN 1 ELSE 0 END) AS people
+                              FROM participant GROUP BY connector, conversation) n
+                          ON n.connector = c.connector AND n.conversation = c.external_id
+                   WHERE c.state = 'active'";
         let (conversations, people): (i64, i64) = sqlx::query_as(sql).fetch_one(&self.reader).await?;
         Ok((conversations.unsigned_abs(), people.unsigned_abs()))
     }
 
-    /// Notes what a conversation can still do. Closed is final. Returns our name for it, if it is known.
+    /// Notes what a conversation can still do. Closed is final but for a text that is written later: then nothing waits
+    /// any more, and the session is over. Returns our name for it, if that is news of a conversation that is known.
     ///
     /// # Errors
     /// `store.unavailable`.
@@ -201,15 +213,23 @@ impl Store {
         external_id: &str,
         state: ConversationPhase,
     ) -> Result<Option<String>, StoreError> {
-        let sql = "UPDATE conversation SET state = $3, updated_at = $4
+        let mut transaction = self.writer.begin().await?;
+        let now = now_ms();
+        let sql = "UPDATE conversation SET state = $3, updated_at = $4,
+                          closed_at = CASE $3 WHEN 'closed' THEN $4 ELSE closed_at END
                    WHERE connector = $1 AND external_id = $2 AND state <> 'closed' AND state <> $3 RETURNING id";
-        Ok(sqlx::query_scalar(sql)
+        let changed: Option<String> = sqlx::query_scalar(sql)
             .bind(connector)
             .bind(external_id)
             .bind(state.as_str())
-            .bind(now_ms())
-            .fetch_optional(&self.writer)
-            .await?)
+            .bind(now)
+            .fetch_optional(&mut *transaction)
+            .await?;
+        if let Some(id) = changed.as_deref().filter(|_| state == ConversationPhase::Closed) {
+            sessions::end(&mut transaction, id, now).await?;
+        }
+        transaction.commit().await?;
+        Ok(changed)
     }
 
     /// Notes that every message up to `index` was read back from the provider and recorded.
@@ -243,6 +263,7 @@ fn summary(row: SummaryRow) -> Result<ConversationSummary, StoreError> {
         failed,
         handed_over: row.handed_over,
         opted_out: row.opted_out,
+        friendly_name: row.friendly_name,
     })
 }
 
@@ -258,11 +279,18 @@ pub(crate) async fn conversation_of(
             .fetch_optional(&mut **transaction)
             .await?;
     if let Some((id, read_index)) = known {
-        sqlx::query("UPDATE conversation SET updated_at = $2, state = CASE state WHEN 'inactive' THEN 'active' ELSE state END WHERE id = $1")
-            .bind(&id)
-            .bind(now_ms())
-            .execute(&mut **transaction)
-            .await?;
+        // A text that was written after the end begins anew; one that only comes late does not.
+        sqlx::query(
+            "UPDATE conversation SET updated_at = $2,
+                    state = CASE WHEN state = 'inactive' OR (state = 'closed' AND $3 > closed_at)
+                        THEN 'active' ELSE state END
+             WHERE id = $1",
+        )
+        .bind(&id)
+        .bind(now_ms())
+        .bind(inbound.created_at.as_millisecond())
+        .execute(&mut **transaction)
+        .await?;
         return Ok((id, read_index));
     }
     let contact_id = contacts::contact_of(transaction, &inbound.from).await?;

@@ -5,6 +5,7 @@ use sqlx::{Sqlite, Transaction};
 use trunkline_core::event::MediaRef;
 use trunkline_core::{Channel, ContactAddress, Pii};
 
+use crate::changes::removed_before;
 use crate::consent::{HeardKeyword, heed};
 use crate::conversations::{advance_read_index, conversation_of};
 use crate::store::{new_id, now_ms};
@@ -153,7 +154,7 @@ impl Store {
     /// It may have been done; doing it again changes nothing.
     pub async fn reopen(&self, message_id: &str, replay: u32) -> Result<bool, StoreError> {
         let sql = "UPDATE message SET answer = 'waiting', answered_by = NULL, replays = $2, updated_at = $3
-                   WHERE id = $1 AND direction = 'in' AND replays < $2";
+                   WHERE id = $1 AND direction = 'in' AND replays < $2 AND removed_at IS NULL";
         let done =
             sqlx::query(sql).bind(message_id).bind(i64::from(replay)).bind(now_ms()).execute(&self.writer).await?;
         Ok(done.rows_affected() > 0)
@@ -189,24 +190,29 @@ async fn insert(
         return Ok(Inserted { message_id, is_new: false, answer, confirmation: None });
     }
     let message_id = new_id();
-    let asked = if inbound.to_be_answered { Answer::Waiting } else { Answer::History };
-    let media = serde_json::to_string(&inbound.media).unwrap_or_else(|_| "[]".to_owned());
+    let removed_at = removed_before(transaction, &inbound.connector, &inbound.conversation, &inbound.message).await?;
+    let asked = if inbound.to_be_answered && removed_at.is_none() { Answer::Waiting } else { Answer::History };
+    let media = match removed_at {
+        None => serde_json::to_string(&inbound.media).unwrap_or_else(|_| "[]".to_owned()),
+        Some(_) => "[]".to_owned(),
+    };
     sqlx::query(
         "INSERT INTO message (id, conversation_id, direction, external_id, position, place, author, body, media,
-                              status, status_rank, answer, traceparent, created_at, updated_at)
-         VALUES ($1, $2, 'in', $3, $4, $4 * 2, $5, $6, $7, 'received', 0, $8, $9, $10, $11)",
+                              status, status_rank, answer, traceparent, created_at, updated_at, removed_at)
+         VALUES ($1, $2, 'in', $3, $4, $4 * 2, $5, $6, $7, 'received', 0, $8, $9, $10, $11, $12)",
     )
     .bind(&message_id)
     .bind(conversation_id)
     .bind(&inbound.message)
     .bind(position(inbound.index))
     .bind(inbound.from.to_wire())
-    .bind(inbound.body.expose())
+    .bind(if removed_at.is_some() { "" } else { inbound.body.expose().as_str() })
     .bind(media)
     .bind(asked.as_str())
     .bind(&inbound.traceparent)
     .bind(inbound.created_at.as_millisecond())
     .bind(now_ms())
+    .bind(removed_at)
     .execute(&mut **transaction)
     .await?;
     let at = inbound.created_at.as_millisecond();
@@ -215,7 +221,7 @@ async fn insert(
         .bind(at)
         .execute(&mut **transaction)
         .await?;
-    let (answer, confirmation) = heed(transaction, conversation_id, &message_id, inbound).await?;
+    let (answer, confirmation) = heed(transaction, conversation_id, &message_id, inbound, asked).await?;
     if answer != asked {
         sqlx::query("UPDATE message SET answer = $2 WHERE id = $1")
             .bind(&message_id)

@@ -11,6 +11,7 @@
 //!   someone else has an unknown outcome and is looked up at the provider first.
 
 mod calls;
+mod changes;
 mod chat;
 mod commands;
 mod consent;
@@ -23,12 +24,15 @@ mod media;
 mod memory;
 mod messages;
 mod outbox;
+mod participants;
 mod replies;
 mod sent;
+mod sessions;
 mod store;
 mod templates;
 
 pub use calls::{CallRow, CallTurn, NewCall, OUTCOME_LOST};
+pub use changes::Removed;
 pub use chat::{ChatLine, ChatSide};
 pub use commands::{Adopted, NewCommand};
 pub use consent::{Consent, HeardKeyword, Keyword};
@@ -39,6 +43,8 @@ pub use media::{MediaRow, MessageFile};
 pub use memory::{MAX_MEMORIES, MAX_MEMORY_BYTES};
 pub use messages::{Direction, MessageRow};
 pub use outbox::{Claim, OutboxRow, Sent};
+pub use participants::{ParticipantRow, Presence};
 pub use replies::{Content, Reply, ReplyKind, Say};
 pub use sent::Attempt;
+pub use sessions::SessionRow;
 pub use store::Store;

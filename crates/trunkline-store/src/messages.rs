@@ -56,6 +56,10 @@ pub struct MessageRow {
     pub replays: u32,
     /// When it was written.
     pub created_at: Timestamp,
+    /// When it got other words, if it did.
+    pub edited_at: Option<Timestamp>,
+    /// When it was taken away, if it was; then it has no words any more.
+    pub removed_at: Option<Timestamp>,
 }
 
 #[derive(FromRow)]
@@ -73,11 +77,13 @@ struct Row {
     traceparent: Option<String>,
     replays: i64,
     created_at: i64,
+    edited_at: Option<i64>,
+    removed_at: Option<i64>,
 }
 
 const COLUMNS: &str =
     "id, direction, external_id, outbox_id, position, author, body, media, status, error_code, traceparent, replays,
-     created_at";
+     created_at, edited_at, removed_at";
 
 impl Store {
     /// The messages of a conversation that wait for an answer, in order.
@@ -191,5 +197,7 @@ fn message(row: Row) -> Result<MessageRow, StoreError> {
         traceparent: row.traceparent,
         replays: u32::try_from(row.replays).map_err(|_| StoreError::Unreadable { column: "message.replays" })?,
         created_at: timestamp(row.created_at, "message.created_at")?,
+        edited_at: row.edited_at.map(|at| timestamp(at, "message.edited_at")).transpose()?,
+        removed_at: row.removed_at.map(|at| timestamp(at, "message.removed_at")).transpose()?,
     })
 }

@@ -8,7 +8,7 @@ use trunkline_core::event::DeliveryStatus;
 use crate::conversations::advance_read_index;
 use crate::messages::rank;
 use crate::store::now_ms;
-use crate::{Content, Store, StoreError};
+use crate::{Content, Store, StoreError, sessions};
 
 /// Something to be said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,11 +77,13 @@ struct Row {
     attempts: i64,
     claimed_after: Option<i64>,
     traceparent: Option<String>,
+    conversation_state: String,
 }
 
 const SELECT: &str = "
 SELECT o.id, o.conversation_id, c.connector, c.external_id, c.channel, o.kind, o.body, o.content_sid,
-       o.content_variables, o.media_hash, o.state, o.attempts, o.claimed_after, o.traceparent
+       o.content_variables, o.media_hash, o.state, o.attempts, o.claimed_after, o.traceparent,
+       c.state AS conversation_state
 FROM outbox o JOIN conversation c ON c.id = o.conversation_id";
 
 impl Store {
@@ -134,7 +136,8 @@ impl Store {
         row.map(outbox_row).ok_or(StoreError::NotFound { what: "outbox row" })
     }
 
-    /// Asks for the right to send a row: moves it from pending to sending.
+    /// Asks for the right to send a row: moves it from pending to sending. In a conversation that was closed nothing is
+    /// sent any more: the row fails.
     ///
     /// # Errors
     /// `store.not_found`, `store.unavailable`, `store.unreadable`.
@@ -148,9 +151,14 @@ impl Store {
             .fetch_optional(&mut *transaction)
             .await?;
         let row = row.ok_or(StoreError::NotFound { what: "outbox row" })?;
-        let state = row.state.clone();
+        let (state, is_over) = (row.state.clone(), row.conversation_state == "closed");
         let mut row = outbox_row(row);
         match state.as_str() {
+            "pending" if is_over => {
+                sessions::give_up(&mut transaction, id, now_ms()).await?;
+                transaction.commit().await?;
+                return Ok(Claim::Settled);
+            }
             "pending" => {}
             "sending" => return Ok(Claim::Unknown(row)),
             _ => return Ok(Claim::Settled),

@@ -157,36 +157,49 @@ impl Store {
     /// It may have been done; doing it again is harmless.
     pub async fn supersede(&self, conversation_id: &str) -> Result<usize, StoreError> {
         let mut transaction = self.writer.begin().await?;
-        let now = now_ms();
-        let taken: Vec<String> = sqlx::query_scalar(
-            "UPDATE outbox SET state = 'superseded', updated_at = $2
-             WHERE conversation_id = $1 AND state = 'pending' AND kind = 'answer' AND attempts = 0
-               AND (group_id IS NULL OR NOT EXISTS (
-                   SELECT 1 FROM outbox other WHERE other.group_id = outbox.group_id
-                                                AND (other.state <> 'pending' OR other.attempts > 0)))
-             RETURNING id",
-        )
-        .bind(conversation_id)
-        .bind(now)
-        .fetch_all(&mut *transaction)
-        .await?;
-        for outbox_id in &taken {
-            sqlx::query("DELETE FROM message_media WHERE message_id IN (SELECT id FROM message WHERE outbox_id = $1)")
-                .bind(outbox_id)
-                .execute(&mut *transaction)
-                .await?;
-            sqlx::query("DELETE FROM message WHERE outbox_id = $1").bind(outbox_id).execute(&mut *transaction).await?;
-            sqlx::query(
-                "UPDATE message SET answer = 'waiting', answered_by = NULL, updated_at = $2 WHERE answered_by = $1",
-            )
-            .bind(outbox_id)
-            .bind(now)
-            .execute(&mut *transaction)
-            .await?;
-        }
+        let taken = take_back(&mut transaction, conversation_id, None, now_ms()).await?;
         transaction.commit().await?;
-        Ok(taken.len())
+        Ok(taken)
     }
+}
+
+/// Takes back the answers of a conversation that nobody has begun to send, or `only` the one that begins with this row.
+/// Returns how many messages of ours that were.
+pub(crate) async fn take_back(
+    transaction: &mut Transaction<'_, Sqlite>,
+    conversation_id: &str,
+    only: Option<&str>,
+    now: i64,
+) -> Result<usize, StoreError> {
+    let taken: Vec<String> = sqlx::query_scalar(
+        "UPDATE outbox SET state = 'superseded', updated_at = $2
+         WHERE conversation_id = $1 AND state = 'pending' AND kind = 'answer' AND attempts = 0
+           AND ($3 IS NULL OR id = $3 OR group_id = $3)
+           AND (group_id IS NULL OR NOT EXISTS (
+               SELECT 1 FROM outbox other WHERE other.group_id = outbox.group_id
+                                            AND (other.state <> 'pending' OR other.attempts > 0)))
+         RETURNING id",
+    )
+    .bind(conversation_id)
+    .bind(now)
+    .bind(only)
+    .fetch_all(&mut **transaction)
+    .await?;
+    for outbox_id in &taken {
+        sqlx::query("DELETE FROM message_media WHERE message_id IN (SELECT id FROM message WHERE outbox_id = $1)")
+            .bind(outbox_id)
+            .execute(&mut **transaction)
+            .await?;
+        sqlx::query("DELETE FROM message WHERE outbox_id = $1").bind(outbox_id).execute(&mut **transaction).await?;
+        sqlx::query(
+            "UPDATE message SET answer = 'waiting', answered_by = NULL, updated_at = $2 WHERE answered_by = $1",
+        )
+        .bind(outbox_id)
+        .bind(now)
+        .execute(&mut **transaction)
+        .await?;
+    }
+    Ok(taken.len())
 }
 
 pub(crate) async fn say(

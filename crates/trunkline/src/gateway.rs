@@ -49,6 +49,7 @@ use crate::edge::{
     Readiness, VoiceEdge, Warnings, WebhookEdge, call_sockets, health_routes, messaging_routes, voice_routes,
     webhook_routes,
 };
+use crate::handlers::{Dispatcher, Handlers};
 use crate::live::Live;
 use crate::media::{Media, MediaFolder, media_routes};
 use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender, Typing};
@@ -122,6 +123,7 @@ pub struct Gateway {
     voice: Option<(Calls, Arc<dyn VoiceBackend>)>,
     missed: CatchUpTrigger,
     drain: Duration,
+    handlers: Dispatcher,
     /// Held for as long as the gateway lives.
     _lock: File,
 }
@@ -153,14 +155,30 @@ impl Stages {
 }
 
 impl Gateway {
-    /// Builds and starts everything. It listens when this returns; [`is_ready`](Self::is_ready) tells when texts flow.
+    /// As [`start_with`](Self::start_with), without handlers.
+    ///
+    /// # Errors
+    /// [`GatewayError`].
+    ///
+    /// # Cancel safety
+    /// Not cancel-safe: parts of it may be left running.
+    pub async fn start(settings: Settings, server: Server, telemetry: &Telemetry) -> Result<Self, GatewayError> {
+        Box::pin(Self::start_with(settings, server, telemetry, Handlers::new())).await
+    }
+
+    /// Builds and starts everything, with handlers of the program's own. It listens when this returns; [`is_ready`](Self::is_ready) tells when texts flow.
     ///
     /// # Errors
     /// [`GatewayError`]. A provider that cannot be reached is not one: it is tried until it answers.
     ///
     /// # Cancel safety
     /// Not cancel-safe: parts of it may be left running.
-    pub async fn start(settings: Settings, server: Server, telemetry: &Telemetry) -> Result<Self, GatewayError> {
+    pub async fn start_with(
+        settings: Settings,
+        server: Server,
+        telemetry: &Telemetry,
+        handlers: Handlers,
+    ) -> Result<Self, GatewayError> {
         let address = server.address();
         let lock = claim_folder(&settings.data_dir)?;
         let token = console_token(&settings.console, &settings.data_dir)
@@ -170,6 +188,7 @@ impl Gateway {
         let files = DataFiles::opened(&settings.data_dir, &["bus.db", "store.db"])
             .map_err(|source| GatewayError::DataDir { path: settings.data_dir.clone(), source })?;
         let readiness = Readiness::starting();
+        let questions = handlers.questions();
         let meter = telemetry.meter();
         let mut twilio = match &settings.twilio {
             Some(twilio) => {
@@ -178,6 +197,9 @@ impl Gateway {
             }
             None => None,
         };
+        if let Some(twilio) = &twilio {
+            twilio.backend.ask_before(questions);
+        }
         let hub = Hub::default();
         let chat_connector = WebChatConnector::new(store.clone(), hub.clone());
         let chat_connector = settings.webchat.as_ref().map(|_| Arc::new(chat_connector) as Arc<dyn Connector>);
@@ -225,11 +247,13 @@ impl Gateway {
             backend: twilio.as_ref().map(|twilio| Arc::clone(&twilio.observed)),
             missed: context.missed.clone(),
             drain: settings.drain,
+            handlers: Dispatcher::new(handlers, telemetry.metrics()),
             _lock: lock,
         };
         let console = Arc::new(ConsoleState {
             store: gateway.store.clone(),
             bus: Arc::clone(&gateway.bus),
+            ingress: context.subjects.ingress.clone(),
             connectors: context.connectors.clone(),
             readiness: readiness.clone(),
             calls: voice.as_ref().map(|voice| voice.calls.clone()),
@@ -238,7 +262,9 @@ impl Gateway {
         });
         let chat = settings.webchat.map(|chat| Arc::new(WebChat::new(context.clone(), chat, readiness.clone(), hub)));
         let voice_edge = voice.as_ref().map(|voice| Arc::clone(&voice.edge));
-        let mut router = routes(console, twilio.as_ref(), voice_edge, &context, &readiness, telemetry.registry());
+        let handlers = gateway.handlers.clone();
+        let mut router =
+            routes(console, twilio.as_ref(), voice_edge, &context, &readiness, (telemetry.registry(), handlers));
         if let Some(chat) = &chat {
             router = router.merge(chat_routes(Arc::clone(chat)).layer(CatchPanicLayer::new()));
         }
@@ -414,6 +440,7 @@ impl Gateway {
             tracing::warn!("not everything was finished in time; the rest is done after the next start");
         }
         self.stages.hurry();
+        self.handlers.stop(HURRY).await;
         let _cut = tokio::time::timeout(HURRY, self.tasks.wait()).await.is_err();
         if let Some(backend) = &self.backend
             && let Err(error) = backend.stop().await
@@ -446,7 +473,7 @@ fn routes(
     voice: Option<Arc<VoiceEdge>>,
     context: &Context,
     readiness: &Readiness,
-    registry: Registry,
+    (registry, handlers): (Registry, Dispatcher),
 ) -> Router {
     let bus_api = Arc::new(BusApi::new(context.clone(), readiness.clone()));
     let mut timed = health_routes(readiness.clone(), registry);
@@ -459,6 +486,7 @@ fn routes(
             settings: twilio.settings.clone(),
             readiness: readiness.clone(),
             metrics: context.metrics.clone(),
+            handlers,
             warnings: Warnings::default(),
         });
         timed = timed.merge(webhook_routes(Arc::clone(&edge))).merge(messaging_routes(edge));

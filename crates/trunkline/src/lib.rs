@@ -22,6 +22,7 @@ pub mod connectors;
 pub mod console;
 pub mod edge;
 mod gateway;
+pub mod handlers;
 pub mod live;
 pub mod media;
 pub mod pipeline;

@@ -7,9 +7,11 @@ use anyhow::{Context, Result};
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Map, Value, json};
 use trunkline_core::event::{
-    CALL_ENDED, CALL_STARTED, CONVERSATION_CHANGED, CallEnded, CallProgressed, CallStarted, ConversationChanged,
-    DEAD_LETTER, DELIVERY_UPDATED, DeadLetter, DeliveryUpdated, MESSAGE_RECEIVED, MessageReceived, SEND_MESSAGE,
-    SendMessage, TURN_COMMITTED, TURN_SPOKEN, TurnCommitted, TurnSpoken,
+    CALL_ENDED, CALL_STARTED, CONVERSATION_CHANGED, CONVERSATION_UPDATED, CallEnded, CallProgressed, CallStarted,
+    ConversationChanged, ConversationUpdated, DEAD_LETTER, DELIVERY_UPDATED, DeadLetter, DeliveryUpdated,
+    MESSAGE_RECEIVED, MESSAGE_REMOVED, MESSAGE_UPDATED, MessageReceived, MessageRemoved, MessageUpdated,
+    PARTICIPANT_ADDED, PARTICIPANT_REMOVED, PARTICIPANT_UPDATED, ParticipantChanged, SEND_MESSAGE, SendMessage,
+    TURN_COMMITTED, TURN_SPOKEN, TurnCommitted, TurnSpoken,
 };
 use trunkline_core::turn::{Remembered, TextPiece, TurnAnswer, TurnRequest};
 use trunkline_core::{Envelope, SPEC_VERSION};
@@ -28,6 +30,12 @@ const FACTS: &[&str] = &[
     MESSAGE_RECEIVED,
     DELIVERY_UPDATED,
     CONVERSATION_CHANGED,
+    MESSAGE_UPDATED,
+    MESSAGE_REMOVED,
+    CONVERSATION_UPDATED,
+    PARTICIPANT_ADDED,
+    PARTICIPANT_UPDATED,
+    PARTICIPANT_REMOVED,
     CALL_STARTED,
     TURN_COMMITTED,
     TURN_SPOKEN,
@@ -46,6 +54,12 @@ fn kinds() -> Vec<Kind> {
         Kind { name: MESSAGE_RECEIVED, data: schema::<MessageReceived>() },
         Kind { name: DELIVERY_UPDATED, data: schema::<DeliveryUpdated>() },
         Kind { name: CONVERSATION_CHANGED, data: schema::<ConversationChanged>() },
+        Kind { name: MESSAGE_UPDATED, data: schema::<MessageUpdated>() },
+        Kind { name: MESSAGE_REMOVED, data: schema::<MessageRemoved>() },
+        Kind { name: CONVERSATION_UPDATED, data: schema::<ConversationUpdated>() },
+        Kind { name: PARTICIPANT_ADDED, data: schema::<ParticipantChanged>() },
+        Kind { name: PARTICIPANT_UPDATED, data: schema::<ParticipantChanged>() },
+        Kind { name: PARTICIPANT_REMOVED, data: schema::<ParticipantChanged>() },
         Kind { name: CALL_STARTED, data: schema::<CallStarted>() },
         Kind { name: TURN_COMMITTED, data: schema::<TurnCommitted>() },
         Kind { name: TURN_SPOKEN, data: schema::<TurnSpoken>() },

@@ -16,7 +16,7 @@ use trunkline_proto::form;
 use trunkline_proto::rest::ConversationState;
 use trunkline_proto::sid::{ContentSid, ConversationSid, MediaSid, ServiceSid};
 use trunkline_proto::signature::RequestKind;
-use trunkline_proto::webhook::{ConversationsEvent, ConversationsWebhook};
+use trunkline_proto::webhook::{ConversationsEvent, ConversationsWebhook, EventType};
 
 use super::failure::failed;
 use super::start::WebhookRegistration;
@@ -72,6 +72,8 @@ pub struct TwilioMessaging {
     service: Mutex<Option<ServiceSid>>,
     /// The socket that texts are sent over, if that is wanted.
     socket: OnceLock<RealtimeClient>,
+    /// The pre-events that somebody here wants to be asked of.
+    asked: OnceLock<Vec<EventType>>,
     /// Until then texts go by REST: the outcome of one over the socket was unknown.
     socket_barred: Mutex<Option<Instant>>,
 }
@@ -97,6 +99,7 @@ impl TwilioMessaging {
             streams,
             service,
             socket: OnceLock::new(),
+            asked: OnceLock::new(),
             socket_barred: Mutex::default(),
         })
     }
@@ -110,6 +113,15 @@ impl TwilioMessaging {
     /// was not sent over it goes by REST. The first client counts.
     pub fn send_by(&self, client: RealtimeClient) {
         drop(self.socket.set(client));
+    }
+
+    /// Has Twilio ask at `webhook_url` before it does these things, from the next start on. The first call counts.
+    pub fn ask_before(&self, events: Vec<EventType>) {
+        drop(self.asked.set(events));
+    }
+
+    fn asked(&self) -> &[EventType] {
+        self.asked.get().map_or(&[], Vec::as_slice)
     }
 
     /// Sends over the socket; `None` if it was not sent.
@@ -199,7 +211,7 @@ impl TwilioMessaging {
     pub async fn register_webhook(&self) -> Result<WebhookRegistration, MessagingError> {
         let _in_flight = self.enter(Operation::HealthCheck)?;
         match &self.settings.webhook_url {
-            Some(url) => start::register_webhook(&self.rest, Operation::HealthCheck, url).await,
+            Some(url) => start::register_webhook(&self.rest, Operation::HealthCheck, url, self.asked()).await,
             None => Ok(WebhookRegistration::NotWanted),
         }
     }
@@ -257,7 +269,7 @@ impl ConversationalBackend for TwilioMessaging {
         }
         let service = start::verify(&self.rest).await?;
         if let Some(url) = &self.settings.webhook_url {
-            let found = start::register_webhook(&self.rest, Operation::Start, url).await?;
+            let found = start::register_webhook(&self.rest, Operation::Start, url, self.asked()).await?;
             if found == WebhookRegistration::Taken {
                 tracing::warn!(
                     "webhooks went to another address before; a gateway that still runs there answers as well as this one"
@@ -407,7 +419,7 @@ impl ConversationalBackend for TwilioMessaging {
         let rest = self.rest.without_retries();
         let trouble = match &self.settings.webhook_url {
             Some(url) => match rest.fetch_webhooks().await {
-                Ok(present) if start::is_registered(&present, url) => None,
+                Ok(present) if start::is_registered(&present, url, self.asked()) => None,
                 Ok(_) => Some((HealthState::Degraded, "webhooks are not all sent to webhook_url")),
                 Err(error) => Some(health_of(&error)),
             },

@@ -13,6 +13,8 @@ const WEBHOOKS: &str = "/v1/Configuration/Webhooks";
 /// What is changed of a webhook configuration; what is left out stays.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WebhookUpdate {
+    /// Where pre-events are asked.
+    pub pre_webhook_url: Option<String>,
     /// Where post-events go.
     pub post_webhook_url: Option<String>,
     /// `GET` or `POST`.
@@ -52,6 +54,7 @@ impl RestClient {
     /// May have taken effect; it may be done again.
     pub async fn update_webhooks(&self, update: &WebhookUpdate) -> Result<WebhookConfiguration, RestError> {
         let mut form = Form::default();
+        form.set("PreWebhookUrl", update.pre_webhook_url.as_deref());
         form.set("PostWebhookUrl", update.post_webhook_url.as_deref());
         form.set("Method", update.method.as_deref());
         for filter in &update.filters {

@@ -1,6 +1,8 @@
 //! The client and the backend against servers that speak Twilio's documented JSON.
 
 #[cfg(test)]
+mod channel_messages;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod emulator;

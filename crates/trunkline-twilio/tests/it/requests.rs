@@ -59,7 +59,8 @@ async fn paths_follow_the_service_and_parameters_have_twilios_names() {
     client.add_participant(CH, &new).await.unwrap();
     client.remove_participant(CH, MB).await.unwrap();
     let filters = vec!["onMessageAdded".to_owned(), "onConversationAdded".to_owned()];
-    let update = WebhookUpdate { post_webhook_url: Some("https://h/x?a=b".to_owned()), filters, method: None };
+    let update =
+        WebhookUpdate { post_webhook_url: Some("https://h/x?a=b".to_owned()), filters, ..WebhookUpdate::default() };
     client.update_webhooks(&update).await.unwrap();
 
     let seen = twilio.seen();

@@ -4,9 +4,10 @@ import { createCallView } from './call-view.js';
 import { createCallsList } from './calls-list.js';
 import { at, make, setText } from './dom.js';
 import {
-  SignedOut, call, calls, conversations, follow, messages, orderCall, recordingOf, signIn, status,
+  SignedOut, call, calls, closeConversation, conversation, conversations, follow, messages, orderCall, recordingOf, signIn, status,
 } from './gateway.js';
 import { createList } from './list.js';
+import { createPeople } from './people.js';
 import { showConnector, showNumber } from './text.js';
 import { createThread } from './thread.js';
 
@@ -15,6 +16,7 @@ const CONNECTOR_TONES = { healthy: 'good', degraded: 'warn', unhealthy: 'bad' };
 const line = { down: false, reasons: [], troubles: [], reconnect: () => {} };
 const list = createList(conversations, trouble);
 const thread = createThread(messages, trouble);
+const people = createPeople(conversation, closeConversation, trouble);
 const callView = createCallView({ read: call, order: orderCall, recordingOf }, trouble);
 const callsList = createCallsList(calls, {
   changed: () => {
@@ -72,6 +74,7 @@ function route() {
   setText(at('nothing-title'), inCalls ? 'Pick a call' : 'Pick a conversation');
   list.select(conversationId);
   thread.open(conversationId, conversationId === null ? null : list.find(conversationId)).catch(trouble);
+  people.open(conversationId).catch(trouble);
   callsList.select(callId);
   callView.open(callId, callId === null ? null : callsList.find(callId)).catch(trouble);
   at('nothing').hidden = id !== null;
@@ -193,8 +196,9 @@ async function reread() {
   callView.refresh();
   const id = thread.openId();
   if (id === null) return;
-  const conversation = list.find(id);
-  if (conversation) thread.describe(conversation);
+  const known = list.find(id);
+  if (known) thread.describe(known);
+  people.refresh().catch(trouble);
   drawTitle();
   await thread.refresh();
 }
@@ -210,10 +214,11 @@ async function start() {
   follow({
     reread,
     status: drawStatus,
-    conversation: (conversation) => {
-      list.upsert(conversation);
-      if (conversation.id !== thread.openId()) return;
-      thread.describe(list.find(conversation.id));
+    conversation: (changed) => {
+      list.upsert(changed);
+      if (changed.id !== thread.openId()) return;
+      thread.describe(list.find(changed.id));
+      people.refresh().catch(trouble);
       thread.refresh().catch(trouble);
     },
     typing: ({ id, on }) => {

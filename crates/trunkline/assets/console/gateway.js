@@ -25,6 +25,9 @@ function page(path, limit, before) {
 
 export const status = () => read('/api/v1/status');
 export const conversations = (limit, before) => page('/api/v1/conversations', limit, before);
+const conversationPath = (id) => `/api/v1/conversations/${encodeURIComponent(id)}`;
+
+export const conversation = (id) => read(conversationPath(id));
 export const messages = (id, limit, before) =>
   page(`/api/v1/conversations/${encodeURIComponent(id)}/messages`, limit, before);
 
@@ -34,21 +37,30 @@ export const calls = (limit, before) => page('/api/v1/calls', limit, before);
 export const call = (id) => read(callPath(id));
 export const recordingOf = (id) => `${callPath(id)}/recording`;
 
-/**
- * Has something done in a call that goes on: `hang_up`, `say` {text}, `digits` {digits}, `transfer` {to, briefing}, `hold`
- * {announcement} or `resume`.
- */
-export async function orderCall(id, what, body = {}) {
-  const response = await fetch(`${callPath(id)}/${what}`, {
+async function order(path, body = {}) {
+  const response = await fetch(path, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(TIMEOUT_MS),
   });
   if (response.status === 401) throw new SignedOut('not signed in');
-  if (response.ok) return;
+  if (response.ok) return response;
   const problem = await response.json().catch(() => null);
   throw new Refused(problem?.message ?? `The gateway answered ${response.status}`);
+}
+
+/**
+ * Has something done in a call that goes on: `hang_up`, `say` {text}, `digits` {digits}, `transfer` {to, briefing}, `hold`
+ * {announcement} or `resume`.
+ */
+export async function orderCall(id, what, body = {}) {
+  await order(`${callPath(id)}/${what}`, body);
+}
+
+/** Ends a conversation; what it is then. */
+export async function closeConversation(id) {
+  return (await order(`${conversationPath(id)}/close`)).json();
 }
 
 /** True when the token was right; the gateway has then set its cookie. */

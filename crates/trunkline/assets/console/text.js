@@ -27,6 +27,11 @@ export function stateBadge(state) {
   return QUIET_STATES.has(name) ? null : { text: words(name), tone: STATE_TONES[name] ?? 'plain' };
 }
 
+const TICKS = { created: '✓', sent: '✓', delivered: '✓✓', read: '✓✓', failed: '!', undelivered: '!' };
+
+/** The mark beside a status: one tick when the platform has it, two when the telephone has. */
+export const statusTick = (status) => TICKS[status] ?? '';
+
 export const statusTone = (status) => STATUS_TONES[status] ?? 'plain';
 
 const MACHINE_TONES = { on_hold: 'warn', listening: 'plain', thinking: 'busy', speaking: 'busy', handed_over: 'warn', failed: 'bad' };

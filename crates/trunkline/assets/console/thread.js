@@ -1,7 +1,7 @@
 // One open conversation: its messages in order, each with its status, kept up to date.
 
 import { at, icon, make, place, setText } from './dom.js';
-import { dateOf, showAddress, showBytes, showChannel, showConnector, showDay, showTime, stateBadge, statusTone, words } from './text.js';
+import { dateOf, showAddress, showBytes, showChannel, showConnector, showDay, showTime, stateBadge, statusTick, statusTone, words } from './text.js';
 
 const PAGE = 200;
 const FOLD_AT = 2000;
@@ -58,7 +58,9 @@ export function createThread(fetchPage, onError) {
     if (conversation.id !== id) return;
     const known = conversation.address !== null;
     at('thread-pane').dataset.channel = conversation.channel ?? '';
-    setText(at('who').firstElementChild, known ? showAddress(conversation.address) : 'Conversation');
+    const name = conversation.friendly_name;
+    setText(at('who').firstElementChild, known ? name || showAddress(conversation.address) : 'Conversation');
+    at('who').title = known && name ? showAddress(conversation.address) : '';
     setText(at('who-channel'), known ? showChannel(conversation.channel) : '');
     setText(at('who-connector'), known ? `via ${showConnector(conversation.connector)}` : '');
     at('who-channel').hidden = !known;
@@ -214,9 +216,14 @@ function messageNode(message) {
 /** What may change after a message was drawn: its index and its status. */
 function dress(node, message) {
   const meta = node.lastElementChild;
-  const face = [message.index, message.status, message.error_code].join('|');
+  const face = [message.index, message.status, message.error_code, message.edited_at, message.removed_at].join('|');
   if (meta.dataset.face === face) return;
   meta.dataset.face = face;
+  if (message.removed_at) {
+    node.querySelector('.bubble').replaceChildren(make('p', 'blank', 'Message removed'));
+  } else if (message.edited_at) {
+    node.querySelector('.body')?.replaceWith(bodyNode(String(message.text ?? '')));
+  }
   const when = dateOf(message.at);
   const time = make('time', '', showTime(when));
   time.dateTime = when.toISOString();
@@ -224,9 +231,17 @@ function dress(node, message) {
   const parts = [time];
   if (message.status) {
     const code = message.error_code ? ` ${message.error_code}` : '';
+    const tick = make('span', 'tick', statusTick(message.status));
+    tick.setAttribute('aria-hidden', 'true');
     const status = make('span', `status ${statusTone(message.status)}`, `${words(message.status)}${code}`);
+    status.prepend(tick);
     if (message.error_meaning) status.append(make('span', 'meaning', `: ${message.error_meaning}`));
     parts.push(status);
+  }
+  if (message.edited_at && !message.removed_at) {
+    const edited = make('span', 'edited', 'Edited');
+    edited.title = dateOf(message.edited_at).toLocaleString();
+    parts.push(edited);
   }
   if (Number.isInteger(message.index) && message.index < FIRST_TIME) {
     const index = make('span', 'index', `#${message.index}`);

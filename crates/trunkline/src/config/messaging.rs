@@ -19,9 +19,14 @@ pub struct MessagingSettings {
 }
 
 impl MessagingSettings {
+    /// Whether this address is known to be ours: nobody to answer.
+    pub fn owns(&self, address: &str) -> bool {
+        self.numbers.iter().any(|number| number == address)
+    }
+
     /// Whether messages to this address of ours are taken.
     pub fn takes(&self, own: &str) -> bool {
-        self.numbers.is_empty() || self.numbers.iter().any(|number| number == own)
+        self.numbers.is_empty() || self.owns(own)
     }
 }
 

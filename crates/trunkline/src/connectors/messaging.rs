@@ -160,7 +160,9 @@ impl Connector for MessagingConnector {
             for message in listed.items.iter().rev() {
                 let second = message.date_sent.or(message.date_created).map_or(0, Timestamp::as_second);
                 let number = of_second.entry(second).or_default();
-                inbox.messages.extend(found(&self.account, message, &self.people, *number));
+                let is_ours = message.from.as_ref().is_some_and(|from| self.numbers.contains(from));
+                let found = found(&self.account, message, &self.people, *number).filter(|_| !is_ours);
+                inbox.messages.extend(found);
                 *number += 1;
             }
         }

@@ -135,6 +135,18 @@ pub trait Connector: Send + Sync {
         Ok(None)
     }
 
+    /// Closes a conversation for good. Default: the platform keeps no state of it, so that there is nothing to do.
+    ///
+    /// # Errors
+    /// See [`ConnectorError`].
+    ///
+    /// # Cancel safety
+    /// May have taken effect; closing a closed conversation is harmless.
+    async fn close(&self, conversation: &str) -> Result<(), ConnectorError> {
+        let _platforms_without_states = conversation;
+        Ok(())
+    }
+
     /// What the connector says of itself beside whether it works: an object for the console and its API. The default has
     /// nothing to say.
     fn snapshot(&self) -> serde_json::Value {

@@ -135,6 +135,11 @@ impl Connector for TwilioConnector {
         Ok(Sent { external_id: sent.id.as_str().to_owned(), index: sent.index })
     }
 
+    async fn close(&self, conversation: &str) -> Result<(), ConnectorError> {
+        let closed = self.backend.close_conversation(&ConversationId::new(conversation)).await;
+        closed.map_err(|error| from_backend(&error))
+    }
+
     async fn find_sent(&self, conversation: &str, wanted: &str, after: i64) -> Result<Option<Sent>, ConnectorError> {
         let is_ours = |message: &Message| {
             message.author.as_ref() == Some(&self.identity) && outbox_id(&message.attributes).as_deref() == Some(wanted)

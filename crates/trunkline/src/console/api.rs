@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use trunkline_core::event::MediaRef;
 use trunkline_store::{ConversationSummary, MessageFile, MessageRow, StoreError};
 use trunkline_twilio::rest::ErrorNumber;
 
-use super::{ConsoleState, codes};
+use super::{ConsoleState, codes, conversations};
 use crate::connectors::Connector;
 use crate::pipeline::{INGRESS_CONSUMER, SENDER_CONSUMER};
 
@@ -25,8 +25,9 @@ pub(super) fn routes(state: Arc<ConsoleState>) -> Router {
     Router::new()
         .route("/api/v1/status", get(show_status))
         .route("/api/v1/connectors/{name}", get(connector))
-        .route("/api/v1/conversations", get(conversations))
-        .route("/api/v1/conversations/{id}", get(conversation))
+        .route("/api/v1/conversations", get(latest))
+        .route("/api/v1/conversations/{id}", get(conversations::show))
+        .route("/api/v1/conversations/{id}/close", post(conversations::close))
         .route("/api/v1/conversations/{id}/messages", get(messages))
         .with_state(state)
 }
@@ -96,10 +97,7 @@ pub(super) async fn status(state: &ConsoleState) -> Result<Value, Failure> {
     }))
 }
 
-async fn conversations(
-    State(state): State<Arc<ConsoleState>>,
-    Query(page): Query<Page>,
-) -> Result<Json<Value>, Failure> {
+async fn latest(State(state): State<Arc<ConsoleState>>, Query(page): Query<Page>) -> Result<Json<Value>, Failure> {
     let limit = page.limit(50);
     let before = match page.before.as_deref() {
         None => None,
@@ -121,12 +119,7 @@ pub(super) fn bad(what: &str, why: &str) -> Failure {
     Failure(StatusCode::BAD_REQUEST, codes::BAD_REQUEST, format!("{what} {why}"))
 }
 
-async fn conversation(State(state): State<Arc<ConsoleState>>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
-    let row = state.store.conversation_summary(&id).await?;
-    row.map(|row| Json(summary(&row))).ok_or_else(no_conversation)
-}
-
-fn no_conversation() -> Failure {
+pub(super) fn no_conversation() -> Failure {
     Failure(StatusCode::NOT_FOUND, codes::NOT_FOUND, "there is no such conversation".to_owned())
 }
 
@@ -197,6 +190,7 @@ pub(super) fn summary(row: &ConversationSummary) -> Value {
         "external_id": row.conversation.external_id,
         "channel": row.conversation.channel,
         "address": row.conversation.address,
+        "friendly_name": row.friendly_name,
         "state": state,
         "last_message": last,
         "updated_at": row.updated_at.to_string(),
@@ -246,5 +240,7 @@ fn message(row: &MessageRow, files: &[(usize, MessageFile)]) -> Value {
         "at": row.created_at.to_string(),
         "error_code": row.error_code,
         "error_meaning": row.error_code.as_deref().and_then(meaning),
+        "edited_at": row.edited_at.map(|at| at.to_string()),
+        "removed_at": row.removed_at.map(|at| at.to_string()),
     })
 }

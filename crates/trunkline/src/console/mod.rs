@@ -6,12 +6,13 @@ mod auth;
 mod body;
 mod calls;
 mod codes;
+mod conversations;
 mod events;
 
 use std::sync::Arc;
 
 use axum::Router;
-use trunkline_bus::Bus;
+use trunkline_bus::{Bus, Subject};
 use trunkline_store::Store;
 
 use crate::calls::Calls;
@@ -26,6 +27,8 @@ pub struct ConsoleState {
     pub store: Store,
     /// The bus.
     pub bus: Arc<dyn Bus>,
+    /// Its subject of facts.
+    pub ingress: Subject,
     /// The ways out.
     pub connectors: Connectors,
     /// Whether texts flow.

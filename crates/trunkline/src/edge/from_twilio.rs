@@ -74,15 +74,19 @@ pub(super) fn fact(
                 "closed" => ConversationPhase::Closed,
                 _ => return Ok(Fact::Nothing),
             };
-            changed(key(), updated.conversation_sid.as_str(), state, now)
+            changed(key(), updated.conversation_sid.as_str(), state, None, now)
         }
         ConversationsEvent::OnConversationAdded(added) => {
-            changed(key(), added.conversation_sid.as_str(), ConversationPhase::Active, now)
+            let name = added.friendly_name.clone();
+            changed(key(), added.conversation_sid.as_str(), ConversationPhase::Active, name, now)
         }
         ConversationsEvent::OnConversationRemoved(removed) => {
-            changed(key(), removed.conversation_sid.as_str(), ConversationPhase::Closed, now)
+            changed(key(), removed.conversation_sid.as_str(), ConversationPhase::Closed, None, now)
         }
-        _ => Ok(Fact::Nothing),
+        event => {
+            let change = super::changes::change(event, &key(), now)?;
+            Ok(change.map_or(Fact::Nothing, |envelope| Fact::Publish(Box::new(envelope))))
+        }
     }
 }
 
@@ -190,8 +194,14 @@ pub(crate) fn media(media: &MessageMedia) -> MediaRef {
     }
 }
 
-fn changed(key: String, conversation: &str, state: ConversationPhase, now: Timestamp) -> Result<Fact, EnvelopeError> {
-    let changed = ConversationChanged { conversation: conversation.to_owned(), state };
+fn changed(
+    key: String,
+    conversation: &str,
+    state: ConversationPhase,
+    friendly_name: Option<String>,
+    now: Timestamp,
+) -> Result<Fact, EnvelopeError> {
+    let changed = ConversationChanged { conversation: conversation.to_owned(), state, friendly_name };
     publish(key, CONVERSATION_CHANGED, conversation.to_owned(), now, &changed)
 }
 

@@ -11,12 +11,14 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use jiff::Timestamp;
 use tracing::Instrument as _;
+use trunkline_bus::Published;
 use trunkline_proto::messaging::{InboundMessage, MessageStatusUpdate};
 use trunkline_proto::webhook::{IDEMPOTENCY_HEADER, WebhookError};
 
 use super::from_messaging::{MESSAGES_PATH, STATUS_PATH, received, told};
 use super::intake::{Refusal, read};
 use super::webhook::{WebhookEdge, check_account, publish, refused};
+use crate::handlers::event::Happened;
 use crate::telemetry::names;
 
 /// A document that says nothing: the answer comes later, by REST.
@@ -90,9 +92,14 @@ async fn take_message(edge: &WebhookEdge, request: Request) -> Result<&'static s
         }
         return Ok(NOT_OURS);
     }
+    if messaging.owns(&message.from) {
+        return Ok(NOT_OURS);
+    }
     let fact = received(&message, &edge.settings.people(), now).map_err(|error| unwritable(&error))?;
     let Some(envelope) = fact else { return Ok(NOT_OURS) };
-    publish(edge, envelope).await?;
+    if publish(edge, envelope).await? == Published::New {
+        edge.handlers.tell(&Happened::Message(Box::new(message)));
+    }
     Ok(RECEIVED)
 }
 
@@ -103,8 +110,12 @@ async fn take_status(edge: &WebhookEdge, request: Request) -> Result<&'static st
     let update = MessageStatusUpdate::parse(&params).map_err(|error| incomplete(&error))?;
     check_account(edge, update.account_sid.as_str())?;
     let fact = told(&update, &event.url, event.header(IDEMPOTENCY_HEADER), now).map_err(|error| unwritable(&error))?;
-    if let Some(envelope) = fact {
-        publish(edge, envelope).await?;
+    let is_news = match fact {
+        Some(envelope) => publish(edge, envelope).await? == Published::New,
+        None => true,
+    };
+    if is_news {
+        edge.handlers.tell(&Happened::MessageStatus(Box::new(update)));
     }
     Ok(STATUS)
 }

@@ -12,7 +12,7 @@ use axum::routing::any;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use jiff::Timestamp;
 use tracing::Instrument as _;
-use trunkline_bus::{Bus, Subject};
+use trunkline_bus::{Bus, Published, Subject};
 use trunkline_core::Envelope;
 use trunkline_core::messaging::{ConversationalBackend, ErrorCode, MessagingError, WebhookEvent};
 use trunkline_proto::webhook::{ConversationsWebhook, IDEMPOTENCY_HEADER};
@@ -23,6 +23,8 @@ use super::from_twilio::{Fact, fact};
 use super::health::Readiness;
 use super::intake::{Refusal, read};
 use crate::config::TwilioSettings;
+use crate::handlers::event::Happened;
+use crate::handlers::{Dispatcher, Replied};
 use crate::telemetry::{Metrics, names, traceparent};
 
 /// What the webhook routes work with.
@@ -41,6 +43,8 @@ pub struct WebhookEdge {
     pub readiness: Readiness,
     /// Instruments.
     pub metrics: Metrics,
+    /// Handlers of the program.
+    pub handlers: Dispatcher,
     /// Keeps a stranger who sends forged webhooks from filling the log.
     pub warnings: Warnings,
 }
@@ -89,8 +93,14 @@ async fn conversations(State(edge): State<Arc<WebhookEdge>>, request: Request) -
     match outcome {
         Ok(done) => {
             edge.metrics.webhook_processed(done.event_type, begun.elapsed(), done.unknown_parameters);
-            // An empty answer lets a pre-event pass unchanged.
-            StatusCode::OK.into_response()
+            match done.replied {
+                // An empty answer lets a pre-event pass unchanged.
+                Replied::Allow => StatusCode::OK.into_response(),
+                Replied::Reject(status) => {
+                    StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN).into_response()
+                }
+                Replied::Change(fields) => axum::Json(fields).into_response(),
+            }
         }
         Err(refusal) => {
             edge.metrics.webhook_error(refusal.code, begun.elapsed());
@@ -102,6 +112,7 @@ async fn conversations(State(edge): State<Arc<WebhookEdge>>, request: Request) -
 struct Done {
     event_type: &'static str,
     unknown_parameters: usize,
+    replied: Replied,
 }
 
 async fn handle(edge: &WebhookEdge, request: Request) -> Result<Done, Refusal> {
@@ -119,11 +130,20 @@ async fn handle(edge: &WebhookEdge, request: Request) -> Result<Done, Refusal> {
     let event_type = label(webhook.event.event_type().as_str());
     tracing::Span::current().record("webhook.event_type", event_type);
     let token = event.header(IDEMPOTENCY_HEADER);
-    let done = Done { event_type, unknown_parameters: webhook.unknown.len() };
+    let mut done = Done { event_type, unknown_parameters: webhook.unknown.len(), replied: Replied::Allow };
+    if webhook.event.event_type().is_pre_event() {
+        done.replied = edge.handlers.ask(&webhook.event).await;
+        return Ok(done);
+    }
     let fact = fact(&webhook, token, &edge.settings.people(), now)
         .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string()))?;
-    let Fact::Publish(envelope) = fact else { return Ok(done) };
-    publish(edge, *envelope).await?;
+    let is_news = match fact {
+        Fact::Publish(envelope) => publish(edge, *envelope).await? == Published::New,
+        Fact::Nothing => true,
+    };
+    if is_news {
+        edge.handlers.tell(&Happened::Conversations(Box::new(webhook.event)));
+    }
     Ok(done)
 }
 
@@ -137,18 +157,20 @@ pub(super) fn check_account(edge: &WebhookEdge, account_sid: &str) -> Result<(),
 }
 
 /// Makes a fact safe.
-pub(super) async fn publish(edge: &WebhookEdge, envelope: Envelope) -> Result<(), Refusal> {
+pub(super) async fn publish(edge: &WebhookEdge, envelope: Envelope) -> Result<Published, Refusal> {
     if edge.readiness.is_data_lost() {
         let reason = "the data folder was changed; nothing was kept";
         return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, codes::DATA_LOST, reason));
     }
     let envelope = envelope.with_traceparent(traceparent());
-    if let Err(error) = edge.bus.publish(&edge.ingress, &envelope).await {
-        edge.readiness.bus_failed(&error.to_string());
-        let reason = "the event could not be made safe; nothing was kept";
-        return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error.code(), reason));
+    match edge.bus.publish(&edge.ingress, &envelope).await {
+        Ok(published) => Ok(published),
+        Err(error) => {
+            edge.readiness.bus_failed(&error.to_string());
+            let reason = "the event could not be made safe; nothing was kept";
+            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error.code(), reason))
+        }
     }
-    Ok(())
 }
 
 pub(super) fn refused(edge: &WebhookEdge, event: &WebhookEvent, error: &MessagingError) -> Refusal {

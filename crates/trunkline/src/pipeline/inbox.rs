@@ -5,7 +5,7 @@ use trunkline_core::event::MessageReceived;
 use trunkline_store::Answer;
 
 use super::read_back::{ReadBackError, tell};
-use super::{Context, ingress};
+use super::{Context, changes, ingress};
 use crate::connectors::Connector;
 
 /// How far before the last pass is looked again: a list may lag behind what has happened.
@@ -51,13 +51,14 @@ async fn record(
     received: MessageReceived,
 ) -> Result<bool, ReadBackError> {
     let id = connector.fact_id(&received);
-    let message = match ingress::inbound(context, connector.name(), received.clone(), None) {
+    let mut message = match ingress::inbound(context, connector.name(), received.clone(), None) {
         Ok(message) => message,
         Err(error) => {
             tracing::warn!(error.code = error.code(), "a message is from nobody who can be answered");
             return Ok(false);
         }
     };
+    changes::beside_conversations(context, &mut message).await?;
     tell(context, id, &message, &received).await?;
     let recorded = context.store.record_inbound(&message).await?;
     if recorded.is_new {

@@ -15,7 +15,7 @@ use trunkline_store::{Answer, NewInbound, StoreError};
 use super::lane::{self, Heard};
 use super::lanes::Lanes;
 use super::relay::RelayHandle;
-use super::{Context, codes, keywords, receipts};
+use super::{Context, changes, codes, keywords, receipts};
 
 /// The durable name of this consumer.
 pub(crate) const CONSUMER: &str = "lanes";
@@ -98,6 +98,7 @@ impl Recorder {
             MESSAGE_RECEIVED => self.message(delivery, lanes).await,
             DELIVERY_UPDATED => self.receipt(delivery).await,
             CONVERSATION_CHANGED => self.conversation(delivery).await,
+            kind if changes::is_change(kind) => changes::settle(&self.context, delivery).await,
             kind if is_of_call(kind) => delivery.ack().await,
             _ => bury(&self.context, delivery, codes::UNKNOWN_FACT, "no one here knows this type of envelope").await,
         };
@@ -114,10 +115,13 @@ impl Recorder {
             }
         };
         let (source, traceparent) = (&delivery.envelope.source, delivery.envelope.traceparent.clone());
-        let inbound = match keywords::read(&self.context, source, received, traceparent).await {
+        let mut inbound = match keywords::read(&self.context, source, received, traceparent).await {
             Ok(inbound) => inbound,
             Err(error) => return bury(&self.context, delivery, error.code(), &error.to_string()).await,
         };
+        if let Err(error) = changes::beside_conversations(&self.context, &mut inbound).await {
+            return later(delivery, &error).await;
+        }
         let mut recorded = match self.context.store.record_inbound(&inbound).await {
             Ok(recorded) => recorded,
             Err(error) => return later(delivery, &error).await,
@@ -187,6 +191,9 @@ impl Recorder {
             Err(error) => return bury(&self.context, delivery, error.code(), "the data is not a change").await,
         };
         let connector = &delivery.envelope.source;
+        if let Some(error) = changes::first_name(&self.context, connector, &changed).await {
+            return later(delivery, &error).await;
+        }
         match self.context.store.set_conversation_state(connector, &changed.conversation, changed.state).await {
             Ok(known) => {
                 if let Some(conversation_id) = known {
@@ -245,9 +252,11 @@ pub(crate) async fn record_text(context: &Context, envelope: &Envelope) -> Resul
         Ok(received) if envelope.kind == MESSAGE_RECEIVED => received,
         _ => return Ok(None),
     };
-    let Ok(inbound) = keywords::read(context, &envelope.source, received, envelope.traceparent.clone()).await else {
+    let Ok(mut inbound) = keywords::read(context, &envelope.source, received, envelope.traceparent.clone()).await
+    else {
         return Ok(None);
     };
+    changes::beside_conversations(context, &mut inbound).await?;
     let recorded = context.store.record_inbound(&inbound).await?;
     keywords::confirm(context, &recorded).await;
     if envelope.replay > 0 && context.store.reopen(&recorded.message_id, envelope.replay).await? {
@@ -256,13 +265,18 @@ pub(crate) async fn record_text(context: &Context, envelope: &Envelope) -> Resul
     Ok(Some(recorded.answer))
 }
 
-async fn bury(context: &Context, delivery: Delivery, code: &'static str, reason: &str) -> Result<(), BusError> {
+pub(super) async fn bury(
+    context: &Context,
+    delivery: Delivery,
+    code: &'static str,
+    reason: &str,
+) -> Result<(), BusError> {
     tracing::error!(error.code = code, reason, "an envelope cannot be dealt with; it is now a dead letter");
     context.metrics.dead_letter(code);
     delivery.bury(code, reason).await
 }
 
-async fn later(delivery: Delivery, error: &StoreError) -> Result<(), BusError> {
+pub(super) async fn later(delivery: Delivery, error: &StoreError) -> Result<(), BusError> {
     tracing::error!(error.code = error.code(), %error, "the store cannot be used; trying again");
     delivery.nak(STORE_WAIT).await
 }

@@ -125,6 +125,7 @@ impl Lane {
             }
             // The texts are recorded and complete: whoever reads the bus answers them.
             let Some(agent) = agent.as_deref() else { return Ok(()) };
+            self.context.store.open_session(&self.conversation_id, agent.name()).await?;
             let may_redo = self.merges() && redone < MAX_REDONE;
             match self.turn(agent, &waiting, if may_redo { Some(&mut *inbox) } else { None }).await? {
                 Turned::Committed(commands) => {

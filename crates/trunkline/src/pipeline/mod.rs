@@ -10,6 +10,7 @@
 //! time; no transaction is open while an agent or a provider works.
 
 mod catch_up;
+mod changes;
 mod codes;
 mod gate;
 mod horizon;

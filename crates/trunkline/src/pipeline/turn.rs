@@ -28,7 +28,7 @@ pub(super) enum Turned {
     Committed(Vec<EgressCommand>),
     /// The person wrote more before the answer was there.
     Interrupted(Box<Heard>),
-    /// A message was answered by someone else meanwhile: look again.
+    /// A message was answered by someone else meanwhile, or has other words now: look again.
     AnsweredElsewhere,
 }
 
@@ -90,6 +90,9 @@ async fn turn(
             (AgentReply { text, ..AgentReply::default() }, ReplyKind::Apology, "given_up")
         }
     };
+    if is_edited(context, &conversation, waiting).await? {
+        return Ok(Turned::AnsweredElsewhere);
+    }
     let turned = commit(context, agent.name(), &conversation, waiting, (reply, notice), kind).await?;
     context.metrics.turn(label, begun.elapsed());
     Ok(turned)
@@ -166,7 +169,7 @@ async fn question(
         .into_iter()
         // What waits behind these is for a later turn.
         .filter(|message| !asked.contains(message.id.as_str()) && (message.index.is_none() || message.index < last))
-        .filter(|message| message.status != "failed")
+        .filter(|message| message.status != "failed" && message.removed_at.is_none())
         .map(|message| Utterance {
             role: if message.direction == Direction::In { Role::Person } else { Role::Agent },
             text: message.body,
@@ -187,12 +190,27 @@ async fn question(
     })
 }
 
+/// Whether a text that is being answered has other words by now.
+async fn is_edited(
+    context: &Context,
+    conversation: &ConversationRow,
+    waiting: &[MessageRow],
+) -> Result<bool, StoreError> {
+    let most = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
+    let now = context.store.waiting(&conversation.id, most).await?;
+    let other_words = |then: &MessageRow| now.iter().any(|now| now.id == then.id && now.edited_at != then.edited_at);
+    Ok(waiting.iter().any(other_words))
+}
+
 /// The same for the same texts, also after a restart; another one for texts that an operator has had treated again.
 fn turn_id(conversation: &ConversationRow, waiting: &[MessageRow]) -> String {
     let mut digest = Sha256::new();
     digest.update(&conversation.id);
     for message in waiting {
         digest.update(format!("/{};{}", message.id, message.replays));
+        if let Some(edited) = message.edited_at {
+            digest.update(edited.to_string());
+        }
     }
     let digest: [u8; 32] = digest.finalize().into();
     let head = digest.iter().take(16).fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));

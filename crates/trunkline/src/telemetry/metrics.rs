@@ -43,6 +43,7 @@ struct Instruments {
     realtime_messages: Counter<u64>,
     realtime_refused: Counter<u64>,
     participation: Counter<u64>,
+    handlers: Counter<u64>,
     panics: Counter<u64>,
     calls_live: Gauge<u64>,
     calls_ended: Counter<u64>,
@@ -88,6 +89,7 @@ impl Metrics {
             realtime_messages: meter.u64_counter(names::REALTIME_MESSAGES).build(),
             realtime_refused: meter.u64_counter(names::REALTIME_REFUSED).build(),
             participation: meter.u64_counter(names::PARTICIPATION).build(),
+            handlers: meter.u64_counter(names::HANDLERS).build(),
             panics: meter.u64_counter(names::PANICS).build(),
             calls_live: meter.u64_gauge(names::CALLS_LIVE).build(),
             calls_ended: meter.u64_counter(names::CALLS_ENDED).build(),
@@ -253,6 +255,11 @@ impl Metrics {
     /// An engine of speech failed.
     pub fn speech_failed(&self, engine: &'static str, code: &'static str) {
         self.0.speech_failures.add(1, &[KeyValue::new("engine", engine), KeyValue::new("code", code)]);
+    }
+
+    /// A handler was told of an event, or asked.
+    pub fn handler(&self, event: &'static str, outcome: &'static str) {
+        self.0.handlers.add(1, &[KeyValue::new("event", event), KeyValue::new("outcome", outcome)]);
     }
 
     /// A task ended by a panic.

@@ -153,6 +153,9 @@ pub const REALTIME_MESSAGES: &str = "twilio_realtime_messages_total";
 pub const REALTIME_REFUSED: &str = "twilio_realtime_refused_total";
 /// Tries to add our identity to a conversation, by `outcome`: added, present, later, refused, gone.
 pub const PARTICIPATION: &str = "twilio_participation_total";
+/// Events that handlers of the program were told of, by `event` and `outcome`: handled, failed, panicked,
+/// `timed_out`, dropped. Questions have the event `question`, and besides rejected, changed.
+pub const HANDLERS: &str = "trunkline_handlers_total";
 /// Tasks that ended by a panic.
 pub const PANICS: &str = "trunkline_panics_total";
 

@@ -6,10 +6,12 @@ mod bench;
 mod bus;
 mod bus_api;
 mod calls;
+mod changes;
 mod compliance;
 mod configuration;
 mod console;
 mod edge;
+mod handlers;
 mod http_agent;
 mod lanes;
 mod library;
@@ -23,6 +25,7 @@ mod realtime;
 #[cfg(test)]
 mod recovery;
 mod schemas;
+mod sessions;
 #[path = "../support/mod.rs"]
 mod support;
 mod telemetry;

@@ -210,6 +210,58 @@ async fn what_is_not_signed_or_not_ours_is_turned_away() {
 }
 
 #[tokio::test]
+async fn a_number_that_also_has_conversations_is_answered_once() {
+    let world = World::start(&[]).await;
+    world.text(ADA, "text 1").await;
+    world.expect_answers(ADA, &["answer 1"]).await;
+    let sid = number(&world).await["sid"].as_str().unwrap().to_owned();
+    let path = format!("/2010-04-01/Accounts/{}/IncomingPhoneNumbers/{sid}.json", world.account.account_sid);
+    let pointed = answer(world.rest(Method::POST, &path).form(&[("SmsUrl", world.gateway_url(AT))])).await;
+    assert_eq!(pointed.status, StatusCode::OK, "{}", pointed.text);
+    world.text(ADA, "text 2").await;
+    until("it was told by both ways", async || {
+        (world.metric("twilio_webhook_processed_total", "message.received").await > 0.0).then_some(())
+    })
+    .await;
+    world.expect_answers(ADA, &["answer 1", "answer 2"]).await;
+}
+
+#[tokio::test]
+async fn a_pair_that_was_closed_begins_anew_with_the_next_text() {
+    let world = world(&[]).await;
+    text(&world, ADA, "text 1").await;
+    world.expect_answers(ADA, &["answer 1"]).await;
+    let list = world.api("/api/v1/conversations").await;
+    let id = list["conversations"][0]["id"].as_str().unwrap().to_owned();
+    let session = async || world.api(&format!("/api/v1/conversations/{id}")).await["session"].clone();
+    let first = session().await;
+    let url = world.gateway_url(&format!("/api/v1/conversations/{id}/close"));
+    let closed = answer(world.http.post(url).bearer_auth(CONSOLE_TOKEN)).await;
+    assert_eq!(closed.body["session"]["state"], "closed", "{}", closed.text);
+    text(&world, ADA, "text 2").await;
+    world.expect_answers(ADA, &["answer 1", "answer 2"]).await;
+    let second = session().await;
+    assert_eq!((&first["state"], &second["state"]), (&json!("active"), &json!("active")));
+    assert_ne!(first["id"], second["id"]);
+}
+
+#[tokio::test]
+async fn a_person_on_two_channels_has_two_conversations_and_is_one_contact() {
+    let world = world(&[]).await;
+    text(&world, ADA, "text 1").await;
+    world.expect_answers(ADA, &["answer 1"]).await;
+    let on_whatsapp = json!({"from": ADA, "body": "text 2", "channel": "whatsapp"});
+    world.control(Method::POST, "/messages", on_whatsapp).await;
+    let address = format!("whatsapp:{ADA}");
+    world.expect_answers(&address, &["answer 2"]).await;
+    world.expect_answers(ADA, &["answer 1"]).await;
+    let store = world.data_dir().join("store.db");
+    let found = column(&store, "SELECT channel || ' ' || own_address FROM conversation ORDER BY channel");
+    assert_eq!(found, [format!("sms {NUMBER}"), format!("whatsapp whatsapp:{NUMBER}")]);
+    assert_eq!(column(&store, "SELECT DISTINCT contact_id FROM conversation").len(), 1);
+}
+
+#[tokio::test]
 async fn keywords_hold_and_a_template_is_sent_once_although_its_answer_is_lost() {
     let replies = [("TRUNKLINE_KEYWORD_REPLIES", "gateway"), ("TRUNKLINE_STOP_REPLY", "bye")];
     let world = world(&replies).await;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jsonschema::Validator;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{ADA, CONSOLE_TOKEN, HttpAgentServer, World, answer, envelopes, until};
@@ -26,7 +27,7 @@ async fn every_envelope_of_a_running_gateway_fits_its_schema() {
     let script = [Some((200, "application/json", "{\"text\":\"hello\"}")), Some((400, "text/plain", ""))];
     let agent = HttpAgentServer::start(([127, 0, 0, 1], 0).into(), &script).await;
     let world = World::start(&[("TRUNKLINE_AGENT", "http"), ("TRUNKLINE_AGENT_URL", &agent.url)]).await;
-    let (conversation, _) = world.text(ADA, "text 1").await;
+    let (conversation, message) = world.text(ADA, "text 1").await;
     let bus = world.data_dir().join("bus.db");
     until("the answer is delivered", async || {
         envelopes(&bus, "log").iter().any(|envelope| envelope["data"]["status"] == "delivered").then_some(())
@@ -34,9 +35,19 @@ async fn every_envelope_of_a_running_gateway_fits_its_schema() {
     .await;
     world.text(ADA, "text 2").await;
     until("the second turn is given up", async || (envelopes(&bus, "dead_letter").len() == 1).then_some(())).await;
-    let close = world.rest(reqwest::Method::POST, &format!("/v1/Conversations/{conversation}"));
-    let closed = answer(close.header("X-Twilio-Webhook-Enabled", "true").form(&[("State", "closed")])).await;
-    assert!(closed.status.is_success(), "{}", closed.text);
+    let tell = async |method: Method, path: &str, form: &[(&str, &str)]| {
+        let request = world.rest(method, &format!("/v1/Conversations/{conversation}{path}"));
+        let done = answer(request.header("X-Twilio-Webhook-Enabled", "true").form(form)).await;
+        assert!(done.status.is_success(), "{}", done.text);
+        done.body["sid"].as_str().unwrap_or_default().to_owned()
+    };
+    let alice = tell(Method::POST, "/Participants", &[("Identity", "alice")]).await;
+    tell(Method::POST, &format!("/Participants/{alice}"), &[("Attributes", "{}")]).await;
+    tell(Method::DELETE, &format!("/Participants/{alice}"), &[]).await;
+    tell(Method::POST, &format!("/Messages/{message}"), &[("Body", "text one")]).await;
+    tell(Method::DELETE, &format!("/Messages/{message}"), &[]).await;
+    tell(Method::POST, "", &[("FriendlyName", "Ada")]).await;
+    tell(Method::POST, "", &[("State", "closed")]).await;
     until("the end of the conversation is a fact", async || {
         envelopes(&bus, "log").iter().any(|envelope| envelope["data"]["state"] == "closed").then_some(())
     })
@@ -51,10 +62,16 @@ async fn every_envelope_of_a_running_gateway_fits_its_schema() {
     }
     let expected = [
         "conversation.changed.v1",
+        "conversation.updated.v1",
         "dead.letter.v1",
         "message.delivery.updated.v1",
         "message.received.v1",
+        "message.removed.v1",
         "message.send.v1",
+        "message.updated.v1",
+        "participant.added.v1",
+        "participant.removed.v1",
+        "participant.updated.v1",
     ];
     assert_eq!(kinds.iter().map(String::as_str).collect::<Vec<_>>(), expected);
     for (_, request) in agent.asked() {

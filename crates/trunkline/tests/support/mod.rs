@@ -19,6 +19,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use trunkline::config::{Reader, Settings};
+use trunkline::handlers::Handlers;
 use trunkline::telemetry::Telemetry;
 use trunkline::{Gateway, GatewayError, Server};
 use trunkline_emulator::{Account, AccountConfig, Emulator};
@@ -172,6 +173,16 @@ impl World {
         let telemetry = Telemetry::new(&settings.telemetry).unwrap();
         self.start_gateway_with(server, settings, &telemetry).await.unwrap();
         self.telemetry = Some(telemetry);
+    }
+
+    /// As [`start_gateway`](Self::start_gateway), with handlers of a program.
+    pub(crate) async fn start_gateway_with_handlers(&mut self, handlers: Handlers) {
+        let server = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let settings = self.settings(server.address());
+        let telemetry = Telemetry::new(&settings.telemetry).unwrap();
+        self.gateway = Some(Gateway::start_with(settings, server, &telemetry, handlers).await.unwrap());
+        self.telemetry = Some(telemetry);
+        until("the gateway is ready", async || self.gateway().is_ready().then_some(())).await;
     }
 
     pub(crate) async fn start_gateway_with(

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use trunkline::Server;
 use trunkline::config::{Reader, Settings};
 use trunkline::edge::{Readiness, Warnings, WebhookEdge, health_routes, webhook_routes};
+use trunkline::handlers::{Dispatcher, Handlers};
 use trunkline::telemetry::{Observed, Telemetry};
 use trunkline_bus::{Bus, EmbeddedBus, EmbeddedOptions};
 use trunkline_core::messaging::ConversationalBackend;
@@ -60,6 +61,7 @@ async fn serve(args: &TargetArgs, settings: Settings, telemetry: &Telemetry) -> 
         settings: twilio,
         readiness: readiness.clone(),
         metrics: telemetry.metrics(),
+        handlers: Dispatcher::new(Handlers::new(), telemetry.metrics()),
         warnings: Warnings::default(),
     };
     let router = health_routes(readiness, telemetry.registry()).merge(webhook_routes(Arc::new(edge)));

@@ -1,0 +1,96 @@
+//! One conversation: what the list says of it, who is in it, who answers in it; and its end.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use trunkline_core::event::{CONVERSATION_CHANGED, ConversationChanged, ConversationPhase};
+use trunkline_core::{Envelope, Pii};
+use trunkline_store::{ConversationSummary, ParticipantRow, SessionRow, Store, StoreError};
+
+use super::api::{Failure, no_conversation, summary};
+use super::{ConsoleState, codes};
+
+pub(super) async fn show(
+    State(state): State<Arc<ConsoleState>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    shown(&state.store, &id).await?.map(Json).ok_or_else(no_conversation)
+}
+
+/// Closes a conversation at its platform and here. One that is closed already stays so.
+pub(super) async fn close(
+    State(state): State<Arc<ConsoleState>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    let row = state.store.conversation(&id).await?.ok_or_else(no_conversation)?;
+    let Some(connector) = state.connectors.named(&row.connector) else {
+        let reason = "the connector of this conversation is switched off".to_owned();
+        return Err(Failure(StatusCode::CONFLICT, codes::NO_CONNECTOR, reason));
+    };
+    connector
+        .close(&row.external_id)
+        .await
+        .map_err(|error| Failure(StatusCode::BAD_GATEWAY, error.code, error.message))?;
+    // The platform tells nobody what it was told by us: whoever reads the bus hears it from here.
+    let now = Timestamp::now();
+    let fact = ConversationChanged {
+        conversation: row.external_id.clone(),
+        state: ConversationPhase::Closed,
+        friendly_name: None,
+    };
+    let key = format!("{id}:closed:{}", now.as_millisecond());
+    let envelope = Envelope::new(key, &row.connector, CONVERSATION_CHANGED, &row.external_id, now, &fact)
+        .map_err(|error| Failure(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string()))?;
+    state.bus.publish(&state.ingress, &envelope).await?;
+    state.store.set_conversation_state(&row.connector, &row.external_id, ConversationPhase::Closed).await?;
+    state.live.changed(&id);
+    shown(&state.store, &id).await?.map(Json).ok_or_else(no_conversation)
+}
+
+/// The conversation as the API shows it; `None` if there is none of that name.
+async fn shown(store: &Store, id: &str) -> Result<Option<Value>, StoreError> {
+    let Some(row) = store.conversation_summary(id).await? else { return Ok(None) };
+    let conversation = &row.conversation;
+    let participants = store.participants(&conversation.connector, &conversation.external_id).await?;
+    let session = store.session(id).await?;
+    let mut shown = summary(&row);
+    if let Value::Object(fields) = &mut shown {
+        let session = session.map(|session| self::session(&row, &session, &participants));
+        fields.insert("session".to_owned(), session.unwrap_or_default());
+        fields.insert("participants".to_owned(), participants.iter().map(participant).collect());
+    }
+    Ok(Some(shown))
+}
+
+fn session(row: &ConversationSummary, session: &SessionRow, participants: &[ParticipantRow]) -> Value {
+    let of_people = participants.iter().filter_map(|one| one.channel.as_deref());
+    let channels: BTreeSet<_> = of_people.chain([row.conversation.channel.as_str()]).collect();
+    json!({
+        "id": session.id,
+        "agent": session.agent,
+        "state": if session.is_active { "active" } else { "closed" },
+        "channels": channels,
+        "started_at": session.started_at.to_string(),
+        "last_activity_at": session.last_activity_at.to_string(),
+        "closed_at": session.closed_at.map(|at| at.to_string()),
+        "history": format!("/api/v1/conversations/{}/messages", row.conversation.id),
+    })
+}
+
+fn participant(row: &ParticipantRow) -> Value {
+    json!({
+        "id": row.external_id,
+        "identity": row.identity.as_ref().map(Pii::expose),
+        "channel": row.channel,
+        "address": row.address.as_ref().map(Pii::expose),
+        "own_address": row.own_address,
+        "role": row.role,
+        "read_index": row.read_index,
+        "joined_at": row.joined_at.map(|at| at.to_string()),
+    })
+}
