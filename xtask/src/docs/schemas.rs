@@ -11,7 +11,7 @@ use trunkline_core::event::{
     DEAD_LETTER, DELIVERY_UPDATED, DeadLetter, DeliveryUpdated, MESSAGE_RECEIVED, MessageReceived, SEND_MESSAGE,
     SendMessage, TURN_COMMITTED, TURN_SPOKEN, TurnCommitted, TurnSpoken,
 };
-use trunkline_core::turn::{Remembered, TextPiece, TurnAnswer, TurnRequest};
+use trunkline_core::turn::{FileToSend, Remembered, TextPiece, TurnAnswer, TurnRequest};
 use trunkline_core::{Envelope, SPEC_VERSION};
 
 use super::Document;
@@ -67,6 +67,7 @@ pub(super) fn documents() -> Result<Vec<Document>> {
         ("turn.answer", schema::<TurnAnswer>()),
         ("turn.text", schema::<TextPiece>()),
         ("turn.remember", schema::<Remembered>()),
+        ("turn.file", schema::<FileToSend>()),
     ];
     let mut documents = vec![document("docs/asyncapi.json".to_owned(), &asyncapi)?];
     for (name, schema) in data.chain(forms) {
