@@ -241,7 +241,7 @@ async fn what_does_not_fit_the_form_is_named_without_its_words() {
         (json_answer("{\"txt\":\"private words\"}"), "not an answer in JSON"),
         (json_answer("{\"remember\":{\".private words\":\"\"}}"), "begins with a dot"),
         (stream_answer(&["event: text\ndata: private words\n\n"]), "does not fit its type"),
-        (stream_answer(&["data: private words\n\n"]), "not text, remember, hand_over, end_call or done"),
+        (stream_answer(&["data: private words\n\n"]), "not text, remember, file, hand_over, end_call or done"),
     ];
     for (pieces, why) in wrong {
         let error = asked(pieces).await.expect_err(why);

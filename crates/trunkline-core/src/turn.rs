@@ -12,6 +12,8 @@ use crate::Channel;
 pub const TEXT_EVENT: &str = "text";
 /// Event of a streamed answer that carries a [`Remembered`].
 pub const REMEMBER_EVENT: &str = "remember";
+/// Event of a streamed answer that carries a [`FileToSend`].
+pub const FILE_EVENT: &str = "file";
 /// Event of a streamed answer: a person should take over. Its data is not looked at.
 pub const HAND_OVER_EVENT: &str = "hand_over";
 /// Event of a streamed answer: a call ends when the answer has been heard. Its data is not looked at; means nothing where
@@ -120,6 +122,15 @@ pub struct TurnAnswer {
 pub struct TextPiece {
     /// The piece.
     pub text: String,
+}
+
+/// Data of the event `file`: a file to send.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct FileToSend {
+    /// The SHA-256, in hexadecimal, under which the gateway keeps it (`POST /api/v1/media`).
+    pub sha256: String,
 }
 
 /// Data of the event `remember`: something to keep for later turns.

@@ -75,14 +75,15 @@ impl Store {
     /// It may have been noted; noting it again is harmless.
     pub async fn consent_withdrawn(&self, conversation_id: &str) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
-        let known: Option<(String, String, Option<String>)> =
-            sqlx::query_as("SELECT connector, address, own_address FROM conversation WHERE id = $1")
+        let known: Option<(String, String, Option<String>, Option<i64>)> =
+            sqlx::query_as("SELECT connector, address, own_address, last_in_at FROM conversation WHERE id = $1")
                 .bind(conversation_id)
                 .fetch_optional(&mut *transaction)
                 .await?;
-        let Some((connector, address, sender)) = known else { return Ok(()) };
+        let Some((connector, address, sender, heard)) = known else { return Ok(()) };
         let place = Place { connector: &connector, address: &address, sender: sender.as_deref().unwrap_or_default() };
-        decide(&mut transaction, &place, true, "provider", now_ms()).await?;
+        // By the provider's clock: what the person writes from now on is later, whatever ours says.
+        decide(&mut transaction, &place, true, "provider", heard.unwrap_or_else(now_ms)).await?;
         nothing_waits(&mut transaction, conversation_id).await?;
         transaction.commit().await?;
         Ok(())

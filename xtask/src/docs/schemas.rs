@@ -13,7 +13,7 @@ use trunkline_core::event::{
     PARTICIPANT_ADDED, PARTICIPANT_REMOVED, PARTICIPANT_UPDATED, ParticipantChanged, SEND_MESSAGE, SendMessage,
     TURN_COMMITTED, TURN_SPOKEN, TurnCommitted, TurnSpoken,
 };
-use trunkline_core::turn::{Remembered, TextPiece, TurnAnswer, TurnRequest};
+use trunkline_core::turn::{FileToSend, Remembered, TextPiece, TurnAnswer, TurnRequest};
 use trunkline_core::{Envelope, SPEC_VERSION};
 
 use super::Document;
@@ -81,6 +81,7 @@ pub(super) fn documents() -> Result<Vec<Document>> {
         ("turn.answer", schema::<TurnAnswer>()),
         ("turn.text", schema::<TextPiece>()),
         ("turn.remember", schema::<Remembered>()),
+        ("turn.file", schema::<FileToSend>()),
     ];
     let mut documents = vec![document("docs/asyncapi.json".to_owned(), &asyncapi)?];
     for (name, schema) in data.chain(forms) {

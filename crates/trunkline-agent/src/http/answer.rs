@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use tokio::time::{Instant, timeout_at};
 use trunkline_core::Pii;
 use trunkline_core::turn::{
-    DONE_EVENT, END_CALL_EVENT, HAND_OVER_EVENT, REMEMBER_EVENT, Remembered, TEXT_EVENT, TextPiece, TurnAnswer,
+    DONE_EVENT, END_CALL_EVENT, FILE_EVENT, FileToSend, HAND_OVER_EVENT, REMEMBER_EVENT, Remembered, TEXT_EVENT,
+    TextPiece, TurnAnswer,
 };
 
 use super::sse::{Event, Parser};
@@ -109,12 +110,13 @@ impl Hearing {
                     self.remembered += 1;
                     event
                 }
+                FILE_EVENT => AgentEvent::File(read::<FileToSend>(&event)?.sha256),
                 HAND_OVER_EVENT => AgentEvent::HandOver,
                 END_CALL_EVENT => AgentEvent::EndCall,
                 DONE_EVENT => return Ok(None),
                 _ => {
                     return Err(AgentError::Malformed(
-                        "it has an event that is not text, remember, hand_over, end_call or done",
+                        "it has an event that is not text, remember, file, hand_over, end_call or done",
                     ));
                 }
             };

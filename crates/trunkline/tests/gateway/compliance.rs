@@ -144,6 +144,13 @@ async fn who_opted_out_at_twilio_is_known_by_the_first_refusal() {
     let refused = say(&world, &id, json!({"text": "more news"})).await;
     assert_eq!(refused.body["code"], "compliance.opted_out");
     assert_eq!(thread(&world, &id).await.last().unwrap()["error_code"], "21610");
+    world.control(Method::PUT, &format!("/phones/{ADA}/receiving"), json!({"rule": "deliver"})).await;
+    world.text(ADA, "START").await;
+    world.text(ADA, "text 2").await;
+    until("they are answered again", async || {
+        world.answers(ADA).await.ends_with(&["hello again".to_owned(), "answer 2".to_owned()]).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

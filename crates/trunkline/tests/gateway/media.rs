@@ -180,3 +180,24 @@ async fn answers_and_operators_send_files_in_order_one_each() {
     let last = thread["messages"].as_array().unwrap().last().unwrap()["media"][0].clone();
     assert_eq!((&last["sha256"], &last["kind"]), (&json!(hash(PNG)), &json!("image")));
 }
+
+#[tokio::test]
+async fn a_streamed_answer_names_files_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let hash = trunkline::media::MediaFolder::within(folder.path()).keep(PNG.into()).await.unwrap();
+    let said = format!(
+        "event: file\ndata: {{\"sha256\":\"{hash}\"}}\n\nevent: text\ndata: {{\"text\":\"Look\"}}\n\nevent: done\ndata: {{}}\n\n"
+    );
+    let script = [Some((200, "text/event-stream", said.as_str()))];
+    let agent = HttpAgentServer::start(([127, 0, 0, 1], 0).into(), &script).await;
+    let world = World::start(&[
+        ("TRUNKLINE_AGENT", "http"),
+        ("TRUNKLINE_AGENT_URL", agent.url.as_str()),
+        ("TRUNKLINE_AGENT_SECRET", "a-secret-of-the-tests"),
+    ])
+    .await;
+    assert_eq!(upload(&world, PNG).await.1["sha256"], hash);
+    world.text(ADA, "show me").await;
+    world.expect_answers(ADA, &["Look"]).await;
+    assert_eq!(received(&world, ADA).await, [("Look".to_owned(), 1)]);
+}

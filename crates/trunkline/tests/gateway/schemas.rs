@@ -110,6 +110,7 @@ fn what_does_not_fit_is_refused_by_the_schemas_too() {
         assert!(!validator("turn.answer").is_valid(&wrong), "{wrong}");
     }
     check("turn.text", &json!({ "text": "a" }));
+    check("turn.file", &json!({ "sha256": "a" }));
     check("turn.remember", &json!({ "name": "a", "value": "b" }));
     assert!(!validator("turn.remember").is_valid(&json!({ "name": "a" })));
 }
