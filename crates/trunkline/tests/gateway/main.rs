@@ -7,6 +7,7 @@ mod bus;
 mod bus_api;
 mod calls;
 mod changes;
+mod command_line;
 mod compliance;
 mod configuration;
 mod console;
@@ -22,7 +23,6 @@ mod messaging;
 mod outage;
 mod rates;
 mod realtime;
-#[cfg(test)]
 mod recovery;
 mod schemas;
 mod sessions;
