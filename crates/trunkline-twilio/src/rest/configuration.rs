@@ -1,13 +1,16 @@
 //! Account, service and where webhooks go.
 
-use trunkline_proto::rest::{Configuration, Service, WebhookConfiguration};
+use trunkline_proto::rest::{AddressConfiguration, Configuration, Service, WebhookConfiguration};
 use trunkline_proto::sid::ServiceSid;
 
 use super::client::{Call, Form};
-use super::{RestClient, RestError};
+use super::{Listing, RestClient, RestError};
 
 const ACCOUNT: &str = "/v1/Configuration";
 const SERVICE: &str = "/v1/Services/{service}";
+/// A page of addresses has no more.
+const MAX_ADDRESS_PAGE: u32 = 50;
+const ADDRESSES: &str = "/v1/Configuration/Addresses";
 const WEBHOOKS: &str = "/v1/Configuration/Webhooks";
 
 /// What is changed of a webhook configuration; what is left out stays.
@@ -38,6 +41,14 @@ impl RestClient {
     /// Cancel-safe.
     pub async fn fetch_service(&self, service: ServiceSid) -> Result<Service, RestError> {
         self.fetch(Call::read(self.unscoped(&["Services", service.as_str()])?, SERVICE)).await
+    }
+
+    /// Lists what happens when people write to the account's addresses.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn list_addresses(&self, limit: usize) -> Result<Listing<AddressConfiguration>, RestError> {
+        self.list_by(MAX_ADDRESS_PAGE, self.unscoped(&["Configuration", "Addresses"])?, ADDRESSES, limit).await
     }
 
     /// Fetches where webhooks go: of the service if the client has one, else of the account.

@@ -41,7 +41,18 @@ impl RestClient {
         template: &'static str,
         limit: usize,
     ) -> Result<Listing<T>, RestError> {
-        let page_size = u32::try_from(limit).unwrap_or(MAX_PAGE_SIZE);
+        self.list_by(MAX_PAGE_SIZE, url, template, limit).await
+    }
+
+    /// The same with pages that are not larger than this.
+    pub(super) async fn list_by<T: DeserializeOwned>(
+        &self,
+        max_page_size: u32,
+        url: Url,
+        template: &'static str,
+        limit: usize,
+    ) -> Result<Listing<T>, RestError> {
+        let page_size = u32::try_from(limit).map_or(max_page_size, |limit| limit.min(max_page_size));
         let mut pages = self.pages(url, template, page_size);
         let mut items = Vec::new();
         while let Some(page) = pages.next().await? {

@@ -15,23 +15,23 @@ use trunkline_twilio::rest::{Credentials, RestClient, RestConfig};
 use url::Url;
 
 use super::run::{reader, runtime};
-use super::{FAILED, MISCONFIGURED, ServeArgs, misconfigured, print, say};
+use super::{FAILED, MISCONFIGURED, ServeArgs, misconfigured, print, say, wiring};
 
 /// How long to wait for a connection to the agent.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The findings so far.
 #[derive(Default)]
-struct Report {
+pub(super) struct Report {
     wrong: usize,
 }
 
 impl Report {
-    fn good(what: &str) {
+    pub(super) fn good(what: &str) {
         print(&format!("ok    {what}"));
     }
 
-    fn wrong(&mut self, what: &str) {
+    pub(super) fn wrong(&mut self, what: &str) {
         self.wrong += 1;
         print(&format!("wrong {what}"));
     }
@@ -156,7 +156,7 @@ async fn provider(settings: &TwilioSettings, report: &mut Report) -> bool {
     if settings.backend.text("api_key").is_some() {
         auth_token(settings, rest, report).await;
     }
-    webhook(settings, &backend, report).await;
+    wiring::check(settings, &backend, report).await;
     match &settings.realtime {
         None => say("note: the bot does not take part in real time; that takes an API key and TWILIO_CHAT_SERVICE_SID"),
         Some(config) => realtime(config, report).await,
@@ -206,20 +206,3 @@ async fn realtime(config: &RealtimeConfig, report: &mut Report) {
 
 /// How long the socket may take.
 const SOCKET_PATIENCE: Duration = Duration::from_secs(15);
-
-async fn webhook(settings: &TwilioSettings, backend: &TwilioMessaging, report: &mut Report) {
-    let Some(wanted) = settings.backend.text("webhook_url") else {
-        report.wrong("TWILIO_WEBHOOK_URL is not set: Twilio does not know where to send what people write");
-        return;
-    };
-    match backend.rest().fetch_webhooks().await {
-        Ok(configured) if configured.post_webhook_url.as_deref() == Some(wanted) => {
-            Report::good("Twilio sends its webhooks to TWILIO_WEBHOOK_URL");
-        }
-        Ok(configured) if configured.post_webhook_url.as_deref().unwrap_or_default().is_empty() => {
-            say("note: no webhook is registered yet; `trunkline serve` registers TWILIO_WEBHOOK_URL when it starts");
-        }
-        Ok(_) => report.wrong("Twilio's webhooks go elsewhere; `trunkline serve` takes them over when it starts"),
-        Err(error) => report.wrong(&format!("the webhook configuration cannot be read: {error}")),
-    }
-}

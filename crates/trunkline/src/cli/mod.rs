@@ -12,6 +12,7 @@ mod messages;
 mod run;
 mod text;
 mod up;
+mod wiring;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -18,7 +18,7 @@ pub(crate) const SOURCE: &str = "twilio-messaging";
 /// The path of status callbacks, below the public base.
 pub(crate) const STATUS_PATH: &str = "/webhooks/twilio/messaging/status";
 /// The path of messages that come in.
-pub(crate) const MESSAGES_PATH: &str = "/webhooks/twilio/messaging";
+pub const MESSAGES_PATH: &str = "/webhooks/twilio/messaging";
 
 /// The parameter of a status callback's address that names the outbox row.
 const OUTBOX_PARAMETER: &str = "outbox";

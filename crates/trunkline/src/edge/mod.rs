@@ -14,6 +14,7 @@ mod upgrade;
 mod voice;
 mod webhook;
 
+pub use from_messaging::MESSAGES_PATH;
 pub use from_twilio::People;
 pub use health::{Readiness, health_routes};
 pub use intake::MAX_BODY_BYTES;

@@ -180,7 +180,23 @@ async fn check_says_what_to_mend_and_when_nothing_is() {
     let moved = answer(world.rest(Method::POST, "/v1/Configuration/Webhooks").form(&form)).await;
     assert_eq!(moved.status, StatusCode::OK);
     let done = Program::run(world.folder.path(), world.env(), &["check"]).await;
-    assert_says(&done, Some(1), &["go elsewhere", "1 to mend"]);
+    assert_says(&done, Some(1), &["go elsewhere, to 127.0.0.1;", "1 to mend"]);
+
+    let form = [("PostWebhookUrl", url.as_str()), ("Filters", "onMessageAdded")];
+    answer(world.rest(Method::POST, "/v1/Configuration/Webhooks").form(&form)).await;
+    let done = Program::run(world.folder.path(), world.env(), &["check"]).await;
+    assert_says(&done, Some(1), &["Twilio does not send onConversationAdded, ", "1 to mend"]);
+    assert_says(&done, Some(1), &["the gateway answers at TWILIO_WEBHOOK_URL", "open conversations"]);
+    let addresses = answer(world.rest(Method::GET, "/v1/Configuration/Addresses")).await.body;
+    for one in addresses["address_configurations"].as_array().unwrap() {
+        let path = format!("/v1/Configuration/Addresses/{}", one["sid"].as_str().unwrap());
+        answer(world.rest(Method::DELETE, &path)).await;
+    }
+    let done = Program::run(world.folder.path(), world.env(), &["check"]).await;
+    assert_says(&done, Some(1), &["open no conversation. Make an address configuration", "2 to mend"]);
+    world.set("TRUNKLINE_REGISTER_MESSAGING", "true");
+    let done = Program::run(world.folder.path(), world.env(), &["check"]).await;
+    assert_says(&done, Some(1), &["1 to mend"]);
 
     world.stop_emulator().await;
     let done = Program::run(world.folder.path(), world.env(), &["check"]).await;
