@@ -77,8 +77,8 @@ pub(super) struct Left {
     pub(super) journal: Journal,
     pub(super) recording: Option<Recording>,
     pub(super) began: Instant,
-    /// Open until the provider has been told what is to become of the call.
-    pub(super) stream: AudioStream,
+    /// Open until the provider has been told what is to become of the call; none while the person is on hold.
+    pub(super) stream: Option<AudioStream>,
     /// What an order asked of the provider.
     pub(super) control: Option<CallControl>,
 }
@@ -87,7 +87,7 @@ impl Left {
     /// Of a call that somebody else led to its end.
     pub(super) fn of(start: Start, outcome: Outcome) -> Self {
         let Start { live, orders, known, agent, journal, recording, began, control, stream, .. } = start;
-        Self { outcome, live, orders, known, agent, journal, recording, began, stream, control }
+        Self { outcome, live, orders, known, agent, journal, recording, began, stream: Some(stream), control }
     }
 }
 
@@ -612,7 +612,7 @@ impl Call<'_> {
             journal: self.journal,
             recording: self.recording,
             began: self.began,
-            stream: self.stream,
+            stream: Some(self.stream),
             control: self.control,
         }
     }

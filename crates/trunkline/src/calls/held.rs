@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use trunkline_agent::turns::EndReason;
 use trunkline_core::voice::{CallControl, VoiceSession};
 
@@ -24,22 +25,28 @@ pub(super) enum Next {
     Over(Outcome, Option<CallControl>),
 }
 
-/// Puts a person on hold, by `control`, and waits for what becomes of them.
+/// Puts a person on hold, by `control`. From then on their audio, or their words, are the provider's. `false`: the provider
+/// could not be told.
+pub(super) async fn begin(context: &CallContext, live: &LiveCall, control: Option<CallControl>) -> bool {
+    if let Some(control) = control
+        && !tell(context, &live.session, control).await
+    {
+        return false;
+    }
+    live.show(ON_HOLD, SILENT_DBFS);
+    context.pipeline.live.calls_changed();
+    true
+}
+
+/// Waits for what becomes of somebody who is on hold, until the call has lasted as long as it may.
 pub(super) async fn wait(
     context: &CallContext,
     live: &LiveCall,
     orders: &mut mpsc::Receiver<CallOrder>,
-    control: Option<CallControl>,
+    until: Instant,
 ) -> Next {
-    let session = &live.session;
-    if let Some(control) = control
-        && !tell(context, session, control).await
-    {
-        return Next::Over(Outcome::Lost, None);
-    }
-    live.show(ON_HOLD, SILENT_DBFS);
-    context.pipeline.live.calls_changed();
-    let next = until_over(context, session, orders).await;
+    let next = tokio::time::timeout_at(until, until_over(context, &live.session, orders)).await;
+    let next = next.unwrap_or(Next::Over(Outcome::Ended(EndReason::MaxDuration), None));
     if matches!(next, Next::Back) {
         live.show("listening", SILENT_DBFS);
         context.pipeline.live.calls_changed();

@@ -404,9 +404,9 @@ async fn put_away(context: &CallContext, left: audio_call::Left) {
     left.live.leaves();
     end(context, &left.live.session, left.outcome, left.control).await;
     // Only now: what is to become of the call has been said before its stream ends.
-    let mut stream = left.stream;
-    let _in_time = tokio::time::timeout(CLOSE_PATIENCE, stream.close()).await.is_ok();
-    drop(stream);
+    if let Some(mut stream) = left.stream {
+        let _in_time = tokio::time::timeout(CLOSE_PATIENCE, stream.close()).await.is_ok();
+    }
     let recording = match left.recording {
         Some(recording) => recording.finish().await,
         None => None,
@@ -438,7 +438,13 @@ async fn lead(context: &CallContext, mut start: audio_call::Start, span: &Span) 
 /// Keeps a person on hold. They come back, or the call ends.
 async fn hold(context: &CallContext, mut left: audio_call::Left) -> ControlFlow<audio_call::Left, audio_call::Start> {
     let control = left.control.take();
-    match held::wait(context, &left.live, &mut left.orders, control).await {
+    if !held::begin(context, &left.live, control).await {
+        return ControlFlow::Break(audio_call::Left { outcome: Outcome::Lost, ..left });
+    }
+    // Their audio is the provider's now.
+    drop(left.stream.take());
+    let until = left.began + context.settings.policy.max_duration;
+    match held::wait(context, &left.live, &mut left.orders, until).await {
         held::Next::Back => {}
         held::Next::Over(outcome, control) => {
             return ControlFlow::Break(audio_call::Left { outcome, control, ..left });

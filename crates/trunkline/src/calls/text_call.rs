@@ -162,7 +162,11 @@ impl<'a> Call<'a> {
             if outcome != Outcome::Held {
                 return (outcome, control);
             }
-            if let held::Next::Over(outcome, control) = held::wait(context, live, orders, control).await {
+            if !held::begin(context, live, control).await {
+                return (Outcome::Lost, None);
+            }
+            let until = self.began + context.settings.policy.max_duration;
+            if let held::Next::Over(outcome, control) = held::wait(context, live, orders, until).await {
                 return (outcome, control);
             }
             match or_hung_up(context.backend.stream_text(live.session.id()), live, orders).await {
