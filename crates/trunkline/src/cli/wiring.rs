@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use reqwest::redirect;
+use reqwest::{StatusCode, redirect};
 use serde_json::Value;
 use trunkline::config::TwilioSettings;
 use trunkline::edge::MESSAGES_PATH;
+use trunkline_core::messaging::ErrorCode;
 use trunkline_proto::calls::IncomingPhoneNumber;
 use trunkline_proto::rest::{AddressConfiguration, AutoCreation, WebhookConfiguration};
 use trunkline_proto::webhook::EventType;
@@ -17,8 +18,10 @@ use url::{Host, Url};
 use super::check::Report;
 use super::say;
 
-/// The path of `TWILIO_WEBHOOK_URL` behind the public base.
-const WEBHOOK_PATH: &str = "/webhooks/twilio";
+/// The paths that `TWILIO_WEBHOOK_URL` may have behind the public base.
+const WEBHOOK_PATHS: [&str; 2] = ["/webhooks/twilio", "/webhooks/twilio/conversations/events"];
+/// What the gateway says to a webhook that is not signed.
+const UNSIGNED: &str = ErrorCode::InvalidSignature.as_str();
 /// How long the public address may take to answer.
 const PROBE_PATIENCE: Duration = Duration::from_secs(10);
 /// Address configurations that are looked through.
@@ -37,7 +40,7 @@ pub(super) async fn check(settings: &TwilioSettings, backend: &TwilioMessaging, 
     }
     if let Some(number) = &settings.phone_number {
         match of_number(settings, backend, number).await {
-            Ok((found, address)) => texts(settings, wanted, found.as_ref(), address.as_ref(), report),
+            Ok((found, address)) => texts(settings, found.as_ref(), address.as_ref(), report),
             Err(error) => report.wrong(&format!("where texts to our number go cannot be read: {}", why(&error))),
         }
     }
@@ -50,10 +53,10 @@ fn why(error: &RestError) -> String {
 /// Whether the gateway, and nothing else, is at the address that Twilio is given.
 async fn public_address(wanted: &str, is_twilio: bool, report: &mut Report) {
     let Ok(url) = Url::parse(wanted) else { return report.wrong("TWILIO_WEBHOOK_URL is not a URL") };
-    let Some(base) = wanted.strip_suffix(WEBHOOK_PATH) else {
+    if !WEBHOOK_PATHS.iter().any(|path| url.path().ends_with(path)) {
         return report
             .wrong("TWILIO_WEBHOOK_URL does not end with /webhooks/twilio: the gateway has no other address for them");
-    };
+    }
     if is_twilio && is_private(&url) {
         return report.wrong(
             "TWILIO_WEBHOOK_URL is an address of this machine or its network: Twilio cannot reach it. Use a public name \
@@ -65,7 +68,7 @@ async fn public_address(wanted: &str, is_twilio: bool, report: &mut Report) {
     }
     let client = reqwest::Client::builder().timeout(PROBE_PATIENCE).redirect(redirect::Policy::none()).build();
     let Ok(client) = client else { return report.wrong("there is no usable TLS to try TWILIO_WEBHOOK_URL with") };
-    let Ok(answer) = client.get(format!("{base}/healthz")).send().await else {
+    let Ok(answer) = client.post(wanted).form(&[("EventType", "trunkline-check")]).send().await else {
         return say(
             "note: nobody answers at TWILIO_WEBHOOK_URL now. When `trunkline serve` runs, see that the proxy or tunnel \
              passes it on to the gateway's address",
@@ -73,7 +76,8 @@ async fn public_address(wanted: &str, is_twilio: bool, report: &mut Report) {
     };
     let status = answer.status();
     let body: Value = answer.json().await.unwrap_or_default();
-    if status.is_success() && body.get("status").and_then(Value::as_str) == Some("ok") {
+    // Nobody has signed it: the gateway, and nothing else, says so.
+    if status == StatusCode::FORBIDDEN && body.get("code").and_then(Value::as_str) == Some(UNSIGNED) {
         Report::good("the gateway answers at TWILIO_WEBHOOK_URL");
     } else if status.is_redirection() {
         report.wrong(&format!(
@@ -84,7 +88,7 @@ async fn public_address(wanted: &str, is_twilio: bool, report: &mut Report) {
     } else {
         report.wrong(&format!(
             "something else than the gateway answers at TWILIO_WEBHOOK_URL (status {}): see that the proxy or tunnel passes \
-             all of {WEBHOOK_PATH} on, with nothing in front that asks for a password",
+             all of /webhooks/ on, with nothing in front that asks for a password",
             status.as_u16()
         ));
     }
@@ -150,7 +154,6 @@ async fn of_number(
 
 fn texts(
     settings: &TwilioSettings,
-    wanted: &str,
     number: Option<&IncomingPhoneNumber>,
     address: Option<&AddressConfiguration>,
     report: &mut Report,
@@ -158,8 +161,8 @@ fn texts(
     let Some(number) = number else {
         return report.wrong("TWILIO_PHONE_NUMBER is not a number of this account; choose one of its own");
     };
-    let ours = wanted.strip_suffix(WEBHOOK_PATH).map(|base| format!("{base}{MESSAGES_PATH}"));
-    let is_pointed = ours.is_some() && number.sms_url == ours;
+    let ours = format!("{}{MESSAGES_PATH}", settings.edge.public_base.trim_end_matches('/'));
+    let is_pointed = number.sms_url.as_deref() == Some(ours.as_str());
     let creation = address.and_then(|address| address.auto_creation.as_ref()).filter(|creation| creation.enabled);
     match creation {
         Some(_) if is_pointed => report.wrong(
