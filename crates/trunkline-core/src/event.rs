@@ -108,6 +108,9 @@ pub struct DeliveryUpdated {
     /// The provider's error number, if it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<u32>,
+    /// Whose copy of the message it is, where the provider tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub participant: Option<String>,
     /// The outbox row that the message was sent for, where the receipt names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outbox_id: Option<String>,

@@ -108,6 +108,7 @@ impl Store {
         .bind(now)
         .execute(&mut *transaction)
         .await?;
+        sqlx::query("DELETE FROM message_media WHERE message_id = $1").bind(&id).execute(&mut *transaction).await?;
         let others_wait = taken_back && is_any_waiting(&mut transaction, &conversation_id).await?;
         touch(&mut transaction, &conversation_id).await?;
         transaction.commit().await?;

@@ -22,13 +22,12 @@ pub enum Keyword {
     Help,
 }
 
-/// A keyword, and what is said to it.
+/// A keyword, and what is said to it. It is about the address of ours that the message went to; where that is not known,
+/// about all of them.
 #[derive(Debug, Clone)]
 pub struct HeardKeyword {
     /// Which.
     pub keyword: Keyword,
-    /// Our address that it was written to; `None` if that is not known: then it is about all of them.
-    pub sender: Option<String>,
     /// What the person hears; `None` if somebody else tells them.
     pub confirmation: Option<Pii<String>>,
     /// Who speaks.
@@ -66,22 +65,43 @@ impl Store {
         consent_in(&mut reader, conversation_id).await
     }
 
-    /// Notes that a provider refuses messages to the person of a conversation because they want none.
+    /// Whether a person with this address wants nothing from one of our addresses at least.
+    ///
+    /// # Errors
+    /// `store.unavailable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn has_ever_opted_out(&self, address: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM consent WHERE address = $1 AND opted_out LIMIT 1";
+        let found: Option<i64> = sqlx::query_scalar(sql).bind(address).fetch_optional(&self.reader).await?;
+        Ok(found.is_some())
+    }
+
+    /// Notes that a provider refuses messages to the person of a conversation because they want none. With a
+    /// `participant`, whose messages those are: nothing is noted of anybody else in the conversation. Nor is it where it
+    /// is not known which address of ours is meant.
     ///
     /// # Errors
     /// `store.unavailable`.
     ///
     /// # Cancel safety
     /// It may have been noted; noting it again is harmless.
-    pub async fn consent_withdrawn(&self, conversation_id: &str) -> Result<(), StoreError> {
+    pub async fn consent_withdrawn(&self, conversation_id: &str, participant: Option<&str>) -> Result<(), StoreError> {
         let mut transaction = self.writer.begin().await?;
-        let known: Option<(String, String, Option<String>, Option<i64>)> =
-            sqlx::query_as("SELECT connector, address, own_address, last_in_at FROM conversation WHERE id = $1")
-                .bind(conversation_id)
-                .fetch_optional(&mut *transaction)
-                .await?;
-        let Some((connector, address, sender, heard)) = known else { return Ok(()) };
-        let place = Place { connector: &connector, address: &address, sender: sender.as_deref().unwrap_or_default() };
+        let known: Option<(String, Option<String>, Option<i64>, bool)> = sqlx::query_as(
+            "SELECT c.address, COALESCE(c.own_address, p.own_address), c.last_in_at, $2 IS NULL OR p.address IS NOT NULL
+             FROM conversation c
+             LEFT JOIN participant p ON p.connector = c.connector AND p.conversation = c.external_id
+                                    AND p.external_id = $2 AND p.address = c.address
+             WHERE c.id = $1",
+        )
+        .bind(conversation_id)
+        .bind(participant)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        let Some((address, Some(sender), heard, true)) = known else { return Ok(()) };
+        let place = Place { address: &address, sender: &sender };
         // By the provider's clock: what the person writes from now on is later, whatever ours says.
         decide(&mut transaction, &place, true, "provider", heard.unwrap_or_else(now_ms)).await?;
         nothing_waits(&mut transaction, conversation_id).await?;
@@ -144,7 +164,6 @@ impl Store {
 
 /// Addresses of a person and of ours.
 struct Place<'a> {
-    connector: &'a str,
     address: &'a str,
     sender: &'a str,
 }
@@ -152,7 +171,7 @@ struct Place<'a> {
 async fn consent_in(connection: &mut SqliteConnection, conversation_id: &str) -> Result<Consent, StoreError> {
     let decisions: Vec<Decision> = sqlx::query_as(
         "SELECT d.sender, d.opted_out, d.changed_at FROM consent d JOIN conversation c ON c.id = $1
-         WHERE d.connector = c.connector AND d.address = c.address",
+         WHERE d.address = c.address",
     )
     .bind(conversation_id)
     .fetch_all(&mut *connection)
@@ -179,12 +198,11 @@ async fn decide(
     at: i64,
 ) -> Result<bool, StoreError> {
     let done = sqlx::query(
-        "INSERT INTO consent (connector, address, sender, opted_out, told_by, changed_at)
-         VALUES ($1, $2, $3, $4, $5, $6)
-         ON CONFLICT (connector, address, sender) DO UPDATE
-             SET opted_out = $4, told_by = $5, changed_at = $6 WHERE consent.changed_at <= $6",
+        "INSERT INTO consent (address, sender, opted_out, told_by, changed_at)
+         VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (address, sender) DO UPDATE SET opted_out = $3, told_by = $4, changed_at = $5
+             WHERE consent.changed_at < $5 OR (consent.changed_at = $5 AND $4 = 'person')",
     )
-    .bind(place.connector)
     .bind(place.address)
     .bind(place.sender)
     .bind(opted_out)
@@ -207,6 +225,26 @@ async fn nothing_waits(transaction: &mut Transaction<'_, Sqlite>, conversation_i
     Ok(())
 }
 
+/// Nor do they hear what was to be said to a keyword before.
+async fn nothing_is_confirmed(
+    transaction: &mut Transaction<'_, Sqlite>,
+    conversation_id: &str,
+) -> Result<(), StoreError> {
+    let taken: Vec<String> = sqlx::query_scalar(
+        "UPDATE outbox SET state = 'superseded', updated_at = $2
+         WHERE conversation_id = $1 AND kind = $3 AND state = 'pending' AND attempts = 0 RETURNING id",
+    )
+    .bind(conversation_id)
+    .bind(now_ms())
+    .bind(ReplyKind::Keyword.as_str())
+    .fetch_all(&mut **transaction)
+    .await?;
+    for outbox_id in taken {
+        sqlx::query("DELETE FROM message WHERE outbox_id = $1").bind(outbox_id).execute(&mut **transaction).await?;
+    }
+    Ok(())
+}
+
 /// What becomes of a new message, by what its person has decided and by the keyword that it may be. It is recorded
 /// already, and `asked` to be so. With the row of the outbox that confirms the keyword, if one does.
 pub(crate) async fn heed(
@@ -216,36 +254,44 @@ pub(crate) async fn heed(
     inbound: &NewInbound,
     asked: Answer,
 ) -> Result<(Answer, Option<String>), StoreError> {
-    if let Some(sender) = inbound.keyword.as_ref().and_then(|heard| heard.sender.as_ref()) {
+    if let Some(sender) = &inbound.to {
         sqlx::query("UPDATE conversation SET own_address = $2 WHERE id = $1")
             .bind(conversation_id)
             .bind(sender)
             .execute(&mut **transaction)
             .await?;
     }
-    let is_out = consent_in(transaction, conversation_id).await? != Consent::Given;
+    // Where it is not clear whether they are, they are answered: before anything is sent it is found out.
+    let is_out = consent_in(transaction, conversation_id).await? == Consent::Withdrawn;
     let Some(heard) = &inbound.keyword else {
         return Ok((if is_out { Answer::History } else { asked }, None));
     };
     let address = inbound.from.to_wire();
-    let sender = heard.sender.as_deref().unwrap_or_default();
-    let place = Place { connector: &inbound.connector, address: &address, sender };
+    let place = Place { address: &address, sender: inbound.to.as_deref().unwrap_or_default() };
     let at = inbound.created_at.as_millisecond();
     match heard.keyword {
         Keyword::Stop => {
-            let is_new = decide(transaction, &place, true, "person", at).await? && !is_out;
+            if !decide(transaction, &place, true, "person", at).await? {
+                // They have thought better of it since.
+                return Ok((Answer::History, None));
+            }
             nothing_waits(transaction, conversation_id).await?;
-            if !is_new {
+            nothing_is_confirmed(transaction, conversation_id).await?;
+            if is_out {
                 return Ok((Answer::History, None));
             }
         }
-        Keyword::Start if is_out => {
-            if !decide(transaction, &place, false, "person", at).await? {
+        Keyword::Start => {
+            // Noted also of somebody who has not opted out: a STOP from before may still be read back.
+            let is_latest = decide(transaction, &place, false, "person", at).await?;
+            if !is_out {
+                return Ok((asked, None));
+            }
+            if !is_latest {
                 return Ok((Answer::History, None));
             }
         }
         Keyword::Help if !is_out => {}
-        Keyword::Start => return Ok((asked, None)),
         Keyword::Help => return Ok((Answer::History, None)),
     }
     let Some(confirmation) = heard.confirmation.as_ref().filter(|_| asked == Answer::Waiting) else {

@@ -73,7 +73,7 @@ SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.s
        + (SELECT count(*) FROM outbox o WHERE o.conversation_id = c.id AND o.state IN ('pending', 'sending')) AS pending,
        EXISTS (SELECT 1 FROM memory h WHERE h.conversation_id = c.id AND h.name = '.handed_over') AS handed_over,
        COALESCE((SELECT d.opted_out FROM consent d
-                 WHERE d.connector = c.connector AND d.address = c.address
+                 WHERE d.address = c.address
                    AND (d.sender = '' OR c.own_address IS NULL OR d.sender = c.own_address)
                  ORDER BY d.changed_at DESC LIMIT 1), FALSE) AS opted_out,
        n.friendly_name

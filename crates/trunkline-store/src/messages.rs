@@ -133,6 +133,21 @@ impl Store {
         rows.into_iter().rev().map(message).collect()
     }
 
+    /// Whether a message is recorded.
+    ///
+    /// # Errors
+    /// `store.unavailable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn is_recorded(&self, connector: &str, external_id: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM message m JOIN conversation c ON c.id = m.conversation_id
+                   WHERE m.external_id = $1 AND c.connector = $2 LIMIT 1";
+        let found: Option<i64> =
+            sqlx::query_scalar(sql).bind(external_id).bind(connector).fetch_optional(&self.reader).await?;
+        Ok(found.is_some())
+    }
+
     /// Moves the status of a message of ours forward; a receipt that arrives late changes nothing. Returns our name
     /// for the conversation, or `None` if no message of that name is known (yet).
     ///
@@ -160,7 +175,7 @@ impl Store {
         if moved.is_some() {
             return Ok(moved);
         }
-        let known = "SELECT conversation_id FROM message WHERE external_id = $1";
+        let known = "SELECT conversation_id FROM message WHERE external_id = $1 AND direction = 'out'";
         Ok(sqlx::query_scalar(known).bind(external_id).fetch_optional(&self.reader).await?)
     }
 }

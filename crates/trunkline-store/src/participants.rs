@@ -130,20 +130,33 @@ impl Store {
         rows.into_iter().map(participant).collect()
     }
 
-    /// Whether a person's messages to an address of ours go into an open conversation of another connector.
+    /// Whether a message that a person wrote to an address of ours at that time went into a conversation of another
+    /// connector.
     ///
     /// # Errors
     /// `store.unavailable`.
     ///
     /// # Cancel safety
     /// Cancel-safe.
-    pub async fn is_bound_elsewhere(&self, connector: &str, address: &str, own: &str) -> Result<bool, StoreError> {
+    pub async fn is_bound_elsewhere(
+        &self,
+        connector: &str,
+        address: &str,
+        own: &str,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM participant p
                    LEFT JOIN conversation c ON c.connector = p.connector AND c.external_id = p.conversation
-                   WHERE p.address = $1 AND p.own_address = $2 AND p.removed_at IS NULL AND p.connector <> $3
-                     AND COALESCE(c.state, 'active') <> 'closed' LIMIT 1";
-        let found: Option<i64> =
-            sqlx::query_scalar(sql).bind(address).bind(own).bind(connector).fetch_optional(&self.reader).await?;
+                   WHERE p.address = $1 AND p.own_address = $2 AND p.connector <> $3
+                     AND (p.removed_at IS NULL OR p.removed_at >= $4)
+                     AND (COALESCE(c.state, 'active') <> 'closed' OR c.updated_at >= $4) LIMIT 1";
+        let found: Option<i64> = sqlx::query_scalar(sql)
+            .bind(address)
+            .bind(own)
+            .bind(connector)
+            .bind(at.as_millisecond())
+            .fetch_optional(&self.reader)
+            .await?;
         Ok(found.is_some())
     }
 }

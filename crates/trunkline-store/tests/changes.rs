@@ -113,12 +113,14 @@ async fn people_and_names_are_what_was_told_last() {
     note(Presence::Added, told(1, "old")).await;
     let people = store.participants("twilio", CH).await.expect("read");
     assert_eq!((people[0].role.as_deref(), people[0].joined_at), (Some("new"), Some(at(1))));
-    assert!(store.is_bound_elsewhere("twilio-messaging", "+15550001111", "+15550009999").await.expect("read"));
-    assert!(!store.is_bound_elsewhere("twilio", "+15550001111", "+15550009999").await.expect("read"));
+    assert!(store.is_bound_elsewhere("twilio-messaging", "+15550001111", "+15550009999", at(8)).await.expect("read"));
+    assert!(!store.is_bound_elsewhere("twilio", "+15550001111", "+15550009999", at(8)).await.expect("read"));
     note(Presence::Removed, told(6, "new")).await;
     note(Presence::Updated, told(7, "newer")).await;
     assert!(store.participants("twilio", CH).await.expect("read").is_empty());
-    assert!(!store.is_bound_elsewhere("twilio-messaging", "+15550001111", "+15550009999").await.expect("read"));
+    assert!(!store.is_bound_elsewhere("twilio-messaging", "+15550001111", "+15550009999", at(8)).await.expect("read"));
+    let before = store.is_bound_elsewhere("twilio-messaging", "+15550001111", "+15550009999", at(5)).await;
+    assert!(before.expect("read"), "what was written then went there");
 
     let recorded = record(&store, "IM0", 0, at(1)).await;
     let named = |name: &str, seconds: i64| ConversationUpdated {

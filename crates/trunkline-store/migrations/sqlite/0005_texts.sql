@@ -2,8 +2,7 @@
 -- are templates or have several parts.
 
 CREATE TABLE consent (
-    connector  TEXT    NOT NULL,
-    -- The person's address as the connector writes it.
+    -- The person's address, as providers write it. By whichever way they told us: it is about the two addresses.
     address    TEXT    NOT NULL,
     -- Our address that it is about; empty: every one of ours.
     sender     TEXT    NOT NULL,
@@ -11,7 +10,7 @@ CREATE TABLE consent (
     -- person: a keyword; provider: it refused a message for that.
     told_by    TEXT    NOT NULL,
     changed_at BIGINT  NOT NULL,
-    PRIMARY KEY (connector, address, sender)
+    PRIMARY KEY (address, sender)
 );
 
 -- When the person last wrote.

@@ -208,8 +208,19 @@ fn short_time(time: &str) -> String {
     time.split_once('.').map_or_else(|| time.to_owned(), |(seconds, _)| format!("{seconds}Z"))
 }
 
+/// What somebody wrote, as it may be shown on a terminal: without control characters, line breaks as a sign.
+fn printable(text: &str) -> String {
+    let shown = |letter: char| match letter {
+        '\n' => '⏎',
+        letter if letter.is_control() => '\u{fffd}',
+        letter => letter,
+    };
+    text.chars().filter(|letter| *letter != '\r').map(shown).collect()
+}
+
 fn shortened(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = printable(text);
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
         None => line,
@@ -244,7 +255,7 @@ fn spoken(message: &Value) -> String {
         (code, "") => format!(" {code}"),
         (code, meaning) => format!(" {code}: {meaning}"),
     };
-    let (at, said) = (short_time(text(message, "at")), text(message, "text"));
+    let (at, said) = (short_time(text(message, "at")), printable(text(message, "text")));
     format!("{at} {who} {said}{files}  ({}{error})", text(message, "status"))
 }
 

@@ -48,7 +48,10 @@ impl GatewayApi {
         let base = Url::parse(&base).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let base = base.ok_or_else(|| super::failed("--gateway: must be a URL, http://… or https://…"))?;
         let token = token(&reader, Path::new(text("gateway.data_dir"))).map_err(|reason| super::failed(&reason))?;
+        // The token goes to the gateway and to nobody in between.
         let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
             .timeout(REQUEST_TIMEOUT)
             .build()
             .map_err(|error| super::failed(&format!("no HTTP client: {error}")))?;

@@ -1,5 +1,6 @@
 //! The Twilio connector: says things through the backend, reads back through the REST client underneath.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -196,8 +197,10 @@ impl Connector for TwilioConnector {
     async fn sender(&self, conversation: &str) -> Result<Option<String>, ConnectorError> {
         let listed =
             self.rest.list_participants(conversation, MAX_PARTICIPANTS).await.map_err(|error| from_rest(&error))?;
-        let bound = listed.items.into_iter().filter_map(|participant| participant.messaging_binding);
-        Ok(bound.into_iter().find_map(|binding| binding.proxy_address))
+        let bound = listed.items.into_iter().filter_map(|participant| participant.messaging_binding?.proxy_address);
+        let own: BTreeSet<_> = bound.collect();
+        // With several it depends on who writes.
+        Ok(own.first().filter(|_| own.len() == 1).cloned())
     }
 
     async fn fetch_media(&self, file: &MediaRef, max_bytes: usize) -> Result<Bytes, ConnectorError> {

@@ -111,6 +111,7 @@ pub(super) fn told(
         message: update.message_sid.as_str().to_owned(),
         status,
         error: update.error_code,
+        participant: None,
         outbox_id: outbox_id(url),
     };
     Envelope::new(update.dedupe_key(token), SOURCE, DELIVERY_UPDATED, conversation, now, &receipt).map(Some)

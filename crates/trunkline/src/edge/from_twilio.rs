@@ -63,6 +63,7 @@ pub(super) fn fact(
                 message: updated.message_sid.as_str().to_owned(),
                 status,
                 error: updated.error_code,
+                participant: updated.participant_sid.map(|sid| sid.as_str().to_owned()),
                 outbox_id: None,
             };
             publish(key(), DELIVERY_UPDATED, conversation, now, &receipt)

@@ -48,7 +48,8 @@ pub(super) async fn first_name(context: &Context, connector: &str, told: &Conver
 /// messages, and is answered where the conversation is.
 pub(super) async fn beside_conversations(context: &Context, inbound: &mut NewInbound) -> Result<(), StoreError> {
     let Some(own) = inbound.to.as_deref().filter(|_| inbound.to_be_answered) else { return Ok(()) };
-    if context.store.is_bound_elsewhere(&inbound.connector, &inbound.from.to_wire(), own).await? {
+    let address = inbound.from.to_wire();
+    if context.store.is_bound_elsewhere(&inbound.connector, &address, own, inbound.created_at).await? {
         tracing::warn!("a text came by a number that also has conversations; it is answered there and not here");
         inbound.to_be_answered = false;
     }

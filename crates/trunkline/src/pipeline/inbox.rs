@@ -5,7 +5,7 @@ use trunkline_core::event::MessageReceived;
 use trunkline_store::Answer;
 
 use super::read_back::{ReadBackError, tell};
-use super::{Context, changes, ingress};
+use super::{Context, changes, keywords};
 use crate::connectors::Connector;
 
 /// How far before the last pass is looked again: a list may lag behind what has happened.
@@ -51,7 +51,10 @@ async fn record(
     received: MessageReceived,
 ) -> Result<bool, ReadBackError> {
     let id = connector.fact_id(&received);
-    let mut message = match ingress::inbound(context, connector.name(), received.clone(), None) {
+    if context.store.is_recorded(connector.name(), &received.metadata.message).await? {
+        return Ok(false);
+    }
+    let mut message = match keywords::read(context, connector.name(), received.clone(), None).await {
         Ok(message) => message,
         Err(error) => {
             tracing::warn!(error.code = error.code(), "a message is from nobody who can be answered");
@@ -61,6 +64,7 @@ async fn record(
     changes::beside_conversations(context, &mut message).await?;
     tell(context, id, &message, &received).await?;
     let recorded = context.store.record_inbound(&message).await?;
+    keywords::confirm(context, &recorded).await;
     if recorded.is_new {
         context.live.changed(&recorded.conversation_id);
     }

@@ -77,7 +77,7 @@ impl Job<'_> {
                 return Ok(Step::TooMany(wait));
             }
             Err(GateError::Store(error)) => return Err(error),
-            Err(GateError::Connector(error)) => return self.later(row, &error, Duration::ZERO, tries).await,
+            Err(GateError::Connector(error)) => return self.not_told(row, &error, tries).await,
         }
         let content = match self.gate(row).await {
             Ok(Gate::Open) => row.content.clone(),
@@ -87,7 +87,7 @@ impl Job<'_> {
             }
             Ok(Gate::Refused(code)) => return self.refused(row, code).await,
             Err(GateError::Store(error)) => return Err(error),
-            Err(GateError::Connector(error)) => return self.later(row, &error, Duration::ZERO, tries).await,
+            Err(GateError::Connector(error)) => return self.not_told(row, &error, tries).await,
         };
         let template = self.context.settings.whatsapp.template.as_ref().filter(|_| content.is_none());
         let mut sent = self.connector.send(&self.worded(content)).await;
@@ -106,7 +106,7 @@ impl Job<'_> {
             Err(error) => error,
         };
         if error.provider_number == Some(OPTED_OUT_AT_TWILIO) {
-            self.context.store.consent_withdrawn(&row.conversation_id).await?;
+            self.context.store.consent_withdrawn(&row.conversation_id, None).await?;
         }
         match error.retry {
             Retry::No => self.failed(row, &error).await,
@@ -117,6 +117,16 @@ impl Job<'_> {
                 self.unknown_since = Some(Instant::now());
                 Ok(Step::Wait(self.context.settings.settle))
             }
+        }
+    }
+
+    /// The connector could not tell what has to be known before anything is said.
+    async fn not_told(&self, row: &OutboxRow, error: &ConnectorError, tries: u32) -> Result<Step, StoreError> {
+        match error.retry {
+            Retry::No => self.failed(row, error).await,
+            Retry::After(wait) => self.later(row, error, wait, tries).await,
+            // It was only asked.
+            Retry::Unknown => self.later(row, error, Duration::ZERO, tries).await,
         }
     }
 

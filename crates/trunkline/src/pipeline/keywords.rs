@@ -33,16 +33,19 @@ pub(super) async fn read(
     traceparent: Option<String>,
 ) -> Result<NewInbound, AddressError> {
     let mut inbound = inbound(context, connector, received, traceparent)?;
-    if matches!(inbound.channel, Channel::Sms | Channel::Whatsapp)
-        && let Some(keyword) = keyword(inbound.body.expose())
-    {
+    if !matches!(inbound.channel, Channel::Sms | Channel::Whatsapp) {
+        return Ok(inbound);
+    }
+    let keyword = keyword(inbound.body.expose());
+    // Which address of ours a text went to matters where somebody wants nothing from one of them.
+    let matters = keyword.is_some() || context.store.has_ever_opted_out(&inbound.from.to_wire()).await.unwrap_or(true);
+    if matters && inbound.to.is_none() {
+        inbound.to = sender(context, connector, &inbound.conversation).await;
+    }
+    if let Some(keyword) = keyword {
         let confirmation = confirmation(&context.settings.keywords, keyword, inbound.channel);
-        inbound.keyword = Some(HeardKeyword {
-            keyword,
-            sender: sender(context, connector, &inbound.conversation).await,
-            confirmation: confirmation.map(Pii::new),
-            author: AUTHOR.to_owned(),
-        });
+        inbound.keyword =
+            Some(HeardKeyword { keyword, confirmation: confirmation.map(Pii::new), author: AUTHOR.to_owned() });
     }
     Ok(inbound)
 }
@@ -101,7 +104,7 @@ async fn sender(context: &Context, connector: &str, conversation: &str) -> Optio
     match tokio::time::timeout(SENDER_WAIT, asked).await {
         Ok(Ok(sender)) => sender,
         Ok(Err(error)) => {
-            tracing::warn!(error.code = error.code, "a keyword counts for all of our addresses");
+            tracing::warn!(error.code = error.code, "which address of ours a text went to cannot be told");
             None
         }
         Err(_) => None,

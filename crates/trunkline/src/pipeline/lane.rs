@@ -126,8 +126,9 @@ impl Lane {
             // The texts are recorded and complete: whoever reads the bus answers them.
             let Some(agent) = agent.as_deref() else { return Ok(()) };
             self.context.store.open_session(&self.conversation_id, agent.name()).await?;
-            let may_redo = self.merges() && redone < MAX_REDONE;
-            match self.turn(agent, &waiting, if may_redo { Some(&mut *inbox) } else { None }).await? {
+            let may_redo = redone < MAX_REDONE;
+            let interrupt = Some(&mut *inbox).filter(|_| may_redo && self.merges());
+            match self.turn(agent, &waiting, interrupt, may_redo).await? {
                 Turned::Committed(commands) => {
                     for command in commands {
                         self.relay.notify(command);
@@ -138,6 +139,7 @@ impl Lane {
                     }
                 }
                 Turned::AnsweredElsewhere => {}
+                Turned::Edited => redone += 1,
                 Turned::Interrupted(heard) => {
                     redone += 1;
                     self.hear(*heard).await;
@@ -169,8 +171,9 @@ impl Lane {
         agent: &dyn Agent,
         waiting: &[MessageRow],
         interrupt: Option<&mut Inbox<Heard>>,
+        may_redo: bool,
     ) -> Result<Turned, LaneError> {
-        let work = turn::run(&self.context, agent, &self.conversation_id, waiting, interrupt);
+        let work = turn::run(&self.context, agent, &self.conversation_id, waiting, interrupt, may_redo);
         holding(self.held.as_slice(), work).await
     }
 

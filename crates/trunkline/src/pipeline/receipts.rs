@@ -14,7 +14,9 @@ pub(super) async fn heed(
     conversation_id: &str,
 ) -> Result<(), StoreError> {
     match receipt.error {
-        Some(OPTED_OUT_AT_TWILIO) => context.store.consent_withdrawn(conversation_id).await,
+        Some(OPTED_OUT_AT_TWILIO) => {
+            context.store.consent_withdrawn(conversation_id, receipt.participant.as_deref()).await
+        }
         Some(WINDOW_CLOSED_AT_TWILIO) => {
             let Some(template) = &context.settings.whatsapp.template else { return Ok(()) };
             let again = context.store.say_as_template(&receipt.message, |text| filled(template, text)).await?;

@@ -28,6 +28,8 @@ pub(super) enum Turned {
     Committed(Vec<EgressCommand>),
     /// The person wrote more before the answer was there.
     Interrupted(Box<Heard>),
+    /// The person changed what they wrote before the answer was there.
+    Edited,
     /// A message was answered by someone else meanwhile, or has other words now: look again.
     AnsweredElsewhere,
 }
@@ -45,6 +47,7 @@ pub(super) async fn run(
     conversation_id: &str,
     waiting: &[MessageRow],
     interrupt: Option<&mut Inbox<Heard>>,
+    may_redo: bool,
 ) -> Result<Turned, LaneError> {
     let span = tracing::info_span!(
         "text.turn",
@@ -53,7 +56,7 @@ pub(super) async fn run(
         error.code = tracing::field::Empty
     );
     set_parent(&span, waiting.last().and_then(|message| message.traceparent.as_deref()));
-    turn(context, agent, conversation_id, waiting, interrupt).instrument(span).await
+    turn(context, agent, conversation_id, waiting, interrupt, may_redo).instrument(span).await
 }
 
 async fn turn(
@@ -62,6 +65,7 @@ async fn turn(
     conversation_id: &str,
     waiting: &[MessageRow],
     interrupt: Option<&mut Inbox<Heard>>,
+    may_redo: bool,
 ) -> Result<Turned, LaneError> {
     let begun = Instant::now();
     let known = context.store.conversation(conversation_id).await?;
@@ -83,6 +87,9 @@ async fn turn(
     let (reply, kind, label) = match outcome {
         Ok(reply) => (reply, ReplyKind::Answer, "answered"),
         Err(error) => {
+            if may_redo && is_edited(context, &conversation, waiting).await? {
+                return Ok(Turned::Edited);
+            }
             give_up(context, &conversation, waiting, &error).await?;
             // An operator's second treatment is not the person's to hear of.
             let is_first = waiting.iter().any(|message| message.replays == 0);
@@ -90,8 +97,8 @@ async fn turn(
             (AgentReply { text, ..AgentReply::default() }, ReplyKind::Apology, "given_up")
         }
     };
-    if is_edited(context, &conversation, waiting).await? {
-        return Ok(Turned::AnsweredElsewhere);
+    if may_redo && is_edited(context, &conversation, waiting).await? {
+        return Ok(Turned::Edited);
     }
     let turned = commit(context, agent.name(), &conversation, waiting, (reply, notice), kind).await?;
     context.metrics.turn(label, begun.elapsed());

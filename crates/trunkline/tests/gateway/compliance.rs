@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{ADA, Answer, BOB, CONSOLE_TOKEN, HttpAgentServer, World, answer, outbox, until};
+use crate::support::{ADA, Answer, BOB, CONSOLE_TOKEN, HttpAgentServer, NUMBER, World, answer, outbox, until};
 
 /// The gateway confirms keywords, as on numbers where Twilio leaves that to us.
 const OURS: &[(&str, &str)] = &[
@@ -223,4 +223,62 @@ async fn what_twilio_finds_too_late_goes_once_more_as_a_template() {
     .await;
     world.until_idle().await;
     assert_eq!(thread(&world, &id).await.len(), messages.len() + 2);
+}
+
+#[tokio::test]
+async fn stop_is_about_the_number_that_it_was_written_to() {
+    let world = World::start(OURS).await;
+    without_keywords(&world).await;
+    let other = "+15557770000";
+    let made =
+        [("Type", "sms"), ("Address", other), ("AutoCreation.Enabled", "true"), ("AutoCreation.Type", "default")];
+    let made = answer(world.rest(Method::POST, "/v1/Configuration/Addresses").form(&made)).await;
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+    world.text(ADA, "stop").await;
+    world.expect_answers(ADA, &["bye"]).await;
+    world.control(Method::POST, "/messages", json!({"from": ADA, "to": other, "body": "text 1"})).await;
+    world.expect_answers(ADA, &["bye", "answer 1"]).await;
+    world.text(ADA, "text 2").await;
+    world.until_idle().await;
+    world.expect_answers(ADA, &["bye", "answer 1"]).await;
+}
+
+#[tokio::test]
+async fn who_came_back_stays_although_an_older_stop_is_read_later() {
+    let world = World::start(OURS).await;
+    without_keywords(&world).await;
+    world.text(ADA, "text 1").await;
+    world.expect_answers(ADA, &["answer 1"]).await;
+    world.fault(json!({"match": {"event": "onMessageAdded"}, "count": 1, "fault": {"kind": "webhook_lose"}})).await;
+    world.text(ADA, "STOP").await;
+    world.text(ADA, "START").await;
+    world.text(ADA, "text 2").await;
+    until("the last text is answered", async || {
+        world.answers(ADA).await.contains(&"answer 2".to_owned()).then_some(())
+    })
+    .await;
+    world.until_idle().await;
+    assert!(!world.answers(ADA).await.contains(&"bye".to_owned()), "{:?}", world.answers(ADA).await);
+    let list = world.api("/api/v1/conversations").await;
+    assert_eq!(list["conversations"][0]["state"], "idle");
+}
+
+#[tokio::test]
+async fn what_a_network_says_of_one_person_is_not_taken_for_another() {
+    let world = World::start(OURS).await;
+    world.text(ADA, "text 1").await;
+    world.expect_answers(ADA, &["answer 1"]).await;
+    let list = world.api("/api/v1/conversations").await;
+    let sid = list["conversations"][0]["external_id"].as_str().unwrap().to_owned();
+    let form = [("MessagingBinding.Address", BOB), ("MessagingBinding.ProxyAddress", NUMBER)];
+    let path = format!("/v1/Conversations/{sid}/Participants");
+    let added = answer(world.rest(Method::POST, &path).form(&form)).await;
+    assert_eq!(added.status, StatusCode::CREATED, "{}", added.text);
+    let blocked = json!({"rule": "undelivered", "error_code": 21610});
+    world.control(Method::PUT, &format!("/phones/{BOB}/receiving"), blocked).await;
+    world.text(ADA, "text 2").await;
+    world.expect_answers(ADA, &["answer 1", "answer 2"]).await;
+    world.until_idle().await;
+    world.text(ADA, "text 3").await;
+    world.expect_answers(ADA, &["answer 1", "answer 2", "answer 3"]).await;
 }

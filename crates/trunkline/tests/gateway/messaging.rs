@@ -290,3 +290,20 @@ async fn keywords_hold_and_a_template_is_sent_once_although_its_answer_is_lost()
     world.until_idle().await;
     world.expect_answers(ADA, &["answer 1", "News for you: hi", "bye"]).await;
 }
+
+#[tokio::test]
+async fn a_stop_that_nobody_heard_is_heeded_when_it_is_read_back() {
+    let mut world = world(&[("TRUNKLINE_KEYWORD_REPLIES", "gateway"), ("TRUNKLINE_STOP_REPLY", "bye")]).await;
+    world.control(Method::PUT, "/rules", json!({"keywords": false})).await;
+    text(&world, ADA, "text 1").await;
+    world.expect_answers(ADA, &["answer 1"]).await;
+    world.stop_gateway().await;
+    text(&world, ADA, "stop").await;
+    text(&world, BOB, "STOP").await;
+    world.start_gateway_with_webhook().await;
+    world.expect_answers(ADA, &["answer 1", "bye"]).await;
+    world.expect_answers(BOB, &["bye"]).await;
+    text(&world, ADA, "text 2").await;
+    world.until_idle().await;
+    world.expect_answers(ADA, &["answer 1", "bye"]).await;
+}
