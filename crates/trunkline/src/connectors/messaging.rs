@@ -93,8 +93,12 @@ impl MessagingConnector {
 
     /// Our addresses that people may have written to.
     async fn own_addresses(&self) -> Result<BTreeSet<String>, ConnectorError> {
-        let mut own: BTreeSet<String> = self.numbers.iter().filter(|own| !own.starts_with("MG")).cloned().collect();
-        own.extend(self.store.own_addresses(SOURCE).await.map_err(|error| stored(&error))?);
+        let is_pool = |own: &&String| own.starts_with("MG");
+        let mut own: BTreeSet<String> = self.numbers.iter().filter(|own| !is_pool(own)).cloned().collect();
+        // Whoever names numbers is not read back at others; what is in a pool is told by its messages.
+        if own.is_empty() || self.numbers.iter().any(|own| is_pool(&own)) {
+            own.extend(self.store.own_addresses(SOURCE).await.map_err(|error| stored(&error))?);
+        }
         Ok(own)
     }
 }
