@@ -21,6 +21,8 @@ use crate::support::{CONSOLE_TOKEN, World, answer, outbox, until_within};
 
 const CONVERSATIONS: usize = 200;
 const TEXTS: usize = 25;
+/// How many texts each writes at a time: all of them write their first burst, then all their second.
+const BURSTS: &[usize] = &[1, 2, 3, 4, 1, 2, 3, 4, 3, 2];
 /// Who write before anything is measured: by then pools, caches and buffers have their size.
 const FIRST: usize = 20;
 const AT_ONCE: usize = 16;
@@ -73,22 +75,27 @@ fn number(person: usize, text: usize) -> usize {
     person * 100 + text
 }
 
-/// Persons `from` to below `to` write, many at once, each text after the one before.
-async fn write(world: &Arc<World>, from: usize, to: usize, texts: usize) {
-    let report = ConcurrentRunner::new(AT_ONCE, LIMIT).run(to - from, |run| {
-        let (world, person) = (Arc::clone(world), from + run);
-        async move {
-            let mut conversations = Vec::new();
-            for text in 0..texts {
-                conversations.push(world.text(&phone(person), &format!("text {}", number(person, text))).await.0);
+/// Persons `from` to below `to` write the bursts, many at once, each text after the one before.
+async fn write(world: &Arc<World>, from: usize, to: usize, bursts: &[usize]) {
+    let mut first = 0;
+    for burst in bursts {
+        let texts = first..first + burst;
+        first = texts.end;
+        let report = ConcurrentRunner::new(AT_ONCE, LIMIT).run(to - from, |run| {
+            let (world, person, texts) = (Arc::clone(world), from + run, texts.clone());
+            async move {
+                let mut conversations = Vec::new();
+                for text in texts {
+                    conversations.push(world.text(&phone(person), &format!("text {}", number(person, text))).await.0);
+                }
+                conversations.dedup();
+                if conversations.len() == 1 { Ok(()) } else { Err(format!("{} conversations", conversations.len())) }
             }
-            conversations.dedup();
-            if conversations.len() == 1 { Ok(()) } else { Err(format!("{} conversations", conversations.len())) }
-        }
-    });
-    let report = report.await;
-    println!("written: {report}");
-    report.assert_ok();
+        });
+        let report = report.await;
+        println!("bursts of {burst}: {report}");
+        report.assert_ok();
+    }
 }
 
 /// The lines of the answers that a person has; an answer to several texts has a line for each.
@@ -167,13 +174,14 @@ async fn two_hundred_conversations_lose_double_and_swap_nothing_and_leave_nothin
                            "fault": {"kind": "webhook_reorder", "window_ms": 300}});
     let faults = [world.fault(doubled).await, world.fault(reordered).await];
 
-    write(&world, 0, FIRST, 5).await;
+    write(&world, 0, FIRST, &[2, 3]).await;
     check(&world, 0, FIRST, 5).await;
     close_all(&world, FIRST).await;
     let (bytes, running) = (LIVE.load(Ordering::Relaxed), tasks());
 
+    assert_eq!(BURSTS.iter().sum::<usize>(), TEXTS);
     let began = Instant::now();
-    write(&world, FIRST, FIRST + CONVERSATIONS, TEXTS).await;
+    write(&world, FIRST, FIRST + CONVERSATIONS, BURSTS).await;
     check(&world, FIRST, FIRST + CONVERSATIONS, TEXTS).await;
     println!("{} texts were answered in {:.1?}", CONVERSATIONS * TEXTS, began.elapsed());
     let with_all = LIVE.load(Ordering::Relaxed);
