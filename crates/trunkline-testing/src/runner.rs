@@ -6,6 +6,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use tokio::task::{Id, JoinSet};
@@ -76,13 +77,20 @@ impl ConcurrentRunner {
         let mut over = std::pin::pin!(tokio::time::sleep(self.limit));
         loop {
             while next < times && running.len() < self.workers {
-                let work = test(next);
+                let run = next;
+                next += 1;
+                let work = match catch_unwind(AssertUnwindSafe(|| test(run))) {
+                    Ok(work) => work,
+                    Err(panic) => {
+                        report.failed(run, FailureKind::Panic, said(panic), None);
+                        continue;
+                    }
+                };
                 let timed = async move {
                     let began = Instant::now();
                     (work.await.map_err(|error| error.to_string()), began.elapsed())
                 };
-                numbers.insert(running.spawn(timed).id(), next);
-                next += 1;
+                numbers.insert(running.spawn(timed).id(), run);
             }
             let ended = tokio::select! {
                 ended = running.join_next_with_id() => ended,
@@ -148,17 +156,21 @@ mod tests {
     #[tokio::test]
     async fn errors_and_panics_are_told_apart_and_named() {
         let runner = ConcurrentRunner::new(2, Duration::from_secs(20));
-        let report = runner.run(5, |run| async move {
-            assert!(run != 3, "three");
-            if run == 1 { Err("one") } else { Ok(()) }
+        let report = runner.run(5, |run| {
+            assert!(run != 4, "four");
+            async move {
+                assert!(run != 3, "three");
+                if run == 1 { Err("one") } else { Ok(()) }
+            }
         });
         let report = report.await;
         assert!(!report.is_ok());
         let mut failures = report.failures().to_vec();
         failures.sort_by_key(|failure| failure.run);
         let told: Vec<_> = failures.iter().map(|one| (one.run, one.kind, one.message.as_str())).collect();
-        assert_eq!(told, [(1, FailureKind::Error, "one"), (3, FailureKind::Panic, "three")]);
-        assert_eq!((report.successes(), report.errors(), report.panics()), (3, 1, 1));
+        let panic = FailureKind::Panic;
+        assert_eq!(told, [(1, FailureKind::Error, "one"), (3, panic, "three"), (4, panic, "four")]);
+        assert_eq!((report.successes(), report.errors(), report.panics()), (2, 1, 2));
     }
 
     #[tokio::test(start_paused = true)]

@@ -126,9 +126,11 @@ impl ScriptedBackend {
         body: &str,
     ) -> Result<Message, MessagingError> {
         let (author, body) = (author.to_owned(), text(body));
-        let message =
-            self.state().say(Operation::ReceiveMessages, conversation, author, body, None, Timestamp::now())?;
+        let mut state = self.state();
+        let message = state.say(Operation::ReceiveMessages, conversation, author, body, None, Timestamp::now())?;
+        // Before anybody else can say something: streams are in order.
         self.streams.deliver(&message);
+        drop(state);
         Ok(message)
     }
 
