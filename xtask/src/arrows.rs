@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("trunkline-twilio", &["trunkline-core", "trunkline-proto"]),
     ("trunkline-agent", &["trunkline-core", "trunkline-store", "trunkline-audio"]),
     ("trunkline-emulator", &["trunkline-proto", "trunkline-audio", "trunkline-speech"]),
+    ("trunkline-testing", &["trunkline-core"]),
     (
         "trunkline",
         &[
@@ -35,7 +36,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Crate, and the workspace crates that its tests may use on top of that.
-const TESTS_MAY_USE: &[(&str, &[&str])] = &[("trunkline-twilio", &["trunkline-emulator"])];
+const TESTS_MAY_USE: &[(&str, &[&str])] =
+    &[("trunkline-twilio", &["trunkline-emulator", "trunkline-testing"]), ("trunkline", &["trunkline-testing"])];
 
 /// Crates that hold values and contracts only: no runtime, no socket.
 const PURE: &[&str] = &["trunkline-core", "trunkline-proto", "trunkline-audio"];

@@ -256,6 +256,30 @@ struct Ends {
 }
 
 impl Emulator {
+    /// Starts one for a test: on a free port of this machine, with a made-up account, in memory only. When it is dropped
+    /// it ends.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), trunkline_emulator::StartError> {
+    /// let twilio = trunkline_emulator::Emulator::start_for_tests().await?;
+    /// assert!(twilio.url().starts_with("http://127.0.0.1:"));
+    /// assert_eq!(twilio.account().account_sid.as_str().len(), 34);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`] with its code.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it returns, it leaves nothing running.
+    pub async fn start_for_tests() -> Result<Self, StartError> {
+        Self::builder().listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).start().await
+    }
+
     /// Settings to start one with.
     pub fn builder() -> Builder {
         Builder::default()

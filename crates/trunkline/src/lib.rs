@@ -44,3 +44,8 @@ pub fn registry() -> Registry {
     trunkline_twilio::register(&mut registry);
     registry
 }
+
+/// The examples of the page on testing.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/testing.md")]
+struct PageOnTesting;

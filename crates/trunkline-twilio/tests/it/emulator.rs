@@ -27,12 +27,12 @@ use trunkline_twilio::{TwilioMessaging, message_from_rest};
 
 use crate::support::{PATIENCE, wait_until};
 
-const ADA: &str = "+15550001111";
+pub(crate) const ADA: &str = "+15550001111";
 
 /// A running backend, the emulator that it talks to, and the address that webhooks come to.
-struct World {
-    emulator: Emulator,
-    backend: Arc<TwilioMessaging>,
+pub(crate) struct World {
+    pub(crate) emulator: Emulator,
+    pub(crate) backend: Arc<TwilioMessaging>,
     http: reqwest::Client,
     _receiver: DropGuard,
 }
@@ -74,7 +74,11 @@ fn settings(emulator: &Emulator) -> ConfigBuilder {
 }
 
 async fn world() -> World {
-    let emulator = Emulator::builder().listen(([127, 0, 0, 1], 0).into()).start().await.unwrap();
+    world_with(|config| config).await
+}
+
+pub(crate) async fn world_with(change: impl Fn(ConfigBuilder) -> ConfigBuilder) -> World {
+    let emulator = Emulator::start_for_tests().await.unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/webhooks/twilio", listener.local_addr().unwrap());
     let receiver = Receiver { url: url.clone(), backend: Arc::default() };
@@ -88,7 +92,7 @@ async fn world() -> World {
         }
     });
 
-    let config = settings(&emulator).setting("webhook_url", url).build().unwrap();
+    let config = change(settings(&emulator)).setting("webhook_url", url).build().unwrap();
     let backend = Arc::new(TwilioMessaging::new(config).unwrap());
     receiver.backend.set(Arc::clone(&backend)).unwrap();
     backend.start().await.unwrap();
@@ -105,13 +109,13 @@ impl World {
     }
 
     /// A person texts; the conversation that it went into.
-    async fn text(&self, body: &str) -> ConversationId {
+    pub(crate) async fn text(&self, body: &str) -> ConversationId {
         let answer = self.post("/emulator/v1/messages", json!({"from": ADA, "body": body})).await;
         answer["conversation_sid"].as_str().unwrap().into()
     }
 
     /// What the person's phone received.
-    async fn received(&self) -> Vec<String> {
+    pub(crate) async fn received(&self) -> Vec<String> {
         let url = format!("{}/emulator/v1/phones/{ADA}/messages", self.emulator.url());
         let phone: Value = self.http.get(url).send().await.unwrap().json().await.unwrap();
         let messages = phone["messages"].as_array().unwrap().iter();

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod channel_messages;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod emulator;

@@ -196,7 +196,10 @@ impl<T: Send + 'static> Lanes<T> {
         let span = tracing::debug_span!("lane", lane.kind = name, conversation.id = key);
         self.tasks.spawn(
             async move {
-                if work.await.is_err() {
+                metrics.lane(name, 1);
+                let ended = work.await;
+                metrics.lane(name, -1);
+                if ended.is_err() {
                     metrics.panic(name);
                     tracing::error!(lane = name, "a lane panicked; what it held comes again");
                 }

@@ -33,6 +33,7 @@ struct Instruments {
     conversation_active: Gauge<u64>,
     participant_active: Gauge<u64>,
     active_conversations: Gauge<u64>,
+    lanes: UpDownCounter<i64>,
     webchat_sockets: UpDownCounter<i64>,
     webchat_messages: Counter<u64>,
     webchat_refused: Counter<u64>,
@@ -79,6 +80,7 @@ impl Metrics {
             conversation_active: meter.u64_gauge(names::CONVERSATION_ACTIVE).build(),
             participant_active: meter.u64_gauge(names::PARTICIPANT_ACTIVE).build(),
             active_conversations: meter.u64_gauge(names::ACTIVE_CONVERSATIONS).build(),
+            lanes: meter.i64_up_down_counter(names::LANES).build(),
             webchat_sockets: meter.i64_up_down_counter(names::WEBCHAT_SOCKETS).build(),
             webchat_messages: meter.u64_counter(names::WEBCHAT_MESSAGES).build(),
             webchat_refused: meter.u64_counter(names::WEBCHAT_REFUSED).build(),
@@ -163,6 +165,11 @@ impl Metrics {
         self.0.conversation_active.record(conversations, &[]);
         self.0.active_conversations.record(conversations, &[]);
         self.0.participant_active.record(participants, &[]);
+    }
+
+    /// So many more lanes of a kind have work.
+    pub fn lane(&self, kind: &'static str, change: i64) {
+        self.0.lanes.add(change, &[KeyValue::new("kind", kind)]);
     }
 
     /// So many more sockets of the web chat are open.

@@ -133,6 +133,8 @@ pub const CAUGHT_UP: &str = "trunkline_caught_up_messages_total";
 pub const DEAD_LETTERS: &str = "trunkline_dead_letters_total";
 /// Envelopes that wait on the bus, by `consumer`.
 pub const BACKLOG: &str = "trunkline_bus_backlog";
+/// Tasks of conversations that have work now, by `kind`: conversation, send, typing.
+pub const LANES: &str = "trunkline_lanes";
 /// Sockets of the web chat that are open now.
 pub const WEBCHAT_SOCKETS: &str = "trunkline_webchat_sockets";
 /// Messages of web chats, by `direction`: in (accepted), out (shown to a page, once for each that is open).
