@@ -11,6 +11,7 @@ mod compliance;
 mod configuration;
 mod console;
 mod edge;
+mod faults;
 mod handlers;
 mod http_agent;
 mod lanes;

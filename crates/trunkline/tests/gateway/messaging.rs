@@ -10,7 +10,7 @@ const MESSAGES: &str = "/2010-04-01/Accounts/*/Messages.json";
 const AT: &str = "/webhooks/twilio/messaging";
 
 /// A world whose number has no Conversations, and whose messages are pointed at the gateway.
-async fn world(env: &[(&str, &str)]) -> World {
+pub(crate) async fn world(env: &[(&str, &str)]) -> World {
     let mut world = World::without_gateway(env).await;
     world.set("TRUNKLINE_REGISTER_MESSAGING", "true");
     without_conversations(&world).await;
