@@ -15,7 +15,7 @@ use trunkline_twilio::rest::ChannelMessages;
 use super::{GatewayError, messaging};
 use crate::config::TwilioSettings;
 use crate::connectors::{Connector, TwilioConnector};
-use crate::media::MediaFolder;
+use crate::media::{MediaFolder, MediaLinks};
 use crate::realtime::{Participation, ParticipationHandle, Realtime, Wishes};
 use crate::telemetry::{Metrics, Observed};
 
@@ -53,7 +53,7 @@ impl Twilio {
         meter: &Meter,
         metrics: Metrics,
         store: &Store,
-        folder: MediaFolder,
+        (folder, links): (MediaFolder, MediaLinks),
     ) -> Result<Self, GatewayError> {
         // Whoever takes the place of the provider on this machine reaches us on this machine.
         let is_public = !settings.edge.public_base.is_empty() || settings.backend.text("base_url").is_some();
@@ -76,7 +76,7 @@ impl Twilio {
         let connector = TwilioConnector::new(Arc::clone(&observed), rest, &settings.identity, people, realtime, folder);
         let account = settings.account_sid.parse().map_err(|_| no_account())?;
         let messages = backend.rest().channel_messages(account);
-        let messaging = messaging::connector(&settings, messages.clone(), store.clone(), is_public);
+        let messaging = messaging::connector(&settings, messages.clone(), store.clone(), is_public.then_some(links));
         let connector = Arc::new(connector);
         Ok(Self { settings, backend, observed, connector, messaging, messages, realtime: parts })
     }

@@ -19,6 +19,7 @@ mod library;
 mod logs;
 mod long_answers;
 mod media;
+mod media_messaging;
 mod messaging;
 mod outage;
 mod rates;

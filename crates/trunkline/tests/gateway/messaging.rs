@@ -37,7 +37,7 @@ async fn number(world: &World) -> Value {
     list["incoming_phone_numbers"][0].clone()
 }
 
-async fn text(world: &World, from: &str, body: &str) -> String {
+pub(crate) async fn text(world: &World, from: &str, body: &str) -> String {
     let sent = world.control(Method::POST, "/messages", json!({"from": from, "body": body})).await;
     assert!(sent["conversation_sid"].is_null(), "{sent}");
     sent["message_sid"].as_str().unwrap().to_owned()
