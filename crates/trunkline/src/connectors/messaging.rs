@@ -5,6 +5,7 @@
 //! tells what becomes of each message at an address that names the outbox row.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -12,16 +13,19 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use trunkline_core::Retry;
 use trunkline_core::event::{MediaRef, MessageReceived, SendMessage};
+use trunkline_core::messaging::MessagingError;
 use trunkline_proto::messaging::{ChannelMessage, InboundMessage};
 use trunkline_store::{ConversationRow, Sent, Store, StoreError};
 use trunkline_twilio::rest::{ChannelMessageFilter, ChannelMessages, NewChannelMessage, RestError};
+use trunkline_twilio::send_failed;
 use url::Url;
 
-use super::twilio::{AUTH_WAIT, from_rest, is_outage, not_fetched};
+use super::twilio::{AUTH_WAIT, from_backend, from_rest, is_outage, not_fetched};
 use super::{Connector, ConnectorError, Inbox, ReadBack, codes};
 use crate::edge::People;
 use crate::edge::from_messaging::{SOURCE, found, place, status_callback};
 use crate::media::MediaLinks;
+use crate::telemetry::Observed;
 
 /// Messages that are looked through for one of ours.
 const MAX_LOOKED_THROUGH: usize = 5_000;
@@ -40,6 +44,7 @@ pub struct MessagingConnector {
     people: People,
     numbers: Vec<String>,
     public: Option<Public>,
+    observed: Option<Arc<Observed>>,
 }
 
 /// Where the provider finds this gateway, and the files that it fetches from here.
@@ -53,7 +58,7 @@ pub struct Public {
 impl MessagingConnector {
     /// A connector of `account` that listens to `people` who write to `numbers`, or to those that the store knows.
     /// Without a `public` place nothing is told of what becomes of messages, and no files are sent.
-    pub const fn new(
+    pub fn new(
         messages: ChannelMessages,
         store: Store,
         account: String,
@@ -61,7 +66,13 @@ impl MessagingConnector {
         numbers: Vec<String>,
         public: Option<Public>,
     ) -> Self {
-        Self { messages, store, account, people, numbers, public }
+        Self { messages, store, account, people, numbers, public, observed: None }
+    }
+
+    /// Has its sends counted among those of the backend.
+    #[must_use]
+    pub fn observed(self, observed: Arc<Observed>) -> Self {
+        Self { observed: Some(observed), ..self }
     }
 
     /// The conversation, and our address in it.
@@ -142,8 +153,16 @@ impl Connector for MessagingConnector {
             media: message.media_sha256.as_ref().map(|hash| self.address_of(hash)).transpose()?,
             status_callback: base.and_then(|base| status_callback(base, &message.outbox_id)),
         };
-        let sent = self.messages.create(&new).await.map_err(|error| not_sent(&error))?;
-        Ok(Sent { external_id: sent.sid.as_str().to_owned(), index: place(Timestamp::now()) })
+        let work = async {
+            let sent = self.messages.create(&new).await.map_err(send_failed)?;
+            Ok(sent.sid.as_str().to_owned())
+        };
+        let sent = match &self.observed {
+            Some(observed) => observed.watch_send(message, work).await,
+            None => work.await,
+        };
+        let external_id = sent.map_err(|error| not_sent(&error))?;
+        Ok(Sent { external_id, index: place(Timestamp::now()) })
     }
 
     async fn find_sent(&self, conversation: &str, outbox_id: &str, _: i64) -> Result<Option<Sent>, ConnectorError> {
@@ -221,7 +240,9 @@ fn stored(error: &StoreError) -> ConnectorError {
     }
 }
 
-fn not_sent(error: &RestError) -> ConnectorError {
+fn not_sent(error: &MessagingError) -> ConnectorError {
+    let rest = std::error::Error::source(error).and_then(|source| source.downcast_ref::<RestError>());
+    let Some(error) = rest else { return from_backend(error) };
     ConnectorError {
         code: error.code(),
         provider_number: error.twilio_code(),

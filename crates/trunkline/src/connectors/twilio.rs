@@ -250,7 +250,7 @@ impl Connector for TwilioConnector {
     }
 }
 
-fn from_backend(error: &MessagingError) -> ConnectorError {
+pub(super) fn from_backend(error: &MessagingError) -> ConnectorError {
     let rest = std::error::Error::source(error).and_then(|source| source.downcast_ref::<RestError>());
     ConnectorError {
         code: error.code().as_str(),

@@ -12,6 +12,7 @@ use crate::connectors::{Connector, MessagingConnector, Public};
 use crate::edge::from_messaging::MESSAGES_PATH;
 use crate::media::MediaLinks;
 use crate::pipeline::{CatchUp, Context};
+use crate::telemetry::Observed;
 
 /// How often it is looked where the numbers' messages go.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
@@ -23,11 +24,12 @@ pub(super) fn connector(
     messages: ChannelMessages,
     store: trunkline_store::Store,
     public_links: Option<MediaLinks>,
+    observed: Arc<Observed>,
 ) -> Arc<dyn Connector> {
     let public = public_links.map(|links| Public { base: settings.edge.public_base.clone(), links });
     let numbers = settings.messaging.numbers.clone();
     let account = settings.account_sid.clone();
-    Arc::new(MessagingConnector::new(messages, store, account, settings.people(), numbers, public))
+    Arc::new(MessagingConnector::new(messages, store, account, settings.people(), numbers, public).observed(observed))
 }
 
 /// Points the numbers here, and reads back what was missed, until it is dropped.

@@ -70,13 +70,15 @@ impl Twilio {
             RealtimeParts { realtime, events, participation, wishes }
         });
         let inner: Arc<dyn ConversationalBackend> = Arc::clone(&backend) as _;
-        let observed: Arc<dyn ConversationalBackend> = Arc::new(Observed::new(inner, &settings.account_sid, meter));
+        let watched = Arc::new(Observed::new(inner, &settings.account_sid, meter));
+        let observed: Arc<dyn ConversationalBackend> = Arc::clone(&watched) as _;
         let (rest, people) = (backend.rest().clone(), settings.people());
         let realtime = parts.as_ref().map(|parts| parts.realtime.clone());
         let connector = TwilioConnector::new(Arc::clone(&observed), rest, &settings.identity, people, realtime, folder);
         let account = settings.account_sid.parse().map_err(|_| no_account())?;
         let messages = backend.rest().channel_messages(account);
-        let messaging = messaging::connector(&settings, messages.clone(), store.clone(), is_public.then_some(links));
+        let messaging =
+            messaging::connector(&settings, messages.clone(), store.clone(), is_public.then_some(links), watched);
         let connector = Arc::new(connector);
         Ok(Self { settings, backend, observed, connector, messaging, messages, realtime: parts })
     }

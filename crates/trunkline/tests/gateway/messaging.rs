@@ -55,6 +55,7 @@ async fn a_text_is_answered_once_and_the_answer_is_followed_to_the_telephone() {
     text(&world, ADA, "text 3").await;
     world.expect_answers(ADA, &["answer 1", "answer 3"]).await;
     world.expect_answers(BOB, &["answer 2"]).await;
+    assert_eq!(world.metric("twilio_message_send_total", r#"outcome="ok""#).await.to_bits(), 3_f64.to_bits());
     let list = world.api("/api/v1/conversations").await;
     assert_eq!(list["conversations"].as_array().unwrap().len(), 2, "{list}");
     let of_ada = list["conversations"].as_array().unwrap().iter().find(|one| one["address"] == ADA).unwrap();
