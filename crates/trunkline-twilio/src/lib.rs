@@ -34,6 +34,6 @@ pub mod voice;
 
 pub use self::messaging::{
     HANDLED_EVENTS, MAX_CONVERSATIONS, MAX_STREAMS, MAX_STREAMS_PER_CONVERSATION, TwilioMessaging, WebhookRegistration,
-    message_from_rest, register,
+    message_from_rest, register, send_failed,
 };
 pub use self::settings::SETTINGS;

@@ -16,5 +16,6 @@ mod streams;
 
 pub use self::backend::{MAX_CONVERSATIONS, TwilioMessaging, register};
 pub use self::convert::message_from_rest;
+pub use self::failure::send_failed;
 pub use self::start::{HANDLED_EVENTS, WebhookRegistration};
 pub use self::streams::{MAX_STREAMS, MAX_STREAMS_PER_CONVERSATION};

@@ -51,7 +51,7 @@ use crate::edge::{
 };
 use crate::handlers::{Dispatcher, Handlers};
 use crate::live::Live;
-use crate::media::{Media, MediaFolder, media_routes};
+use crate::media::{Media, MediaFolder, MediaLinks, media_routes, public_routes};
 use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender, Typing};
 use crate::realtime::{Joining, Listener, PARTICIPATION_CONSUMER, Participation};
 use crate::server::{Server, ServerError};
@@ -190,10 +190,12 @@ impl Gateway {
         let readiness = Readiness::starting();
         let questions = handlers.questions();
         let meter = telemetry.meter();
+        let links = MediaLinks::open(&settings.data_dir)
+            .map_err(|source| GatewayError::DataDir { path: settings.data_dir.clone(), source })?;
         let mut twilio = match &settings.twilio {
             Some(twilio) => {
-                let folder = MediaFolder::within(&settings.data_dir);
-                Some(Twilio::build(twilio.clone(), address, &meter, telemetry.metrics(), &store, folder)?)
+                let files = (MediaFolder::within(&settings.data_dir), links.clone());
+                Some(Twilio::build(twilio.clone(), address, &meter, telemetry.metrics(), &store, files)?)
             }
             None => None,
         };
@@ -265,6 +267,9 @@ impl Gateway {
         let handlers = gateway.handlers.clone();
         let mut router =
             routes(console, twilio.as_ref(), voice_edge, &context, &readiness, (telemetry.registry(), handlers));
+        if twilio.is_some() {
+            router = router.merge(public_routes(context.media.folder.clone(), links).layer(CatchPanicLayer::new()));
+        }
         if let Some(chat) = &chat {
             router = router.merge(chat_routes(Arc::clone(chat)).layer(CatchPanicLayer::new()));
         }

@@ -29,6 +29,11 @@ pub(super) fn failed(operation: Operation, error: RestError) -> MessagingError {
         .with_source(error)
 }
 
+/// The contract's error for a message that was not sent by Programmable Messaging. The cause is its source.
+pub fn send_failed(error: RestError) -> MessagingError {
+    failed(Operation::SendMessage, error)
+}
+
 fn code_for(operation: Operation, error: &RestError) -> ErrorCode {
     use Operation as Op;
     let has_own_codes = matches!(operation, Op::CreateConversation | Op::SendMessage | Op::AddParticipant);

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use trunkline_proto::messaging::ChannelMessage;
 use trunkline_proto::sid::{AccountSid, AnySid};
@@ -33,6 +34,8 @@ pub struct NewChannelMessage {
     pub body: String,
     /// The template (`HX…`) that is sent in place of the text, and what is filled in.
     pub content: Option<(String, BTreeMap<String, String>)>,
+    /// Where the file is that goes along; Twilio fetches it. Not with a template.
+    pub media: Option<String>,
     /// Where to post what becomes of it.
     pub status_callback: Option<String>,
 }
@@ -63,8 +66,8 @@ impl RestClient {
 
 impl NewChannelMessage {
     fn form(&self) -> Result<Form, RestError> {
-        if self.body.is_empty() && self.content.is_none() {
-            return Err(RestError::BadArgument("a message without a text"));
+        if self.body.is_empty() && self.content.is_none() && self.media.is_none() {
+            return Err(RestError::BadArgument("a message without a text or a file"));
         }
         if self.body.chars().nth(MAX_CHANNEL_MESSAGE_CHARS).is_some() {
             return Err(RestError::BadArgument("a text of more than 1600 characters"));
@@ -74,7 +77,10 @@ impl NewChannelMessage {
         let sender = if self.from.starts_with("MG") { "MessagingServiceSid" } else { "From" };
         form.set(sender, Some(self.from.as_str()));
         match &self.content {
-            None => form.set("Body", Some(self.body.as_str())),
+            None => {
+                form.set("Body", Some(self.body.as_str()).filter(|body| !body.is_empty()));
+                form.set("MediaUrl", self.media.as_deref());
+            }
             Some((sid, variables)) => {
                 form.set("ContentSid", Some(sid.as_str()));
                 let variables = (!variables.is_empty()).then(|| serde_json::json!(variables).to_string());
@@ -122,6 +128,17 @@ impl ChannelMessages {
     pub async fn fetch(&self, message: AnySid) -> Result<ChannelMessage, RestError> {
         let url = self.api.url(&["Messages", &format!("{message}.json")])?;
         self.api.rest().fetch(Request::read(url, ONE)).await
+    }
+
+    /// Fetches a file of a message from where Twilio says that it is: see [`RestClient::fetch_file`].
+    ///
+    /// # Errors
+    /// As there.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn fetch_file(&self, url: Url, max_bytes: usize) -> Result<Bytes, RestError> {
+        self.api.rest().fetch_file(url, max_bytes).await
     }
 
     /// Lists messages, the newest first, until `limit` are found.

@@ -21,7 +21,7 @@ async fn world() -> (Emulator, ChannelMessages) {
 }
 
 fn new(to: &str, body: &str) -> NewChannelMessage {
-    NewChannelMessage { to: to.into(), from: NUMBER.into(), body: body.into(), content: None, status_callback: None }
+    NewChannelMessage { to: to.into(), from: NUMBER.into(), body: body.into(), ..NewChannelMessage::default() }
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use super::failure::Failure;
 use super::{BusApi, codes};
 use crate::config::is_content_sid;
 use crate::connectors::Connector;
+use crate::connectors::codes::NO_FILES;
 use crate::media::is_hash;
 use crate::pipeline::submit;
 
@@ -123,8 +124,10 @@ pub(super) async fn kept(
     let Some(hash) = hash else { return Ok(None) };
     let invalid =
         |why: &str| Failure(StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::InvalidMessage.as_str(), why.to_owned());
-    if !connector.takes_files() {
-        return Err(invalid("this connector sends no files"));
+    match connector.takes_files() {
+        Ok(()) => {}
+        Err(error) if error.code == NO_FILES => return Err(invalid("this connector sends no files")),
+        Err(error) => return Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, error.code, error.message)),
     }
     let found = if is_hash(hash) { api.context.store.media(hash).await? } else { None };
     found.map(Some).ok_or_else(|| invalid("media_sha256: there is no such file; send it to /api/v1/media first"))

@@ -5,20 +5,27 @@
 //! tells what becomes of each message at an address that names the outbox row.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use trunkline_core::Retry;
-use trunkline_core::event::{MessageReceived, SendMessage};
+use trunkline_core::event::{MediaRef, MessageReceived, SendMessage};
+use trunkline_core::messaging::MessagingError;
 use trunkline_proto::messaging::{ChannelMessage, InboundMessage};
 use trunkline_store::{ConversationRow, Sent, Store, StoreError};
 use trunkline_twilio::rest::{ChannelMessageFilter, ChannelMessages, NewChannelMessage, RestError};
+use trunkline_twilio::send_failed;
+use url::Url;
 
-use super::twilio::{AUTH_WAIT, from_rest, is_outage};
+use super::twilio::{AUTH_WAIT, from_backend, from_rest, is_outage, not_fetched};
 use super::{Connector, ConnectorError, Inbox, ReadBack, codes};
 use crate::edge::People;
 use crate::edge::from_messaging::{SOURCE, found, place, status_callback};
+use crate::media::MediaLinks;
+use crate::telemetry::Observed;
 
 /// Messages that are looked through for one of ours.
 const MAX_LOOKED_THROUGH: usize = 5_000;
@@ -36,21 +43,36 @@ pub struct MessagingConnector {
     account: String,
     people: People,
     numbers: Vec<String>,
-    public_base: Option<String>,
+    public: Option<Public>,
+    observed: Option<Arc<Observed>>,
+}
+
+/// Where the provider finds this gateway, and the files that it fetches from here.
+pub struct Public {
+    /// Scheme, host and prefix.
+    pub base: String,
+    /// Makes the addresses of files.
+    pub links: MediaLinks,
 }
 
 impl MessagingConnector {
     /// A connector of `account` that listens to `people` who write to `numbers`, or to those that the store knows.
-    /// Without a `public_base` nothing is told of what becomes of messages.
-    pub const fn new(
+    /// Without a `public` place nothing is told of what becomes of messages, and no files are sent.
+    pub fn new(
         messages: ChannelMessages,
         store: Store,
         account: String,
         people: People,
         numbers: Vec<String>,
-        public_base: Option<String>,
+        public: Option<Public>,
     ) -> Self {
-        Self { messages, store, account, people, numbers, public_base }
+        Self { messages, store, account, people, numbers, public, observed: None }
+    }
+
+    /// Has its sends counted among those of the backend.
+    #[must_use]
+    pub fn observed(self, observed: Arc<Observed>) -> Self {
+        Self { observed: Some(observed), ..self }
     }
 
     /// The conversation, and our address in it.
@@ -91,6 +113,13 @@ impl MessagingConnector {
         }
     }
 
+    /// Where the provider gets a file.
+    fn address_of(&self, hash: &str) -> Result<String, ConnectorError> {
+        let missing = || surely(codes::NO_PUBLIC_ADDRESS, "no address is known at which the provider gets files");
+        let public = self.public.as_ref().ok_or_else(missing)?;
+        Ok(format!("{}{}", public.base.trim_end_matches('/'), public.links.path(hash, Timestamp::now())))
+    }
+
     /// Our addresses that people may have written to.
     async fn own_addresses(&self) -> Result<BTreeSet<String>, ConnectorError> {
         let is_pool = |own: &&String| own.starts_with("MG");
@@ -119,16 +148,25 @@ impl Connector for MessagingConnector {
 
     async fn send(&self, message: &SendMessage) -> Result<Sent, ConnectorError> {
         let (row, own) = self.pair(&message.conversation).await?;
-        let base = self.public_base.as_deref();
+        let base = self.public.as_ref().map(|public| public.base.as_str());
         let new = NewChannelMessage {
             to: row.address,
             from: own,
             body: message.text.clone(),
             content: message.content_sid.clone().map(|sid| (sid, message.content_variables.clone())),
+            media: message.media_sha256.as_ref().map(|hash| self.address_of(hash)).transpose()?,
             status_callback: base.and_then(|base| status_callback(base, &message.outbox_id)),
         };
-        let sent = self.messages.create(&new).await.map_err(|error| not_sent(&error))?;
-        Ok(Sent { external_id: sent.sid.as_str().to_owned(), index: place(Timestamp::now()) })
+        let work = async {
+            let sent = self.messages.create(&new).await.map_err(send_failed)?;
+            Ok(sent.sid.as_str().to_owned())
+        };
+        let sent = match &self.observed {
+            Some(observed) => observed.watch_send(message, work).await,
+            None => work.await,
+        };
+        let external_id = sent.map_err(|error| not_sent(&error))?;
+        Ok(Sent { external_id, index: place(Timestamp::now()) })
     }
 
     async fn find_sent(&self, conversation: &str, outbox_id: &str, _: i64) -> Result<Option<Sent>, ConnectorError> {
@@ -147,6 +185,15 @@ impl Connector for MessagingConnector {
 
     async fn sender(&self, conversation: &str) -> Result<Option<String>, ConnectorError> {
         Ok(Some(self.pair(conversation).await?.1))
+    }
+
+    async fn fetch_media(&self, file: &MediaRef, max_bytes: usize) -> Result<Bytes, ConnectorError> {
+        let url = Url::parse(&file.id).map_err(|_| not_fetched(&RestError::BadArgument("the address of a file")))?;
+        self.messages.fetch_file(url, max_bytes).await.map_err(|error| not_fetched(&error))
+    }
+
+    fn takes_files(&self) -> Result<(), ConnectorError> {
+        self.address_of("").map(drop)
     }
 
     fn takes_templates(&self) -> bool {
@@ -197,7 +244,9 @@ fn stored(error: &StoreError) -> ConnectorError {
     }
 }
 
-fn not_sent(error: &RestError) -> ConnectorError {
+fn not_sent(error: &MessagingError) -> ConnectorError {
+    let rest = std::error::Error::source(error).and_then(|source| source.downcast_ref::<RestError>());
+    let Some(error) = rest else { return from_backend(error) };
     ConnectorError {
         code: error.code(),
         provider_number: error.twilio_code(),
@@ -207,5 +256,35 @@ fn not_sent(error: &RestError) -> ConnectorError {
             _ => error.retry(),
         },
         unreachable: is_outage(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use trunkline_core::Secret;
+    use trunkline_twilio::rest::{Credentials, Endpoints, RestClient, RestConfig};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_public_place_files_are_refused_and_links_name_the_place() {
+        let data = tempfile::tempdir().unwrap();
+        let account = "AC00000000000000000000000000000001";
+        let credentials = Credentials::auth_token(account.parse().unwrap(), Secret::new("a-token-of-the-tests"));
+        let config = RestConfig::new(credentials, Endpoints::all_at("http://127.0.0.1:9").unwrap());
+        let messages = RestClient::new(config).unwrap().channel_messages(account.parse().unwrap());
+        let store = Store::open(&data.path().join("store.db")).await.unwrap();
+        let connector = |public: Option<Public>| {
+            let people = People::new("bot", None, true);
+            MessagingConnector::new(messages.clone(), store.clone(), account.to_owned(), people, Vec::new(), public)
+        };
+        let refused = connector(None).takes_files().unwrap_err();
+        assert_eq!((refused.code, refused.retry), ("connector.no_public_address", Retry::No));
+        let public =
+            Public { base: "https://gw.example.com/in/".to_owned(), links: MediaLinks::open(data.path()).unwrap() };
+        let connector = connector(Some(public));
+        connector.takes_files().unwrap();
+        let address = connector.address_of("ab").unwrap();
+        assert!(address.starts_with("https://gw.example.com/in/files/ab?until="), "{address}");
     }
 }

@@ -1,6 +1,6 @@
 //! Ways out to a platform. The pipeline knows connectors by name and nothing of what is behind them.
 
-mod codes;
+pub(crate) mod codes;
 mod messaging;
 mod twilio;
 mod webchat;
@@ -15,7 +15,7 @@ use trunkline_core::Retry;
 use trunkline_core::event::{MediaRef, MessageReceived, SendMessage};
 use trunkline_store::Sent;
 
-pub use messaging::MessagingConnector;
+pub use messaging::{MessagingConnector, Public};
 pub use twilio::TwilioConnector;
 pub use webchat::WebChatConnector;
 
@@ -97,18 +97,15 @@ pub trait Connector: Send + Sync {
     /// Has to be cancel-safe.
     async fn fetch_media(&self, file: &MediaRef, max_bytes: usize) -> Result<Bytes, ConnectorError> {
         let _platforms_without_files = (file, max_bytes);
-        Err(ConnectorError {
-            code: codes::NO_FILES,
-            provider_number: None,
-            message: "this connector has no files".to_owned(),
-            retry: Retry::No,
-            unreachable: false,
-        })
+        Err(no_files())
     }
 
     /// Whether it sends files. Default: no.
-    fn takes_files(&self) -> bool {
-        false
+    ///
+    /// # Errors
+    /// Why it does not.
+    fn takes_files(&self) -> Result<(), ConnectorError> {
+        Err(no_files())
     }
 
     /// Whether it sends templates. Default: no.
@@ -203,6 +200,16 @@ pub struct ConnectorError {
     pub retry: Retry,
     /// Whether the platform could not be reached at all.
     pub unreachable: bool,
+}
+
+fn no_files() -> ConnectorError {
+    ConnectorError {
+        code: codes::NO_FILES,
+        provider_number: None,
+        message: "this connector has no files".to_owned(),
+        retry: Retry::No,
+        unreachable: false,
+    }
 }
 
 /// The connectors of a gateway, by name.

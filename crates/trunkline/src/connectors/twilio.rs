@@ -17,7 +17,6 @@ use trunkline_proto::webhook::message_added_key;
 use trunkline_store::Sent;
 use trunkline_twilio::realtime::ConnectionState;
 use trunkline_twilio::rest::{ConversationFilter, RestClient, RestError};
-use url::Url;
 
 use super::codes;
 use super::{Connector, ConnectorError, ReadBack};
@@ -205,25 +204,14 @@ impl Connector for TwilioConnector {
 
     async fn fetch_media(&self, file: &MediaRef, max_bytes: usize) -> Result<Bytes, ConnectorError> {
         let bytes = async {
-            // Programmable Messaging names files by their address, Conversations by their SID in a service.
-            if let Ok(url) = Url::parse(&file.id) {
-                return self.rest.fetch_file(url, max_bytes).await;
-            }
             let media = file.id.parse().map_err(|_| RestError::BadArgument("the name of a file"))?;
             self.rest.download_media(self.service().await?, media, max_bytes).await
         };
-        bytes.await.map_err(|error| {
-            let code = match error {
-                RestError::TooLong => TOO_LARGE,
-                RestError::PrivateAddress => PRIVATE_ADDRESS,
-                _ => UNREACHABLE,
-            };
-            ConnectorError { code, ..from_rest(&error) }
-        })
+        bytes.await.map_err(|error| not_fetched(&error))
     }
 
-    fn takes_files(&self) -> bool {
-        true
+    fn takes_files(&self) -> Result<(), ConnectorError> {
+        Ok(())
     }
 
     fn takes_templates(&self) -> bool {
@@ -265,7 +253,7 @@ impl Connector for TwilioConnector {
     }
 }
 
-fn from_backend(error: &MessagingError) -> ConnectorError {
+pub(super) fn from_backend(error: &MessagingError) -> ConnectorError {
     let rest = std::error::Error::source(error).and_then(|source| source.downcast_ref::<RestError>());
     ConnectorError {
         code: error.code().as_str(),
@@ -278,6 +266,16 @@ fn from_backend(error: &MessagingError) -> ConnectorError {
         },
         unreachable: rest.is_some_and(is_outage),
     }
+}
+
+/// Why a file that a person sent is not there.
+pub(super) fn not_fetched(error: &RestError) -> ConnectorError {
+    let code = match error {
+        RestError::TooLong => TOO_LARGE,
+        RestError::PrivateAddress => PRIVATE_ADDRESS,
+        _ => UNREACHABLE,
+    };
+    ConnectorError { code, ..from_rest(error) }
 }
 
 pub(super) fn from_rest(error: &RestError) -> ConnectorError {

@@ -139,11 +139,9 @@ fn outbox_id(url: &str) -> Option<String> {
     (!id.is_empty() && id.len() <= MAX_OUTBOX_ID).then(|| id.into_owned())
 }
 
-/// A file is known by the last piece of its address.
+/// A file is known by its address, where it is fetched.
 fn media(url: &str, content_type: &str) -> MediaRef {
-    let path = url.split(['?', '#']).next().unwrap_or_default();
-    let id = path.rsplit('/').next().unwrap_or_default();
-    MediaRef { id: id.to_owned(), content_type: content_type.to_owned(), size: 0, filename: None }
+    MediaRef { id: url.to_owned(), content_type: content_type.to_owned(), size: 0, filename: None }
 }
 
 #[cfg(test)]

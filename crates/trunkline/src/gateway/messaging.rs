@@ -8,24 +8,28 @@ use trunkline_twilio::rest::ChannelMessages;
 
 use super::Twilio;
 use crate::config::TwilioSettings;
-use crate::connectors::{Connector, MessagingConnector};
+use crate::connectors::{Connector, MessagingConnector, Public};
 use crate::edge::from_messaging::MESSAGES_PATH;
+use crate::media::MediaLinks;
 use crate::pipeline::{CatchUp, Context};
+use crate::telemetry::Observed;
 
 /// How often it is looked where the numbers' messages go.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// The connector of an account. `is_public` says whether the provider can reach us at the public base.
+/// The connector of an account. `public_links` are there if the provider can reach us at
+/// the public base.
 pub(super) fn connector(
     settings: &TwilioSettings,
     messages: ChannelMessages,
     store: trunkline_store::Store,
-    is_public: bool,
+    public_links: Option<MediaLinks>,
+    observed: Arc<Observed>,
 ) -> Arc<dyn Connector> {
-    let base = is_public.then(|| settings.edge.public_base.clone());
+    let public = public_links.map(|links| Public { base: settings.edge.public_base.clone(), links });
     let numbers = settings.messaging.numbers.clone();
     let account = settings.account_sid.clone();
-    Arc::new(MessagingConnector::new(messages, store, account, settings.people(), numbers, base))
+    Arc::new(MessagingConnector::new(messages, store, account, settings.people(), numbers, public).observed(observed))
 }
 
 /// Points the numbers here, and reads back what was missed, until it is dropped.

@@ -15,7 +15,7 @@ use trunkline_twilio::rest::ChannelMessages;
 use super::{GatewayError, messaging};
 use crate::config::TwilioSettings;
 use crate::connectors::{Connector, TwilioConnector};
-use crate::media::MediaFolder;
+use crate::media::{MediaFolder, MediaLinks};
 use crate::realtime::{Participation, ParticipationHandle, Realtime, Wishes};
 use crate::telemetry::{Metrics, Observed};
 
@@ -53,7 +53,7 @@ impl Twilio {
         meter: &Meter,
         metrics: Metrics,
         store: &Store,
-        folder: MediaFolder,
+        (folder, links): (MediaFolder, MediaLinks),
     ) -> Result<Self, GatewayError> {
         // Whoever takes the place of the provider on this machine reaches us on this machine.
         let is_public = !settings.edge.public_base.is_empty() || settings.backend.text("base_url").is_some();
@@ -70,13 +70,15 @@ impl Twilio {
             RealtimeParts { realtime, events, participation, wishes }
         });
         let inner: Arc<dyn ConversationalBackend> = Arc::clone(&backend) as _;
-        let observed: Arc<dyn ConversationalBackend> = Arc::new(Observed::new(inner, &settings.account_sid, meter));
+        let watched = Arc::new(Observed::new(inner, &settings.account_sid, meter));
+        let observed: Arc<dyn ConversationalBackend> = Arc::clone(&watched) as _;
         let (rest, people) = (backend.rest().clone(), settings.people());
         let realtime = parts.as_ref().map(|parts| parts.realtime.clone());
         let connector = TwilioConnector::new(Arc::clone(&observed), rest, &settings.identity, people, realtime, folder);
         let account = settings.account_sid.parse().map_err(|_| no_account())?;
         let messages = backend.rest().channel_messages(account);
-        let messaging = messaging::connector(&settings, messages.clone(), store.clone(), is_public);
+        let messaging =
+            messaging::connector(&settings, messages.clone(), store.clone(), is_public.then_some(links), watched);
         let connector = Arc::new(connector);
         Ok(Self { settings, backend, observed, connector, messaging, messages, realtime: parts })
     }

@@ -7,6 +7,7 @@ pub(crate) mod codes;
 mod fetch;
 mod folder;
 mod kind;
+mod links;
 mod routes;
 
 pub use fetch::Media;
@@ -15,4 +16,6 @@ pub use folder::MediaFolder;
 pub(crate) use folder::is_hash;
 pub use kind::KNOWN_TYPES;
 pub(crate) use kind::sniff;
+pub use links::MediaLinks;
+pub(crate) use links::public_routes;
 pub(crate) use routes::media_routes;

@@ -234,8 +234,14 @@ async fn commit(
 ) -> Result<Turned, LaneError> {
     let parts = split(reply.text.expose(), limits(context, conversation));
     let mut memories = reply.memories;
-    let takes_files = context.connectors.named(&conversation.connector).is_some_and(|one| one.takes_files());
-    let files = if takes_files { kept(context, &reply.files).await? } else { Vec::new() };
+    let files = match context.connectors.named(&conversation.connector).map(|one| one.takes_files()) {
+        Some(Ok(())) => kept(context, &reply.files).await?,
+        Some(Err(error)) if !reply.files.is_empty() => {
+            tracing::warn!(error.code = error.code, "the files of an answer are left out");
+            Vec::new()
+        }
+        _ => Vec::new(),
+    };
     if reply.hand_over {
         // No name that an agent makes of a person's words begins with a dot.
         memories.insert(".handed_over".to_owned(), Timestamp::now().to_string());

@@ -9,6 +9,7 @@ use opentelemetry::metrics::{Counter, Histogram, Meter};
 use tracing::Span;
 use tracing::field::Empty;
 use trunkline_core::HealthStatus;
+use trunkline_core::event::SendMessage;
 use trunkline_core::messaging::{
     Config, Conversation, ConversationConfig, ConversationId, ConversationalBackend, MessageStream, MessagingError,
     NewParticipant, Operation, OutgoingMessage, Participant, ParticipantId, SentMessage, WebhookEvent,
@@ -99,6 +100,26 @@ impl Observed {
             (None, Operation::SendMessage) => self.messages_total.add(1, &[provider]),
             (None, _) => {}
         }
+    }
+
+    /// Watches a message that is sent by another way than the backend, as its own are. `work` tells the message's SID.
+    pub(crate) async fn watch_send(
+        &self,
+        message: &SendMessage,
+        work: impl Future<Output = Result<String, MessagingError>> + Send,
+    ) -> Result<String, MessagingError> {
+        let span = self.about(Operation::SendMessage, &ConversationId::new(&message.conversation));
+        if let Some(channel) = message.channel {
+            span.record("message.channel", channel.as_str());
+        }
+        span.record("message.has_media", message.media_sha256.is_some());
+        let work = async {
+            let sid = work.await?;
+            Span::current().record("message_sid", sid.as_str());
+            Span::current().record("twilio.message_sid", sid.as_str());
+            Ok(sid)
+        };
+        self.observe(Operation::SendMessage, span, work).await
     }
 
     fn about(&self, operation: Operation, conversation: &ConversationId) -> Span {

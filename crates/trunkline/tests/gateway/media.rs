@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use crate::support::{ADA, BOB, CONSOLE_TOKEN, HttpAgentServer, World, answer};
 
 /// The smallest picture: one pixel.
-const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
+pub(crate) const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
 const JSON: &str = "application/json";
 
-async fn send(world: &World, from: &str, body: &str, files: &[(&str, &[u8])]) {
+pub(crate) async fn send(world: &World, from: &str, body: &str, files: &[(&str, &[u8])]) {
     let media: Vec<_> = files
         .iter()
         .map(|(kind, data)| json!({"content_type": kind, "filename": "a.bin", "data": STANDARD.encode(data)}))
@@ -24,7 +24,7 @@ async fn send(world: &World, from: &str, body: &str, files: &[(&str, &[u8])]) {
     world.control(Method::POST, "/messages", text).await;
 }
 
-async fn first_message(world: &World) -> Value {
+pub(crate) async fn first_message(world: &World) -> Value {
     let list = world.api("/api/v1/conversations").await;
     let id = list["conversations"][0]["id"].as_str().unwrap();
     world.api(&format!("/api/v1/conversations/{id}/messages")).await["messages"][0].clone()
@@ -117,14 +117,14 @@ async fn a_picture_without_words_is_answered_too() {
     world.expect_answers(ADA, &["pardon?"]).await;
 }
 
-async fn upload(world: &World, bytes: &[u8]) -> (StatusCode, Value) {
+pub(crate) async fn upload(world: &World, bytes: &[u8]) -> (StatusCode, Value) {
     let request = world.http.post(world.gateway_url("/api/v1/media")).bearer_auth(CONSOLE_TOKEN).body(bytes.to_vec());
     let taken = answer(request).await;
     (taken.status, taken.body)
 }
 
 /// Text and number of files of what a phone has received.
-async fn received(world: &World, phone: &str) -> Vec<(String, usize)> {
+pub(crate) async fn received(world: &World, phone: &str) -> Vec<(String, usize)> {
     let list = world.control(Method::GET, &format!("/phones/{phone}/messages"), Value::Null).await;
     let received = list["messages"].as_array().unwrap().iter().filter(|line| line["direction"] == "received");
     let files = |line: &Value| line["media"].as_array().map_or(0, Vec::len);

@@ -10,7 +10,7 @@ const MESSAGES: &str = "/2010-04-01/Accounts/*/Messages.json";
 const AT: &str = "/webhooks/twilio/messaging";
 
 /// A world whose number has no Conversations, and whose messages are pointed at the gateway.
-async fn world(env: &[(&str, &str)]) -> World {
+pub(crate) async fn world(env: &[(&str, &str)]) -> World {
     let mut world = World::without_gateway(env).await;
     world.set("TRUNKLINE_REGISTER_MESSAGING", "true");
     without_conversations(&world).await;
@@ -37,7 +37,7 @@ async fn number(world: &World) -> Value {
     list["incoming_phone_numbers"][0].clone()
 }
 
-async fn text(world: &World, from: &str, body: &str) -> String {
+pub(crate) async fn text(world: &World, from: &str, body: &str) -> String {
     let sent = world.control(Method::POST, "/messages", json!({"from": from, "body": body})).await;
     assert!(sent["conversation_sid"].is_null(), "{sent}");
     sent["message_sid"].as_str().unwrap().to_owned()
@@ -55,6 +55,7 @@ async fn a_text_is_answered_once_and_the_answer_is_followed_to_the_telephone() {
     text(&world, ADA, "text 3").await;
     world.expect_answers(ADA, &["answer 1", "answer 3"]).await;
     world.expect_answers(BOB, &["answer 2"]).await;
+    assert_eq!(world.metric("twilio_message_send_total", r#"outcome="ok""#).await.to_bits(), 3_f64.to_bits());
     let list = world.api("/api/v1/conversations").await;
     assert_eq!(list["conversations"].as_array().unwrap().len(), 2, "{list}");
     let of_ada = list["conversations"].as_array().unwrap().iter().find(|one| one["address"] == ADA).unwrap();

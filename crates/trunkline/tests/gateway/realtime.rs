@@ -20,7 +20,7 @@ async fn connectable(env: &[(&str, &str)]) -> World {
     world
 }
 
-async fn connected(env: &[(&str, &str)]) -> World {
+pub(crate) async fn connected(env: &[(&str, &str)]) -> World {
     let mut world = connectable(env).await;
     world.start_gateway().await;
     until("the socket follows its conversations", async || {
@@ -30,7 +30,7 @@ async fn connected(env: &[(&str, &str)]) -> World {
     world
 }
 
-async fn connector(world: &World) -> Value {
+pub(crate) async fn connector(world: &World) -> Value {
     world.api("/api/v1/connectors/twilio").await["realtime"].clone()
 }
 
