@@ -20,6 +20,8 @@ pub struct NewCommand {
     pub in_reply_to: Vec<String>,
     /// What to say; empty says nothing, and the messages count as answered.
     pub body: Pii<String>,
+    /// What is said behind that, each by itself, with nothing else in between.
+    pub more: Vec<Pii<String>>,
     /// The template that says it, if one does.
     pub content: Option<Content>,
     /// The file that is sent along, if one is.
@@ -31,6 +33,12 @@ pub struct NewCommand {
 }
 
 impl NewCommand {
+    /// The ids of its rows, in order: its own, and those of what is said behind it.
+    pub fn outbox_ids(&self) -> impl Iterator<Item = String> {
+        let behind = (1..=self.more.len()).map(|part| format!("{}.{part}", self.outbox_id));
+        std::iter::once(self.outbox_id.clone()).chain(behind)
+    }
+
     /// Whether anything is said at all.
     pub fn says_something(&self) -> bool {
         !self.body.expose().is_empty() || self.content.is_some() || self.media.is_some()
@@ -81,7 +89,11 @@ impl Store {
             };
             let one =
                 Say { body: command.body.clone(), content: command.content.clone(), media: command.media.clone() };
-            say(&mut transaction, &reply, &one, &command.outbox_id, None, now).await?;
+            let group = Some(command.outbox_id.as_str()).filter(|_| !command.more.is_empty());
+            let behind = command.more.iter().map(|body| Say::text(body.clone()));
+            for (one, outbox_id) in std::iter::once(one).chain(behind).zip(command.outbox_ids()) {
+                say(&mut transaction, &reply, &one, &outbox_id, group, now).await?;
+            }
         }
         sqlx::query("UPDATE conversation SET updated_at = $2 WHERE id = $1")
             .bind(&conversation_id)
@@ -113,6 +125,11 @@ async fn is_adopted(
             .bind(&command.outbox_id)
             .fetch_all(&mut **transaction)
             .await?;
+    let behind: Vec<String> =
+        sqlx::query_scalar("SELECT body FROM outbox WHERE group_id = $1 AND id <> $1 ORDER BY rowid")
+            .bind(&command.outbox_id)
+            .fetch_all(&mut **transaction)
+            .await?;
     let body = command.body.expose();
     let is_known = row.is_some() || !marked.is_empty();
     let said_the_same = match &row {
@@ -120,6 +137,7 @@ async fn is_adopted(
             let content = command.content.as_ref();
             conversation == conversation_id
                 && said == body
+                && behind.iter().eq(command.more.iter().map(Pii::expose))
                 && template.as_ref() == content.map(|content| &content.sid)
                 && *variables == content.map(Content::variables_json)
                 && media.as_ref() == command.media.as_ref().map(|media| &media.hash)

@@ -85,6 +85,19 @@ impl Store {
         Ok(sqlx::query_as(sql).bind(hash).fetch_optional(&self.reader).await?)
     }
 
+    /// How many bytes all files that are kept have together.
+    ///
+    /// # Errors
+    /// `store.unavailable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn media_bytes(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT COALESCE(SUM(size), 0) FROM media";
+        let bytes: i64 = sqlx::query_scalar(sql).fetch_one(&self.reader).await?;
+        Ok(bytes.unsigned_abs())
+    }
+
     /// What became of the files of a message that were looked at, with their places in it.
     ///
     /// # Errors

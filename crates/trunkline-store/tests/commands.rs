@@ -36,6 +36,7 @@ fn command(id: &str, body: &str, in_reply_to: &[&str]) -> NewCommand {
         conversation: "CH1".into(),
         in_reply_to: in_reply_to.iter().map(|message| (*message).to_owned()).collect(),
         body: Pii::new(body.into()),
+        more: Vec::new(),
         content: None,
         media: None,
         author: "my-agent".into(),

@@ -6,7 +6,7 @@ pub(super) const BAD_REQUEST: &str = "bus_api.bad_request";
 pub(super) const NOT_A_COMMAND: &str = "bus_api.not_a_command";
 /// The command has neither a text nor a message that it answers. Answered 400.
 pub(super) const NOTHING_TO_SAY: &str = "bus_api.nothing_to_say";
-/// The text is longer than the connector takes in one message. Answered 422.
+/// The text is longer than the connector takes in one message, or in as many as it may become. Answered 422.
 pub(super) const TEXT_TOO_LONG: &str = "bus_api.text_too_long";
 /// The command names a connector that this gateway does not have. Answered 422.
 pub(super) const UNKNOWN_CONNECTOR: &str = "bus_api.unknown_connector";

@@ -56,6 +56,7 @@ pub(super) async fn accept(
         conversation: send.conversation,
         in_reply_to: send.in_reply_to,
         body: Pii::new(send.text),
+        more: Vec::new(),
         author: envelope.source,
         traceparent: envelope.traceparent,
     };

@@ -16,7 +16,7 @@ use trunkline_store::{Content, NewCommand, StoreError};
 use super::egress::{MAX_WORD_BYTES, bounded, check_content, kept};
 use super::failure::Failure;
 use super::{BusApi, codes};
-use crate::pipeline::submit;
+use crate::pipeline::{Limits, limits, split, submit};
 use crate::telemetry::traceparent;
 
 /// Who speaks when no author is named.
@@ -73,7 +73,21 @@ pub(super) async fn accept(
         let why = "text: is blank, and neither content_sid nor media_sha256 is given";
         return Err(Failure(StatusCode::BAD_REQUEST, codes::NOTHING_TO_SAY, why.to_owned()));
     }
-    bounded("text", &wish.text, connector.max_text_chars())?;
+    // What the history shows of a template is one text; anything else is split, as answers are.
+    let mut parts = if wish.content_sid.is_some() {
+        bounded("text", &wish.text, connector.max_text_chars())?;
+        Vec::new()
+    } else {
+        let limits = limits(&api.context, &row);
+        // Nothing that somebody wrote on purpose is left out.
+        let parts = split(&wish.text, Limits { parts: limits.parts.saturating_add(1), ..limits });
+        if parts.len() > limits.parts {
+            let why = format!("text: needs more than {} messages", limits.parts);
+            return Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, codes::TEXT_TOO_LONG, why));
+        }
+        parts
+    };
+    let first = if parts.is_empty() { wish.text } else { parts.remove(0) };
     let content = wish.content_sid.map(|sid| Content { sid, variables: Pii::new(wish.content_variables) });
     check_content(content.as_ref(), connector.as_ref())?;
     let command = NewCommand {
@@ -81,7 +95,8 @@ pub(super) async fn accept(
         connector: row.connector,
         conversation: row.external_id,
         in_reply_to: Vec::new(),
-        body: Pii::new(wish.text),
+        body: Pii::new(first),
+        more: parts.into_iter().map(Pii::new).collect(),
         content,
         media,
         author: wish.author.unwrap_or_else(|| AUTHOR.to_owned()),

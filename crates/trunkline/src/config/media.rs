@@ -16,6 +16,8 @@ pub struct MediaSettings {
     pub types: Vec<String>,
     /// The largest file.
     pub max_bytes: usize,
+    /// How much all files may have together.
+    pub max_total_bytes: u64,
     /// How long the files of a burst may take.
     pub timeout: Duration,
     /// What a person hears whose file is not taken.
@@ -45,6 +47,7 @@ pub(super) fn media(reader: &Reader, problems: &mut ConfigError) -> MediaSetting
     MediaSettings {
         types,
         max_bytes,
+        max_total_bytes: reader.parsed(&key::MEDIA_MAX_TOTAL_BYTES, "a number", problems),
         timeout: reader.duration(&key::MEDIA_TIMEOUT, Duration::from_millis(1)..=Duration::from_mins(5), problems),
         refused: reader.text_or_default(&key::MEDIA_REFUSED).to_owned(),
         base_url,

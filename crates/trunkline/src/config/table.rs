@@ -84,6 +84,7 @@ settings! {
 
     MEDIA_TYPES = "media.types", "TRUNKLINE_MEDIA_TYPES", "image/jpeg,image/png,image/gif,image/webp,video/mp4,video/webm,audio/mpeg,audio/wav,audio/ogg,audio/mp4", "Kinds of files that are taken from people, by their content. What is listed by default is all that can be.";
     MEDIA_MAX_BYTES = "media.max_bytes", "TRUNKLINE_MEDIA_MAX_BYTES", "16777216", "The largest file that is taken. Between 1024 and 104857600.";
+    MEDIA_MAX_TOTAL_BYTES = "media.max_total_bytes", "TRUNKLINE_MEDIA_MAX_TOTAL_BYTES", "10737418240", "How much all files that are kept may have together; what does not fit is refused with `files.full`.";
     MEDIA_TIMEOUT = "media.timeout", "TRUNKLINE_MEDIA_TIMEOUT", "20s", "How long the files of one burst of texts may take. At most 5m.";
     MEDIA_REFUSED = "media.refused", "TRUNKLINE_MEDIA_REFUSED", "Sorry, that file cannot be opened here. Pictures (JPEG, PNG, GIF, WebP), videos (MP4, WebM) and sound (MP3, WAV, OGG, M4A) of a moderate size can.", "What a person hears whose file is not taken. Empty says nothing.";
     MEDIA_BASE_URL = "media.base_url", "TRUNKLINE_MEDIA_BASE_URL", "", "Scheme and host under which agents elsewhere reach this gateway's API for files; the address it listens on when not set.";

@@ -80,7 +80,7 @@ pub(crate) async fn gather(
         let missing = text.media.iter().take(MAX_FILES).enumerate();
         let missing = missing.filter(|(position, _)| known.iter().all(|(known, _)| known != position));
         let fetched = missing.map(|(position, file)| async move {
-            let file = fetch(media, connector, file, deadline).await;
+            let file = fetch((media, store), connector, file, deadline).await;
             if let MessageFile::Kept(row) = &file {
                 store.keep_media(row).await?;
             }
@@ -120,13 +120,13 @@ fn attachment(media: &Media, input: usize, row: MediaRow, filename: Option<Strin
 
 /// Fetches and keeps one file, or says why not.
 async fn fetch(
-    media: &Media,
+    (media, store): (&Media, &Store),
     connector: Option<&Arc<dyn Connector>>,
     file: &MediaRef,
     deadline: Instant,
 ) -> MessageFile {
     let outcome = match timeout_at(deadline, fetched(media, connector, file)).await {
-        Ok(Ok(bytes)) => keep(media, bytes).await,
+        Ok(Ok(bytes)) => keep(media, store, bytes).await,
         Ok(Err(code)) => Err(code),
         Err(_) => Err(codes::UNREACHABLE),
     };
@@ -162,9 +162,16 @@ async fn fetched(
 }
 
 /// Looks at what was fetched, and keeps it.
-pub(super) async fn keep(media: &Media, bytes: Bytes) -> Result<MediaRow, &'static str> {
+pub(super) async fn keep(media: &Media, store: &Store, bytes: Bytes) -> Result<MediaRow, &'static str> {
     let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
     let (kind, content_type) = accepted(&media.settings, &bytes)?;
+    let kept = store.media_bytes().await.map_err(|_| codes::UNREACHABLE)?;
+    if kept.saturating_add(size.unsigned_abs()) > media.settings.max_total_bytes
+        && !media.folder.has(bytes.clone()).await
+    {
+        tracing::warn!(error.code = codes::FULL, "a file is not kept: there is no room for more");
+        return Err(codes::FULL);
+    }
     let hash = media.folder.keep(bytes).await.map_err(|error| {
         tracing::error!(%error, "a file cannot be written to the data folder");
         codes::UNREACHABLE

@@ -31,6 +31,13 @@ impl MediaFolder {
         self.0.join(hash.get(..2).unwrap_or("__")).join(hash)
     }
 
+    /// Whether this content is kept already.
+    pub(crate) async fn has(&self, bytes: Bytes) -> bool {
+        let folder = self.clone();
+        let known = tokio::task::spawn_blocking(move || folder.path(&hash_of(&bytes)).is_file());
+        known.await.unwrap_or(false)
+    }
+
     /// Keeps a file, on disk when this returns, and tells its hash.
     ///
     /// # Errors

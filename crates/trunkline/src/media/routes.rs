@@ -64,10 +64,13 @@ async fn take(State(shelf): State<Arc<Shelf>>, body: Result<Bytes, BytesRejectio
         Ok(body) => body,
         Err(rejection) => return refusal(rejection.status(), invalid, "the file is too large, or did not come whole"),
     };
-    let row = match keep(&shelf.media, body).await {
+    let row = match keep(&shelf.media, &shelf.store, body).await {
         Ok(row) => row,
         Err(codes::UNSUPPORTED) => {
             return refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, invalid, "files of this kind are not sent");
+        }
+        Err(codes::FULL) => {
+            return refusal(StatusCode::INSUFFICIENT_STORAGE, codes::FULL, "there is no room for more files");
         }
         Err(code) => return refusal(StatusCode::SERVICE_UNAVAILABLE, code, "the file cannot be kept"),
     };

@@ -54,7 +54,9 @@ pub use relay::Relay;
 use relay::publish;
 pub(crate) use sender::CONSUMER as SENDER_CONSUMER;
 pub use sender::Sender;
+pub(crate) use split::{Limits, split};
 pub(crate) use submit::{SubmitError, submit, why_refused};
+pub(crate) use turn::limits;
 pub use typing::{Typing, TypingHandle};
 
 /// What every part of the pipeline works with. Cheap to clone.

@@ -5,18 +5,18 @@
 
 /// How an answer is split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// Characters of one message.
-    pub(super) most: usize,
+    pub(crate) most: usize,
     /// Messages; what is behind them is left out.
-    pub(super) parts: usize,
+    pub(crate) parts: usize,
 }
 
 /// What stands at the end of a text that was cut off.
 const CUT: char = '…';
 
 /// The messages that say `text`, in order; none for one that is blank.
-pub(super) fn split(text: &str, limits: Limits) -> Vec<String> {
+pub(crate) fn split(text: &str, limits: Limits) -> Vec<String> {
     let most = limits.most.max(1);
     let mut parts = Vec::new();
     let mut rest = text.trim();

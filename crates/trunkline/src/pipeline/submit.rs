@@ -52,7 +52,9 @@ pub(crate) async fn submit(context: &Context, command: &NewCommand) -> Result<Ad
     let adopted = context.store.adopt(command).await?;
     context.live.changed(&adopted.conversation_id);
     if adopted.is_new && speaks {
-        send_row(context, &command.outbox_id).await;
+        for outbox_id in command.outbox_ids() {
+            send_row(context, &outbox_id).await;
+        }
     }
     Ok(adopted)
 }

@@ -302,7 +302,8 @@ async fn kept(context: &Context, hashes: &[String]) -> Result<Vec<MediaRow>, Sto
 }
 
 /// How long a message of a conversation may be, and how many an answer may have.
-fn limits(context: &Context, conversation: &ConversationRow) -> Limits {
+/// How what is said in a conversation is split.
+pub(crate) fn limits(context: &Context, conversation: &ConversationRow) -> Limits {
     let settings = &context.settings.splitting;
     let most = context.connectors.named(&conversation.connector).map_or(MAX_TEXT_CHARS, |one| one.max_text_chars());
     let wanted = match conversation.channel.parse() {

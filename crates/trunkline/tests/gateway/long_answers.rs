@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{ADA, HttpAgentServer, SENDS, World, outbox, until};
+use crate::support::{ADA, CONSOLE_TOKEN, HttpAgentServer, SENDS, World, answer, outbox, until};
 
 const LONG: &str = "{\"text\":\"First sentence here. Second one follows. And a third. Then more of it.\"}";
 const PARTS: [&str; 3] = ["First sentence here.", "Second one follows.", "And a third.…"];
@@ -34,6 +34,34 @@ async fn a_long_answer_is_split_and_each_part_is_sent_once_after_a_crash() {
     world.stop_gateway().await;
     world.start_gateway().await;
     world.expect_answers(ADA, &PARTS).await;
+}
+
+#[tokio::test]
+async fn a_long_text_of_an_operator_is_split_and_its_name_holds_for_all_of_it() {
+    let agent = agent().await;
+    let world = world(&agent, "0").await;
+    world.text(ADA, "text 1").await;
+    world.expect_answers(ADA, &PARTS).await;
+    let list = world.api("/api/v1/conversations").await;
+    let id = list["conversations"][0]["id"].as_str().unwrap().to_owned();
+    let say = async |text: &str| {
+        let url = world.gateway_url(&format!("/api/v1/conversations/{id}/messages"));
+        let wish = json!({"id": "news", "text": text});
+        let said = answer(world.http.post(url).bearer_auth(CONSOLE_TOKEN).json(&wish)).await;
+        (said.status.as_u16(), said.body)
+    };
+    world.fault(json!({"match": {"method": "POST", "path": SENDS}, "count": 2, "fault": {"kind": "drop_after"}})).await;
+    let text = "One sentence here. Two sentences now. Three and done.";
+    let (status, taken) = say(text).await;
+    assert_eq!((status, &taken["new"]), (202, &json!(true)), "{taken}");
+    let (status, again) = say(text).await;
+    assert_eq!((status, &again["new"], &again["outbox_id"]), (202, &json!(false), &taken["outbox_id"]));
+    let (status, reused) = say("One sentence here. Two sentences now. Three and other.").await;
+    assert_eq!((status, &reused["code"]), (409, &json!("store.command_reused")));
+    let (status, refused) = say(&text.repeat(3)).await;
+    assert_eq!((status, &refused["code"]), (422, &json!("bus_api.text_too_long")));
+    let said = ["One sentence here.", "Two sentences now.", "Three and done."];
+    world.expect_answers(ADA, &[PARTS, said].concat()).await;
 }
 
 #[tokio::test]

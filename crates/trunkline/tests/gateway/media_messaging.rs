@@ -90,3 +90,18 @@ async fn nobody_gets_a_file_without_its_address() {
         assert_eq!((missing.status, missing.body["code"].as_str()), (StatusCode::NOT_FOUND, Some("files.not_found")));
     }
 }
+
+#[tokio::test]
+async fn what_has_no_room_is_refused_and_what_is_kept_already_is_not() {
+    let room = (PNG.len() + 1).to_string();
+    let world =
+        World::start(&[("TRUNKLINE_MEDIA_MAX_TOTAL_BYTES", &room), ("TRUNKLINE_MEDIA_REFUSED", "no room")]).await;
+    let other = [PNG, b"another"].concat();
+    assert_eq!(upload(&world, PNG).await.0, StatusCode::CREATED);
+    assert_eq!(upload(&world, PNG).await.0, StatusCode::CREATED);
+    let (status, refused) = upload(&world, &other).await;
+    assert_eq!((status, &refused["code"]), (StatusCode::INSUFFICIENT_STORAGE, &json!("files.full")));
+    send(&world, ADA, "", &[("image/png", &other)]).await;
+    world.expect_answers(ADA, &["no room"]).await;
+    assert_eq!(first_message(&world).await["media"][0]["error_code"], "files.full");
+}
