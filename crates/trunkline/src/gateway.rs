@@ -218,7 +218,7 @@ impl Gateway {
             store: store.clone(),
             connectors,
             agent: agent(&settings.agent)?,
-            settings: settings.pipeline.clone(),
+            settings: Arc::new(settings.pipeline.clone()),
             catch_up: settings.catch_up.clone(),
             media: Media::new(
                 MediaFolder::within(&settings.data_dir),

@@ -73,7 +73,7 @@ pub struct Context {
     /// Who answers; `None` if that is whoever reads the bus. Then no lane works, and texts wait for a command.
     pub agent: Option<Arc<dyn Agent>>,
     /// Settings of lanes and sending.
-    pub settings: Pipeline,
+    pub settings: Arc<Pipeline>,
     /// Settings of reading back.
     pub catch_up: CatchUpSettings,
     /// Which messages are ours to answer.

@@ -49,7 +49,7 @@ impl Served {
             store,
             connectors: Connectors::default(),
             agent: Some(Arc::new(Concierge::built_in().unwrap())),
-            settings: settings.pipeline,
+            settings: Arc::new(settings.pipeline),
             catch_up: settings.catch_up,
             media: Media::new(MediaFolder::within(folder.path()), settings.media, String::new()),
             metrics: Metrics::new(&opentelemetry::global::meter("test")),

@@ -125,7 +125,7 @@ async fn context(args: &CallServerArgs, settings: &Settings, telemetry: &Telemet
         store,
         connectors: Connectors::new([]),
         agent: Some(Arc::new(Memory)),
-        settings: settings.pipeline.clone(),
+        settings: Arc::new(settings.pipeline.clone()),
         catch_up: settings.catch_up.clone(),
         media: Media::new(MediaFolder::within(&args.data_dir), settings.media.clone(), String::new()),
         metrics: telemetry.metrics(),
