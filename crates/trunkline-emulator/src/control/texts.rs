@@ -7,8 +7,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::response::IntoResponse;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::Deserialize;
 
 use super::Reply;
@@ -49,10 +48,7 @@ struct File {
     data: String,
 }
 
-pub(super) async fn send(State(app): State<App>, headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Reply {
-    if !is_json(&headers) {
-        return Err(Problem(ApiError::new(415, 20001, "The content type must be application/json")));
-    }
+pub(super) async fn send(State(app): State<App>, body: Result<Bytes, BytesRejection>) -> Reply {
     let body = body.map_err(|_| Problem(error::TOO_LARGE))?;
     let request: Request = serde_json::from_slice(&body).map_err(|_| ApiError::parameter("body is not such a text"))?;
     let text = text(request, &app.account.phone_number)?;
@@ -95,12 +91,6 @@ fn address(text: &str, channel: Channel) -> Option<Address> {
         Channel::Whatsapp if !text.starts_with(WHATSAPP) => format!("{WHATSAPP}{text}").parse().ok(),
         _ => text.parse().ok(),
     }
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/json")
 }
 
 /// Longest text with its files, in bytes.

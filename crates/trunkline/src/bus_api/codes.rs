@@ -14,5 +14,7 @@ pub(super) const UNKNOWN_CONNECTOR: &str = "bus_api.unknown_connector";
 pub(super) const CONSUMER_BUSY: &str = "bus_api.consumer_busy";
 /// There are as many consumers as there may be. Answered 409; forget one that is not used any more.
 pub(super) const TOO_MANY_CONSUMERS: &str = "bus_api.too_many_consumers";
+/// The conversation is closed: nothing can be said in it any more. Answered 409.
+pub(super) const CLOSED: &str = "bus_api.conversation_closed";
 /// The connector sends no templates, or the template's name or what is to be filled in has no meaning. Answered 422.
 pub(super) const BAD_TEMPLATE: &str = "bus_api.bad_template";

@@ -68,6 +68,10 @@ pub(super) async fn accept(
         let why = "the connector of this conversation is switched off";
         return Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, codes::UNKNOWN_CONNECTOR, why.to_owned()));
     };
+    if row.state == "closed" {
+        let why = "the conversation is closed; the next message of the person opens another one";
+        return Err(Failure(StatusCode::CONFLICT, codes::CLOSED, why.to_owned()));
+    }
     let media = kept(&api, wish.media_sha256.as_deref(), connector.as_ref()).await?;
     if wish.text.trim().is_empty() && wish.content_sid.is_none() && media.is_none() {
         let why = "text: is blank, and neither content_sid nor media_sha256 is given";

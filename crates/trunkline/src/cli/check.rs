@@ -24,11 +24,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(super) struct Report {
     wrong: usize,
+    /// What could not be seen now.
+    open: usize,
 }
 
 impl Report {
     pub(super) fn good(what: &str) {
         print(&format!("ok    {what}"));
+    }
+
+    /// Something that may be right or wrong: it cannot be seen now.
+    pub(super) fn open(&mut self, what: &str) {
+        self.open += 1;
+        print(&format!("?     {what}"));
     }
 
     pub(super) fn wrong(&mut self, what: &str) {
@@ -60,7 +68,10 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
     });
     match report.wrong {
         0 => {
-            say("everything is in place");
+            say(match report.open {
+                0 => "everything is in place",
+                _ => "nothing to mend, as far as it can be seen now",
+            });
             ExitCode::SUCCESS
         }
         count => {

@@ -56,13 +56,13 @@ pub(super) struct ListArgs {
     #[arg(long)]
     json: bool,
     /// At most this many
-    #[arg(long, default_value_t = 50)]
-    limit: usize,
-    /// Only those in this state: `idle`, `answering`, `failed`, `handed_over`, `opted_out`, `closed`
-    #[arg(long)]
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Only those in this state
+    #[arg(long, value_parser = ["idle", "answering", "failed", "handed_over", "opted_out", "closed"])]
     state: Option<String>,
-    /// Only those of this channel: `sms`, `whatsapp`, `chat`
-    #[arg(long)]
+    /// Only those of this channel
+    #[arg(long, value_parser = ["sms", "whatsapp", "chat"])]
     channel: Option<String>,
 }
 
@@ -193,8 +193,9 @@ fn line(one: &Value) -> String {
         _ => " ",
     };
     format!(
-        "{}  {:<8} {:<11} {}  {:<22} {arrow} {}",
+        "{}  {:<16} {:<8} {:<11} {}  {:<22} {arrow} {}",
         text(one, "id"),
+        text(one, "connector"),
         text(one, "channel"),
         text(one, "state"),
         short_time(text(one, "updated_at")),
@@ -249,7 +250,11 @@ async fn show(api: &GatewayApi, args: &OneArgs, messages: usize) -> Result<(), S
 fn spoken(message: &Value) -> String {
     let who = if text(message, "direction") == "in" { "<" } else { ">" };
     let files = message.get("media").and_then(Value::as_array).map_or(0, Vec::len);
-    let files = if files > 0 { format!(" [{files} files]") } else { String::new() };
+    let files = match files {
+        0 => String::new(),
+        1 => " [1 file]".to_owned(),
+        files => format!(" [{files} files]"),
+    };
     let error = match (text(message, "error_code"), text(message, "error_meaning")) {
         ("", _) => String::new(),
         (code, "") => format!(" {code}"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
+use trunkline_core::ContactAddress;
 
 use super::conversations::{find, named, text};
 use super::gateway_api::{GatewayApi, GatewayArgs};
@@ -32,14 +33,14 @@ pub(super) struct SendArgs {
     #[arg(long, value_name = "ID", required_unless_present = "to", conflicts_with = "to")]
     conversation: Option<String>,
     /// The person: `+15550001111`, `whatsapp:+15550001111`; the latest conversation with them that is not closed
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     to: Option<String>,
     /// A template in place of a text: `HX…`
     #[arg(long, value_name = "SID")]
     template: Option<String>,
     /// What is filled in, such as `1=tomorrow`; may be given several times
-    #[arg(long, value_name = "NAME=VALUE", requires = "template")]
-    var: Vec<String>,
+    #[arg(long, value_name = "NAME=VALUE", requires = "template", value_parser = variable)]
+    var: Vec<(String, String)>,
     /// Names the message: one of the same name in the same conversation is not sent again
     #[arg(long)]
     id: Option<String>,
@@ -55,6 +56,18 @@ pub(super) struct SendArgs {
     /// What to say; `-` reads it from standard input
     #[arg(required_unless_present = "template")]
     body: Option<String>,
+}
+
+/// A person's address, as conversations have it.
+fn address(text: &str) -> Result<String, String> {
+    ContactAddress::parse(text)
+        .map(|address| address.to_wire())
+        .map_err(|_| "must be +15550001111, whatsapp:+15550001111 or a chat identity".to_owned())
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 pub(super) fn run(command: &MessagesCommand) -> ExitCode {
@@ -113,9 +126,8 @@ fn wish(args: &SendArgs) -> Result<Value, String> {
         body => body.map(str::to_owned),
     };
     let mut variables = Map::new();
-    for var in &args.var {
-        let (name, value) = var.split_once('=').ok_or_else(|| format!("--var {var}: must be NAME=VALUE"))?;
-        variables.insert(name.to_owned(), json!(value));
+    for (name, value) in &args.var {
+        variables.insert(name.clone(), json!(value));
     }
     let mut wish = Map::new();
     let fields = [("text", body), ("content_sid", args.template.clone()), ("id", args.id.clone())];

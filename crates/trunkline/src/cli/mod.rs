@@ -100,8 +100,8 @@ struct TextArgs {
     /// Our number; the account's own when not given
     #[arg(long, value_name = "NUMBER")]
     to: Option<String>,
-    /// `sms` or `whatsapp`
-    #[arg(long, value_name = "CHANNEL", default_value = "sms")]
+    /// `sms` or `whatsapp`; a number with `whatsapp:` in front says it too
+    #[arg(long, value_name = "CHANNEL", default_value = "sms", value_parser = ["sms", "whatsapp"])]
     channel: String,
     /// Print each answer as a JSON object
     #[arg(long)]

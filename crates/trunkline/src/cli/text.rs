@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use trunkline_core::{Channel, ContactAddress};
 
 use super::run::runtime;
 use super::{TextArgs, failed, print};
@@ -38,13 +39,19 @@ pub(super) fn run(args: &TextArgs) -> ExitCode {
 }
 
 async fn text(args: &TextArgs) -> Result<(), String> {
+    let is_whatsapp = args.channel == "whatsapp" || args.from.starts_with("whatsapp:");
+    let number = args.from.trim_start_matches("whatsapp:").to_owned();
+    if !ContactAddress::parse(&number).is_ok_and(|address| address.channel() == Channel::Sms) {
+        return Err("--from: must be a telephone number with + and country code, such as +15550001111".to_owned());
+    }
+    let channel = if is_whatsapp { "whatsapp" } else { "sms" };
     let client = reqwest::Client::builder()
         .timeout(REQUEST_TIMEOUT)
         .build()
         .map_err(|error| format!("no HTTP client: {error}"))?;
     let base = args.emulator.trim_end_matches('/');
-    let sent = send(&client, base, args).await?;
-    let address = if args.channel == "whatsapp" { format!("whatsapp:{}", args.from) } else { args.from.clone() };
+    let sent = send(&client, base, args, &number, channel).await?;
+    let address = if is_whatsapp { format!("whatsapp:{number}") } else { number.clone() };
     let deadline = Instant::now() + Duration::from_secs(args.timeout);
     let mut told = 0;
     let mut last_answer = None;
@@ -73,8 +80,14 @@ async fn text(args: &TextArgs) -> Result<(), String> {
     }
 }
 
-async fn send(client: &reqwest::Client, base: &str, args: &TextArgs) -> Result<String, String> {
-    let mut message = json!({ "from": args.from, "body": args.body, "channel": args.channel });
+async fn send(
+    client: &reqwest::Client,
+    base: &str,
+    args: &TextArgs,
+    from: &str,
+    channel: &str,
+) -> Result<String, String> {
+    let mut message = json!({ "from": from, "body": args.body, "channel": channel });
     if let (Some(to), Some(message)) = (&args.to, message.as_object_mut()) {
         message.insert("to".to_owned(), json!(to));
     }

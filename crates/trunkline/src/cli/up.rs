@@ -107,6 +107,13 @@ async fn introduce(gateway: &Gateway, emulator: &Emulator) {
     say(&format!("  {program} text{elsewhere} --from +15550001111 \"what is my name?\""));
     say("Call it from the phone too (it hears the concierge's phrases), or from a terminal:");
     say(&format!("  {program} call{elsewhere} --say \"what is my name\""));
+    let gateway_at = if gateway.address().port() == 8080 {
+        String::new()
+    } else {
+        format!(" --gateway http://{}", gateway.address())
+    };
+    say("Look at what was said:");
+    say(&format!("  {program} conversations list{gateway_at}"));
     say("Ctrl-C stops everything; what was said is kept in the data folder.");
 }
 

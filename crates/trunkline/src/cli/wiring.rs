@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use reqwest::{StatusCode, redirect};
+use reqwest::redirect;
 use serde_json::Value;
 use trunkline::config::TwilioSettings;
-use trunkline::edge::MESSAGES_PATH;
-use trunkline_core::messaging::ErrorCode;
+use trunkline::edge::{CHECK_PATH, MESSAGES_PATH};
 use trunkline_proto::calls::IncomingPhoneNumber;
 use trunkline_proto::rest::{AddressConfiguration, AutoCreation, WebhookConfiguration};
 use trunkline_proto::webhook::EventType;
@@ -20,8 +19,6 @@ use super::say;
 
 /// The paths that `TWILIO_WEBHOOK_URL` may have behind the public base.
 const WEBHOOK_PATHS: [&str; 2] = ["/webhooks/twilio", "/webhooks/twilio/conversations/events"];
-/// What the gateway says to a webhook that is not signed.
-const UNSIGNED: &str = ErrorCode::InvalidSignature.as_str();
 /// How long the public address may take to answer.
 const PROBE_PATIENCE: Duration = Duration::from_secs(10);
 /// Address configurations that are looked through.
@@ -29,14 +26,16 @@ const MAX_ADDRESSES: usize = 1_000;
 
 /// Looks at every place that decides where texts and calls go, and says what to mend.
 pub(super) async fn check(settings: &TwilioSettings, backend: &TwilioMessaging, report: &mut Report) {
-    let Some(wanted) = settings.backend.text("webhook_url") else {
-        report.wrong("TWILIO_WEBHOOK_URL is not set: Twilio does not know where to send what people write");
-        return;
-    };
-    public_address(wanted, settings.backend.text("base_url").is_none(), report).await;
-    match backend.rest().fetch_webhooks().await {
-        Ok(present) => conversations(&present, wanted, report),
-        Err(error) => report.wrong(&format!("the webhook configuration cannot be read: {}", why(&error))),
+    match settings.backend.text("webhook_url") {
+        None => report.wrong("TWILIO_WEBHOOK_URL is not set: Twilio does not know where to send what people write"),
+        Some(wanted) => {
+            let is_twilio = settings.backend.text("base_url").is_none();
+            public_address(wanted, &settings.edge.public_base, is_twilio, report).await;
+            match backend.rest().fetch_webhooks().await {
+                Ok(present) => conversations(&present, wanted, report),
+                Err(error) => report.wrong(&format!("the webhook configuration cannot be read: {}", why(&error))),
+            }
+        }
     }
     if let Some(number) = &settings.phone_number {
         match of_number(settings, backend, number).await {
@@ -51,7 +50,7 @@ fn why(error: &RestError) -> String {
 }
 
 /// Whether the gateway, and nothing else, is at the address that Twilio is given.
-async fn public_address(wanted: &str, is_twilio: bool, report: &mut Report) {
+async fn public_address(wanted: &str, base: &str, is_twilio: bool, report: &mut Report) {
     let Ok(url) = Url::parse(wanted) else { return report.wrong("TWILIO_WEBHOOK_URL is not a URL") };
     if !WEBHOOK_PATHS.iter().any(|path| url.path().ends_with(path)) {
         return report
@@ -68,16 +67,15 @@ async fn public_address(wanted: &str, is_twilio: bool, report: &mut Report) {
     }
     let client = reqwest::Client::builder().timeout(PROBE_PATIENCE).redirect(redirect::Policy::none()).build();
     let Ok(client) = client else { return report.wrong("there is no usable TLS to try TWILIO_WEBHOOK_URL with") };
-    let Ok(answer) = client.post(wanted).form(&[("EventType", "trunkline-check")]).send().await else {
-        return say(
-            "note: nobody answers at TWILIO_WEBHOOK_URL now. When `trunkline serve` runs, see that the proxy or tunnel \
+    let Ok(answer) = client.get(format!("{}{CHECK_PATH}", base.trim_end_matches('/'))).send().await else {
+        return report.open(
+            "nobody answers at TWILIO_WEBHOOK_URL now. When `trunkline serve` runs, see that the proxy or tunnel \
              passes it on to the gateway's address",
         );
     };
     let status = answer.status();
     let body: Value = answer.json().await.unwrap_or_default();
-    // Nobody has signed it: the gateway, and nothing else, says so.
-    if status == StatusCode::FORBIDDEN && body.get("code").and_then(Value::as_str) == Some(UNSIGNED) {
+    if status.is_success() && body.get("gateway").and_then(Value::as_str) == Some("trunkline") {
         Report::good("the gateway answers at TWILIO_WEBHOOK_URL");
     } else if status.is_redirection() {
         report.wrong(&format!(

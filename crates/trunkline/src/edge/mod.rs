@@ -20,4 +20,4 @@ pub use health::{Readiness, health_routes};
 pub use intake::MAX_BODY_BYTES;
 pub use messaging::messaging_routes;
 pub use voice::{VoiceEdge, call_sockets, voice_routes};
-pub use webhook::{Warnings, WebhookEdge, webhook_routes};
+pub use webhook::{CHECK_PATH, Warnings, WebhookEdge, webhook_routes};

@@ -4,13 +4,14 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use axum::routing::{any, get};
+use axum::{Json, Router};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use jiff::Timestamp;
+use serde_json::json;
 use tracing::Instrument as _;
 use trunkline_bus::{Bus, Published, Subject};
 use trunkline_core::Envelope;
@@ -70,10 +71,14 @@ impl Default for Warnings {
     }
 }
 
+/// Where it can be asked whether what is sent to the public address comes here; nobody needs a signature for that.
+pub const CHECK_PATH: &str = "/webhooks/twilio/check";
+
 /// The routes of Conversations webhooks.
 pub fn webhook_routes(edge: Arc<WebhookEdge>) -> Router {
     Router::new()
         .route("/webhooks/twilio", any(conversations))
+        .route(CHECK_PATH, get(|| async { Json(json!({ "gateway": "trunkline" })) }))
         .route("/webhooks/twilio/conversations/events", any(conversations))
         .with_state(edge)
 }
@@ -99,7 +104,7 @@ async fn conversations(State(edge): State<Arc<WebhookEdge>>, request: Request) -
                 Replied::Reject(status) => {
                     StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN).into_response()
                 }
-                Replied::Change(fields) => axum::Json(fields).into_response(),
+                Replied::Change(fields) => Json(fields).into_response(),
             }
         }
         Err(refusal) => {

@@ -75,12 +75,24 @@ async fn a_message_is_sent_once_and_its_end_is_told() {
         (&["messages", "send", "--to", BOB, "x"][..], "they have to write first"),
         (&["messages", "send", "--conversation", "nobody", "x"], "there is no such conversation"),
         (&["messages", "send", "--to", ADA, "  "], "(bus_api.nothing_to_say)"),
-        (&["messages", "send", "--to", ADA, "--template", "HX1", "--var", "1"], "NAME=VALUE"),
         (&["conversations", "show", "CH00000000000000000000000000000009"], "knows no conversation of the name"),
     ] {
         let done = run(&world, args).await;
         assert!(done.code == Some(1) && done.stderr.contains(reason), "{args:?}: {done:?}");
     }
+    for (args, reason) in [
+        (&["messages", "send", "--to", ADA, "--template", "HX1", "--var", "1"][..], "NAME=VALUE"),
+        (&["messages", "send", "--to", "whatsapp:555", "x"], "+15550001111"),
+        (&["conversations", "list", "--state", "foo"], "opted_out"),
+        (&["conversations", "list", "--limit", "0"], "1.."),
+    ] {
+        let done = run(&world, args).await;
+        assert!(done.code == Some(2) && done.stderr.contains(reason), "{args:?}: {done:?}");
+    }
+    let id = objects(&world, &["conversations", "list", "--json"]).await[0]["id"].as_str().unwrap().to_owned();
+    lines(&world, &["conversations", "close", &id]).await;
+    let done = run(&world, &["messages", "send", "--conversation", &id, "x"]).await;
+    assert!(done.code == Some(1) && done.stderr.contains("bus_api.conversation_closed"), "{done:?}");
 }
 
 #[tokio::test]
