@@ -9,8 +9,9 @@ pub use crate::{Config, ConfigBuilder, Setting};
 pub use backend::{ConversationalBackend, MessageStream};
 pub use error::{ErrorCode, MessagingError, Operation};
 pub use types::{
-    Binding, Conversation, ConversationConfig, ConversationId, ConversationState, DeliveryStatus, MediaRef,
-    MediaSource, Message, MessageId, NewParticipant, OutgoingMessage, Participant, ParticipantId, SentMessage,
+    Binding, Conversation, ConversationConfig, ConversationId, ConversationState, DeliveryStatus, MEDIA_TYPES,
+    MediaRef, MediaSource, Message, MessageId, NewParticipant, OutgoingMessage, Participant, ParticipantId,
+    SentMessage,
 };
 pub use webhook::WebhookEvent;
 

@@ -42,6 +42,20 @@ macro_rules! id {
     };
 }
 
+/// The media types of files that people and agents send each other: pictures, films and sound.
+pub const MEDIA_TYPES: &[&str] = &[
+    "image/jpeg",
+    "image/png",
+    "image/gif",
+    "image/webp",
+    "video/mp4",
+    "video/webm",
+    "audio/mpeg",
+    "audio/wav",
+    "audio/ogg",
+    "audio/mp4",
+];
+
 id!(
     /// A conversation, as its provider names it.
     ConversationId

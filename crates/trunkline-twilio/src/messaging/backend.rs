@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use trunkline_core::messaging::{
-    Config, Conversation, ConversationConfig, ConversationId, ConversationalBackend, ErrorCode, MediaSource, MessageId,
-    MessageStream, MessagingError, NewParticipant, Operation, OutgoingMessage, Participant, ParticipantId, Registry,
-    SentMessage, WebhookEvent,
+    Config, Conversation, ConversationConfig, ConversationId, ConversationalBackend, ErrorCode, MEDIA_TYPES,
+    MediaSource, MessageId, MessageStream, MessagingError, NewParticipant, Operation, OutgoingMessage, Participant,
+    ParticipantId, Registry, SentMessage, WebhookEvent,
 };
 use trunkline_core::{Channel, HealthState, HealthStatus, Retry};
 use trunkline_proto::form;
@@ -34,20 +34,6 @@ pub const MAX_CONVERSATIONS: usize = 100_000;
 
 /// The longest text of a message on a telephone channel, in characters (Twilio's limits page).
 const MAX_CHANNEL_CHARACTERS: usize = 1_600;
-
-/// Types of files that are sent.
-const SENT_TYPES: &[&str] = &[
-    "image/jpeg",
-    "image/png",
-    "image/gif",
-    "image/webp",
-    "video/mp4",
-    "video/webm",
-    "audio/mpeg",
-    "audio/wav",
-    "audio/ogg",
-    "audio/mp4",
-];
 
 /// How long texts go by REST after the outcome of one over the socket was unknown.
 const SOCKET_BARRED: Duration = Duration::from_mins(1);
@@ -490,7 +476,7 @@ fn problem_of(message: &OutgoingMessage) -> Option<&'static str> {
 /// Whether files of a type are sent: pictures, films and sound that telephones show.
 fn is_sent(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim();
-    SENT_TYPES.iter().any(|sent| sent.eq_ignore_ascii_case(essence))
+    MEDIA_TYPES.iter().any(|sent| sent.eq_ignore_ascii_case(essence))
 }
 
 fn is_json_object(text: Option<&str>) -> bool {

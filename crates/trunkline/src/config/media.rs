@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use trunkline_core::ConfigError;
+use trunkline_core::messaging::MEDIA_TYPES;
 use url::Url;
 
 use super::Reader;
 use super::table as key;
-use crate::media::KNOWN_TYPES;
 
 /// What is taken.
 #[derive(Debug, Clone)]
@@ -32,8 +32,8 @@ const MAX_BYTES: usize = 100 << 20;
 pub(super) fn media(reader: &Reader, problems: &mut ConfigError) -> MediaSettings {
     let types = reader.text_or_default(&key::MEDIA_TYPES).split(',').map(str::trim).filter(|part| !part.is_empty());
     let types: Vec<String> = types.map(str::to_ascii_lowercase).collect();
-    if types.iter().any(|part| !KNOWN_TYPES.contains(&part.as_str())) {
-        problems.add(reader.name_of(&key::MEDIA_TYPES), format!("must be some of {}", KNOWN_TYPES.join(",")));
+    if types.iter().any(|part| !MEDIA_TYPES.contains(&part.as_str())) {
+        problems.add(reader.name_of(&key::MEDIA_TYPES), format!("must be some of {}", MEDIA_TYPES.join(",")));
     }
     let max_bytes = reader.parsed(&key::MEDIA_MAX_BYTES, "a number", problems);
     if !(MIN_BYTES..=MAX_BYTES).contains(&max_bytes) {

@@ -2,20 +2,6 @@
 
 use trunkline_agent::MediaKind;
 
-/// The media types that can be taken.
-pub const KNOWN_TYPES: &[&str] = &[
-    "image/jpeg",
-    "image/png",
-    "image/gif",
-    "image/webp",
-    "video/mp4",
-    "video/webm",
-    "audio/mpeg",
-    "audio/wav",
-    "audio/ogg",
-    "audio/mp4",
-];
-
 /// Whether a file begins as those of a format do.
 type Matcher = fn(&[u8]) -> bool;
 

@@ -14,7 +14,6 @@ pub use fetch::Media;
 pub(crate) use fetch::gather;
 pub use folder::MediaFolder;
 pub(crate) use folder::is_hash;
-pub use kind::KNOWN_TYPES;
 pub(crate) use kind::sniff;
 pub use links::MediaLinks;
 pub(crate) use links::public_routes;
