@@ -13,37 +13,42 @@ pub(super) struct PageRequest {
     pub(super) size: usize,
     pub(super) cursor: Option<Cursor>,
     /// Only echoed: the cursor says where the page is.
-    page: u64,
+    pub(super) page: usize,
 }
 
 impl PageRequest {
     /// Reads `PageSize`, `Page` and `PageToken`. `max` is the largest size, and the default if that is under 50.
     pub(super) fn of(call: &Call, max: usize) -> Result<Self, ApiError> {
-        let size = call.query.number("PageSize")?.unwrap_or(DEFAULT_SIZE.min(max));
+        let query = &call.query;
+        let size = query.number("PageSize")?.unwrap_or(DEFAULT_SIZE.min(max));
         if size == 0 {
             return Err(ApiError::parameter("PageSize"));
         }
         if size > max {
             return Err(error::PAGE_SIZE);
         }
-        let cursor = match call.query.text("PageToken") {
+        let cursor = match query.text("PageToken") {
             Some(token) => Some(Cursor::parse(token).ok_or_else(|| ApiError::parameter("PageToken"))?),
             None => None,
         };
-        Ok(Self { size, cursor, page: call.query.number("Page")?.unwrap_or(0) })
+        Ok(Self { size, cursor, page: query.number("Page")?.unwrap_or(0) })
+    }
+
+    /// The address of another page of the list at `base`, filters included.
+    pub(super) fn address(&self, call: &Call, base: &str, page: usize, cursor: Option<Cursor>) -> String {
+        let mut pairs = Serializer::new(String::new());
+        pairs.extend_pairs(call.query.pairs().filter(|(name, _)| !PAGING.contains(name)));
+        pairs.append_pair("PageSize", &self.size.to_string()).append_pair("Page", &page.to_string());
+        if let Some(cursor) = cursor {
+            pairs.append_pair("PageToken", &cursor.token());
+        }
+        format!("{base}?{}", pairs.finish())
     }
 
     /// The body of a list: `meta`, and the items under `key`.
     pub(super) fn body<T>(&self, call: &Call, key: &str, slice: Slice<T>, render: impl Fn(T) -> Value) -> Value {
-        let url = |page: u64, cursor: Option<Cursor>| {
-            let mut query = Serializer::new(String::new());
-            query.extend_pairs(call.query.pairs().filter(|(name, _)| !PAGING.contains(name)));
-            query.append_pair("PageSize", &self.size.to_string()).append_pair("Page", &page.to_string());
-            if let Some(cursor) = cursor {
-                query.append_pair("PageToken", &cursor.token());
-            }
-            format!("{}?{}", call.own_url(), query.finish())
-        };
+        let base = call.own_url();
+        let url = |page, cursor| self.address(call, &base, page, cursor);
         let meta = json!({
             "page": self.page,
             "page_size": self.size,

@@ -52,7 +52,7 @@ use trunkline_proto::sid::CallSid;
 
 pub(crate) use self::document::resolve;
 pub(crate) use self::interpreter::tones;
-use self::leg::Leg;
+pub(crate) use self::leg::Leg;
 use self::line::{LineCall, ToLine};
 use self::report::ScriptResult;
 use self::studio::Studio;

@@ -7,9 +7,10 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
 use super::super::{Reply, deleted, ok};
-use super::pages::PageRequest;
+use super::pages::MAX_PAGE;
 use super::{Call, Form, create, name, render, target};
 use crate::error::{self, ApiError};
+use crate::rest::pages::PageRequest;
 use crate::server::App;
 use crate::state::calls::CallFilter;
 use crate::state::calls::records::CallStatus;
@@ -17,10 +18,10 @@ use crate::state::paging::Slice;
 use crate::telephone::plane::{HungUpBy, Phase};
 
 pub(super) async fn list(State(app): State<App>, call: Call) -> Reply {
-    let page = PageRequest::of(&call)?;
+    let page = PageRequest::of(&call, MAX_PAGE)?;
     let filter = filter(&call.query)?;
     let slice = app.owner.call(move |state| state.list_calls(&filter, page.size, page.cursor)).await?;
-    Ok(ok(page.body(&call, "calls", slice, |record| render::call(&app.account, &record))))
+    Ok(ok(page.flat_body(&call, "calls", slice, |record| render::call(&app.account, &record))))
 }
 
 pub(super) async fn fetch(State(app): State<App>, call: Call) -> Reply {
@@ -78,14 +79,14 @@ pub(super) async fn remove(State(app): State<App>, call: Call) -> Reply {
 }
 
 pub(super) async fn notifications(State(app): State<App>, call: Call) -> Reply {
-    let page = PageRequest::of(&call)?;
+    let page = PageRequest::of(&call, MAX_PAGE)?;
     let sid = call.owned("call");
     let record = app.owner.call(move |state| state.call(&sid).cloned()).await??;
     let wanted: Option<u8> = call.query.number("Log")?;
     let shown = record.notifications.iter().rev().filter(|one| wanted.is_none_or(|level| level == one.level));
     // There are at most a hundred: the newest are shown, and nobody needs a second page of them.
     let slice = Slice { items: shown.take(page.size).collect(), next: None, previous: None };
-    Ok(ok(page.body(&call, "notifications", slice, |one| render::notification(&app.account, &record, one))))
+    Ok(ok(page.flat_body(&call, "notifications", slice, |one| render::notification(&app.account, &record, one))))
 }
 
 fn filter(query: &Form) -> Result<CallFilter, ApiError> {

@@ -6,23 +6,24 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use serde_json::{Value, json};
 
 use super::super::{Reply, deleted, ok};
-use super::pages::PageRequest;
+use super::pages::MAX_PAGE;
 use super::{Call, name};
 use crate::account::Account;
 use crate::clock::rfc2822;
 use crate::error::ApiError;
+use crate::rest::pages::PageRequest;
 use crate::server::App;
 use crate::state::messaging::ChannelMessage;
 use crate::state::paging::{Order, slice};
 use crate::state::records::MediaRef;
 
 pub(super) async fn list(State(app): State<App>, call: Call) -> Reply {
-    let page = PageRequest::of(&call)?;
+    let page = PageRequest::of(&call, MAX_PAGE)?;
     let sid = name(&call, "message");
     let message = app.owner.call(move |state| state.channel_message(&sid).cloned()).await??;
     let files = (0..).zip(&message.media).collect();
     let slice = slice(&files, Order::Ascending, page.size, page.cursor, |file| Some((*file).clone()));
-    Ok(ok(page.body(&call, "media_list", slice, |file| render(&app.account, &message, &file))))
+    Ok(ok(page.flat_body(&call, "media_list", slice, |file| render(&app.account, &message, &file))))
 }
 
 pub(super) async fn fetch(State(app): State<App>, call: Call) -> Reply {

@@ -5,21 +5,22 @@ use serde_json::json;
 
 use super::super::moment::{day, moment};
 use super::super::{Reply, created, deleted, ok};
-use super::pages::PageRequest;
+use super::pages::MAX_PAGE;
 use super::{Call, Form, name, render};
 use crate::clock::rfc2822;
 use crate::error::{self, ApiError};
 use crate::messaging;
+use crate::rest::pages::PageRequest;
 use crate::server::App;
 use crate::state::limits;
 use crate::state::messaging::{ChannelMessageFields, ChannelMessageFilter};
 
 pub(super) async fn list(State(app): State<App>, call: Call) -> Reply {
-    let page = PageRequest::of(&call)?;
+    let page = PageRequest::of(&call, MAX_PAGE)?;
     let filter = filter(&call.query)?;
     let listed = app.owner.call(move |state| state.list_channel_messages(&filter, page.size, page.cursor));
     let slice = listed.await?;
-    Ok(ok(page.body(&call, "messages", slice, |message| render::message(&app.account, &message))))
+    Ok(ok(page.flat_body(&call, "messages", slice, |message| render::message(&app.account, &message))))
 }
 
 pub(super) async fn create(State(app): State<App>, form: Form) -> Reply {

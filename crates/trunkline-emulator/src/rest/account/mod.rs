@@ -1,5 +1,6 @@
 //! The API of 2010-04-01: calls, recordings, streams, notifications, numbers and messages.
 
+mod beside;
 mod calls;
 mod create;
 mod media;

@@ -3,17 +3,18 @@
 use axum::extract::State;
 
 use super::super::{Reply, created, deleted, ok};
-use super::pages::PageRequest;
+use super::pages::MAX_PAGE;
 use super::{Call, Form, method, name, render};
 use crate::error::ApiError;
+use crate::rest::pages::PageRequest;
 use crate::server::App;
 use crate::state::calls::NumberFields;
 
 pub(super) async fn list(State(app): State<App>, call: Call) -> Reply {
-    let page = PageRequest::of(&call)?;
+    let page = PageRequest::of(&call, MAX_PAGE)?;
     let number = call.query.owned("PhoneNumber");
     let slice = app.owner.call(move |state| state.list_numbers(number.as_deref(), page.size, page.cursor)).await?;
-    Ok(ok(page.body(&call, "incoming_phone_numbers", slice, |record| render::number(&app.account, &record))))
+    Ok(ok(page.flat_body(&call, "incoming_phone_numbers", slice, |record| render::number(&app.account, &record))))
 }
 
 pub(super) async fn fetch(State(app): State<App>, call: Call) -> Reply {

@@ -1,48 +1,15 @@
 //! Pages of this API: the list beside numbers and relative URIs, without `meta`.
 
 use serde_json::{Map, Value, json};
-use url::form_urlencoded::Serializer;
 
 use super::Call;
-use crate::error::{self, ApiError};
-use crate::state::paging::{Cursor, Slice};
-
-/// Which page is asked for.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct PageRequest {
-    pub(super) size: usize,
-    pub(super) cursor: Option<Cursor>,
-    /// Only echoed: the cursor says where the page is.
-    page: usize,
-}
+use crate::rest::pages::PageRequest;
+use crate::state::paging::Slice;
 
 impl PageRequest {
-    pub(super) fn of(call: &Call) -> Result<Self, ApiError> {
-        let size: usize = call.query.number("PageSize")?.unwrap_or(DEFAULT_SIZE);
-        if size == 0 {
-            return Err(ApiError::parameter("PageSize"));
-        }
-        if size > MAX_SIZE {
-            return Err(error::PAGE_SIZE);
-        }
-        let cursor = match call.query.text("PageToken") {
-            Some(token) => Some(Cursor::parse(token).ok_or_else(|| ApiError::parameter("PageToken"))?),
-            None => None,
-        };
-        Ok(Self { size, cursor, page: call.query.number("Page")?.unwrap_or(0) })
-    }
-
     /// The body of a list under `key`.
-    pub(super) fn body<T>(&self, call: &Call, key: &str, slice: Slice<T>, render: impl Fn(T) -> Value) -> Value {
-        let uri = |page: usize, cursor: Option<Cursor>| {
-            let mut query = Serializer::new(String::new());
-            query.extend_pairs(call.query.pairs().filter(|(name, _)| !PAGING.contains(name)));
-            query.append_pair("PageSize", &self.size.to_string()).append_pair("Page", &page.to_string());
-            if let Some(cursor) = cursor {
-                query.append_pair("PageToken", &cursor.token());
-            }
-            format!("{}?{}", call.uri_path, query.finish())
-        };
+    pub(super) fn flat_body<T>(&self, call: &Call, key: &str, slice: Slice<T>, render: impl Fn(T) -> Value) -> Value {
+        let uri = |page, cursor| self.address(call, &call.uri_path, page, cursor);
         let previous = slice.previous.map(|cursor| uri(self.page.saturating_sub(1), Some(cursor)));
         let next = slice.next.map(|cursor| uri(self.page.saturating_add(1), Some(cursor)));
         let start = self.page.saturating_mul(self.size);
@@ -62,6 +29,5 @@ impl PageRequest {
     }
 }
 
-const DEFAULT_SIZE: usize = 50;
-const MAX_SIZE: usize = 1000;
-const PAGING: [&str; 3] = ["PageSize", "Page", "PageToken"];
+/// The largest page.
+pub(super) const MAX_PAGE: usize = 1000;

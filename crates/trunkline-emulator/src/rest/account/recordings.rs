@@ -8,9 +8,10 @@ use serde_json::Value;
 use tokio_util::io::ReaderStream;
 
 use super::super::{Reply, created, deleted, ok};
-use super::pages::PageRequest;
+use super::pages::MAX_PAGE;
 use super::{Call, Form, create, name, render};
 use crate::error::{self, ApiError};
+use crate::rest::pages::PageRequest;
 use crate::server::App;
 use crate::state::calls::records::{RecordingRecord, RecordingStatus};
 use crate::telephone::place::RecordPlan;
@@ -18,21 +19,21 @@ use crate::telephone::plane::Phase;
 use crate::telephone::recorder::Paused;
 
 pub(super) async fn list(State(app): State<App>, call: Call) -> Reply {
-    let page = PageRequest::of(&call)?;
+    let page = PageRequest::of(&call, MAX_PAGE)?;
     let of = call.query.owned("CallSid");
     let slice = app.owner.call(move |state| state.list_recordings(of.as_deref(), page.size, page.cursor)).await?;
-    Ok(ok(page.body(&call, "recordings", slice, |record| shown(&app, &record, false))))
+    Ok(ok(page.flat_body(&call, "recordings", slice, |record| shown(&app, &record, false))))
 }
 
 pub(super) async fn of_call(State(app): State<App>, call: Call) -> Reply {
-    let page = PageRequest::of(&call)?;
+    let page = PageRequest::of(&call, MAX_PAGE)?;
     let sid = call.owned("call");
     let find = move |state: &mut crate::state::State| {
         state.call(&sid)?;
         Ok::<_, ApiError>(state.list_recordings(Some(&sid), page.size, page.cursor))
     };
     let slice = app.owner.call(find).await??;
-    Ok(ok(page.body(&call, "recordings", slice, |record| shown(&app, &record, true))))
+    Ok(ok(page.flat_body(&call, "recordings", slice, |record| shown(&app, &record, true))))
 }
 
 pub(super) async fn start(State(app): State<App>, call: Call, form: Form) -> Reply {
