@@ -18,7 +18,8 @@ use super::answers::{Answers, MAX_WORDS, Spoken};
 use super::audio_call::{Start, flush};
 use super::closing::{Closing, Due};
 use super::live_calls::CallOrder;
-use super::{CallContext, Outcome, VoicemailPolicy, control_of};
+use super::provider::control_of;
+use super::{CallContext, Outcome, VoicemailPolicy};
 
 /// How long the far end may say nothing at all before the call is taken as lost.
 const DEAD_AFTER: Duration = Duration::from_secs(30);

@@ -8,7 +8,8 @@ use trunkline_agent::turns::EndReason;
 use trunkline_core::voice::{CallControl, VoiceSession};
 
 use super::live_calls::{CallOrder, LiveCall};
-use super::{CallContext, Outcome, control_of};
+use super::provider::control_of;
+use super::{CallContext, Outcome};
 
 /// What is shown of a call that is on hold.
 pub(super) const ON_HOLD: &str = "on_hold";

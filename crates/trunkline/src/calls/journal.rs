@@ -173,3 +173,18 @@ async fn publish<T: Serialize + Sync>(context: &Context, source: &str, kind: &st
         tracing::error!(error.code = code, fact = kind, "a fact of a call could not be published");
     }
 }
+
+/// The other end of a session. A number that is withheld is a person of its own for each call.
+pub(super) fn address_of(session: &VoiceSession) -> ContactAddress {
+    let anonymous = || ContactAddress::of_call(&format!("anonymous-{}", session.id()));
+    // The fallback is neither empty nor too long.
+    #[expect(clippy::expect_used, reason = "a name of ours is an address")]
+    let address = session
+        .person()
+        .expose()
+        .parse::<trunkline_core::E164>()
+        .ok()
+        .and_then(|number| ContactAddress::of_call(number.as_str()).ok())
+        .unwrap_or_else(|| anonymous().expect("a session's name is an address"));
+    address
+}

@@ -16,7 +16,7 @@ const MAX_TURNS: usize = 20;
 /// What is shown of the provider's own transcript, in utterances.
 const MAX_TRANSCRIPT: usize = 50;
 /// Orders that may wait for a call.
-pub(super) const MAX_ORDERS: usize = 16;
+const MAX_ORDERS: usize = 16;
 
 /// What somebody outside wants of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,4 +176,36 @@ impl LiveCalls {
     pub fn count(&self) -> usize {
         self.with(|calls| calls.len())
     }
+}
+
+/// Waits for a stream, unless somebody hangs up before it is there. Other orders wait for the stream.
+pub(super) async fn or_hung_up<T>(
+    stream: impl Future<Output = T>,
+    live: &LiveCall,
+    orders: &mut mpsc::Receiver<CallOrder>,
+) -> Option<T> {
+    let mut others = Vec::new();
+    let hung_up = async {
+        while let Some(order) = orders.recv().await {
+            if matches!(order, CallOrder::HangUp | CallOrder::Drain) {
+                return;
+            }
+            others.push(order);
+            if others.len() == MAX_ORDERS {
+                // No more than fit: whoever comes now is told so.
+                break;
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    let stream = tokio::select! {
+        stream = stream => Some(stream),
+        () = hung_up => None,
+    };
+    for order in others {
+        if !live.order(order) {
+            tracing::warn!("an order that came before a call's stream is left out; there were too many");
+        }
+    }
+    stream
 }

@@ -12,13 +12,14 @@ use trunkline_core::voice::{CallControl, ErrorCode, Operation, TextCommand, Text
 use trunkline_core::{Channel, Pii};
 use trunkline_store::CallTurn;
 
+use super::course::began;
+use super::journal::address_of;
 use super::journal::{self, Journal, Known};
+use super::live_calls::or_hung_up;
 use super::live_calls::{CallOrder, LiveCall};
+use super::provider::{close, control_of, end, give_up};
 use super::thinking::{ANSWER_DEADLINE, Grain, Thinking, Thought};
-use super::{
-    CallContext, FLUSH_PATIENCE, Outcome, SOURCE, VoicemailPolicy, address_of, began, close, control_of, end, give_up,
-    held, or_hung_up,
-};
+use super::{CallContext, FLUSH_PATIENCE, Outcome, SOURCE, VoicemailPolicy, held};
 use crate::telemetry::traceparent;
 
 /// What an agent sees of a call and of what was before, in utterances.
