@@ -4,7 +4,7 @@
 //! oldest event goes and is counted.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::join_all;
@@ -36,6 +36,7 @@ struct Inner {
     stop: CancellationToken,
     at_once: Semaphore,
     out_of_order: Arc<Semaphore>,
+    under_way: Arc<AtomicUsize>,
     sent: AtomicU64,
     failed: AtomicU64,
     dropped: AtomicU64,
@@ -70,13 +71,31 @@ struct Lanes {
     next: u64,
 }
 
-/// Counts since the start.
+/// What is still to be done, and counts since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct DispatcherStats {
     pub(crate) waiting: usize,
+    /// Events taken from the queue whose webhooks are not all answered.
+    pub(crate) under_way: usize,
     pub(crate) sent: u64,
     pub(crate) failed: u64,
     pub(crate) dropped: u64,
+}
+
+/// One event is under way until this is dropped.
+struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn one(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Dispatcher {
@@ -98,6 +117,7 @@ impl Dispatcher {
             stop,
             at_once: Semaphore::new(AT_ONCE),
             out_of_order: Arc::new(Semaphore::new(OUT_OF_ORDER)),
+            under_way: Arc::default(),
             sent: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
@@ -140,8 +160,10 @@ impl Dispatcher {
     }
 
     pub(crate) fn stats(&self) -> DispatcherStats {
+        let lanes = self.lanes();
         DispatcherStats {
-            waiting: self.lanes().waiting.len(),
+            waiting: lanes.waiting.len(),
+            under_way: self.0.under_way.load(Ordering::Relaxed),
             sent: self.0.sent.load(Ordering::Relaxed),
             failed: self.0.failed.load(Ordering::Relaxed),
             dropped: self.0.dropped.load(Ordering::Relaxed),
@@ -150,9 +172,13 @@ impl Dispatcher {
 
     /// Sends what one conversation or user has to tell, until there is nothing left.
     async fn run(&self, lane: AnySid) {
-        while let Some(event) = self.next(lane) {
+        while let Some((event, under_way)) = self.next(lane) {
             let plan = self.0.faults.webhook(event.kind);
-            let work = self.deliver(event, plan);
+            let delivery = self.deliver(event, plan);
+            let work = async move {
+                delivery.await;
+                drop(under_way);
+            };
             let beside = Arc::clone(&self.0.out_of_order).try_acquire_owned();
             if let (true, Ok(permit)) = (plan.out_of_order, beside) {
                 let stop = self.0.stop.clone();
@@ -168,12 +194,12 @@ impl Dispatcher {
     }
 
     /// The next event of a lane; without one the lane ends.
-    fn next(&self, lane: AnySid) -> Option<Event> {
+    fn next(&self, lane: AnySid) -> Option<(Event, UnderWay)> {
         let mut lanes = self.lanes();
         let front = lanes.queues.get_mut(&lane).and_then(VecDeque::pop_front);
         if let Some((number, event)) = front {
             lanes.waiting.remove(&number);
-            Some(event)
+            Some((event, UnderWay::one(&self.0.under_way)))
         } else {
             lanes.queues.remove(&lane);
             None

@@ -146,10 +146,7 @@ async fn a_text_whose_webhook_was_lost_reaches_the_bus_by_being_read_back() {
     world.until_idle().await;
     world.stop_gateway().await;
     world.text(ADA, "text 2").await;
-    until("the webhook is given up", async || {
-        (world.control(Method::GET, "/webhooks", Value::Null).await["waiting"] == 0).then_some(())
-    })
-    .await;
+    world.until_webhooks_are_delivered().await;
     world.start_gateway().await;
     let missed = next_text(&world, "consumer=a").await;
     assert_eq!((&missed["envelope"]["data"]["text"], &missed["answer"]), (&json!("text 2"), &json!("waiting")));

@@ -76,10 +76,7 @@ async fn texts_while_the_gateway_is_away_are_answered_after_its_start() {
         world.text(ADA, &format!("text {number}")).await;
     }
     world.text(BOB, "text 9").await;
-    until("their webhooks have failed", async || {
-        (world.control(Method::GET, "/webhooks", Value::Null).await["waiting"] == 0).then_some(())
-    })
-    .await;
+    world.until_webhooks_are_delivered().await;
     world.start_gateway().await;
     world.expect_answers(ADA, &["answer 0", "answer 1", "answer 2", "answer 3"]).await;
     world.expect_answers(BOB, &["answer 9"]).await;

@@ -274,11 +274,20 @@ impl World {
     /// Waits until every webhook is delivered and everything on the bus is dealt with.
     pub(crate) async fn until_idle(&self) {
         until("everything is dealt with", async || {
-            let webhooks = self.control(Method::GET, "/webhooks", Value::Null).await;
             let status = self.api("/api/v1/status").await;
-            (webhooks["waiting"] == 0 && status["backlog"] == 0).then_some(())
+            (self.webhooks_are_delivered().await && status["backlog"] == 0).then_some(())
         })
         .await;
+    }
+
+    /// Waits until every webhook has been delivered, or has failed.
+    pub(crate) async fn until_webhooks_are_delivered(&self) {
+        until("every webhook is delivered", async || self.webhooks_are_delivered().await.then_some(())).await;
+    }
+
+    async fn webhooks_are_delivered(&self) -> bool {
+        let webhooks = self.control(Method::GET, "/webhooks", Value::Null).await;
+        webhooks["waiting"] == 0 && webhooks["under_way"] == 0
     }
 
     /// Sets a fault; returns its id.
