@@ -44,7 +44,8 @@ pub struct OutboxRow {
 pub enum Claim {
     /// You: nobody has tried, or the last try surely had no effect.
     Yours(OutboxRow),
-    /// It was begun and its outcome is not known. Look at the provider before trying again.
+    /// It was begun and its outcome is not known, or the provider has told of its message meanwhile. Look there before
+    /// trying again.
     Unknown(OutboxRow),
     /// Not yet: something that was committed before it in the same conversation is not settled.
     Behind,
@@ -78,12 +79,14 @@ struct Row {
     claimed_after: Option<i64>,
     traceparent: Option<String>,
     conversation_state: String,
+    is_told: bool,
 }
 
 const SELECT: &str = "
 SELECT o.id, o.conversation_id, c.connector, c.external_id, c.channel, o.kind, o.body, o.content_sid,
        o.content_variables, o.media_hash, o.state, o.attempts, o.claimed_after, o.traceparent,
-       c.state AS conversation_state
+       c.state AS conversation_state,
+       EXISTS (SELECT 1 FROM message m WHERE m.outbox_id = o.id AND m.external_id IS NOT NULL) AS is_told
 FROM outbox o JOIN conversation c ON c.id = o.conversation_id";
 
 impl Store {
@@ -151,9 +154,10 @@ impl Store {
             .fetch_optional(&mut *transaction)
             .await?;
         let row = row.ok_or(StoreError::NotFound { what: "outbox row" })?;
-        let (state, is_over) = (row.state.clone(), row.conversation_state == "closed");
+        let (state, is_over, is_told) = (row.state.clone(), row.conversation_state == "closed", row.is_told);
         let mut row = outbox_row(row);
         match state.as_str() {
+            "pending" if is_told => return Ok(Claim::Unknown(row)),
             "pending" if is_over => {
                 sessions::give_up(&mut transaction, id, now_ms()).await?;
                 transaction.commit().await?;

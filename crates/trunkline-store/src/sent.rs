@@ -66,22 +66,25 @@ impl Store {
         Ok(())
     }
 
-    /// Those of `external_ids` that are messages of a conversation.
+    /// Those of `external_ids` that are messages of a conversation, but not the message of the row `outbox_id`: what
+    /// the provider tells of that one may be noted at any moment.
     ///
     /// # Errors
     /// `store.unavailable`.
     ///
     /// # Cancel safety
     /// Cancel-safe.
-    pub async fn known_messages(
+    pub async fn other_messages(
         &self,
         conversation_id: &str,
+        outbox_id: &str,
         external_ids: &[String],
     ) -> Result<HashSet<String>, StoreError> {
         let mut known = HashSet::new();
         for some in external_ids.chunks(MAX_ASKED) {
             let mut query = QueryBuilder::new("SELECT external_id FROM message WHERE conversation_id = ");
-            query.push_bind(conversation_id).push(" AND external_id IN (");
+            query.push_bind(conversation_id);
+            query.push(" AND (outbox_id IS NULL OR outbox_id <> ").push_bind(outbox_id).push(") AND external_id IN (");
             let mut ids = query.separated(", ");
             for id in some {
                 ids.push_bind(id);

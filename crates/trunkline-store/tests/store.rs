@@ -2,7 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -180,6 +180,25 @@ async fn a_claim_remembers_what_was_known_before_the_first_try() {
     store.record_read_back(&[inbound("IM5", 5, ADA)], 5).await.expect("recorded");
     let Claim::Unknown(row) = store.claim(&id).await.expect("claim") else { unreachable!("it was begun") };
     assert_eq!(row.claimed_after, Some(0), "the message may stand at 1 to 4");
+}
+
+#[tokio::test]
+async fn a_message_that_the_provider_has_told_of_is_not_sent_again() {
+    let Fixture { store, _folder } = fixture().await;
+    let recorded = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
+    let id = store.commit_reply(&reply(&[&recorded], "hello")).await.expect("committed").remove(0);
+    assert!(matches!(store.claim(&id).await.expect("claim"), Claim::Yours(_)));
+    // The answer to the request broke off; the provider tells of the message while it is looked for.
+    assert_eq!(store.attempt(&id).await.expect("attempt").and_then(|attempt| attempt.external_id), None);
+    store.note_sent(&id, "SM1").await.expect("noted");
+    let listed = ["SM1".to_owned(), "IM0".to_owned()];
+    let others = store.other_messages(&recorded.conversation_id, &id, &listed).await.expect("others");
+    assert_eq!(others, HashSet::from(["IM0".to_owned()]), "its own message is the one that is looked for");
+    // Or just after it was looked for.
+    store.release(&id).await.expect("released");
+    let Claim::Unknown(row) = store.claim(&id).await.expect("claim") else { unreachable!("it is there") };
+    store.mark_sent(&row, &Sent { external_id: "SM1".into(), index: 1 }).await.expect("sent");
+    assert_eq!(store.claim(&id).await.expect("claim"), Claim::Settled);
 }
 
 #[tokio::test]

@@ -106,8 +106,8 @@ impl MessagingConnector {
             .filter(|message| attempt.is_template || says(message, attempt.body.expose()))
             .map(|message| message.sid.as_str().to_owned())
             .collect();
-        let known = self.store.known_messages(&row.id, &same).await.map_err(|error| stored(&error))?;
-        match same.into_iter().find(|sid| !known.contains(sid)) {
+        let others = self.store.other_messages(&row.id, outbox_id, &same).await.map_err(|error| stored(&error))?;
+        match same.into_iter().find(|sid| !others.contains(sid)) {
             None if !is_whole => Err(surely(codes::OUTCOME_UNKNOWN, "too much was said since to tell the outcome")),
             found => Ok(found),
         }

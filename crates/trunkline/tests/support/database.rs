@@ -33,3 +33,9 @@ pub(crate) fn outbox(folder: &Path, state: &str) -> i64 {
     let sql = "SELECT count(*) FROM outbox WHERE state = ?1";
     open(&folder.join("store.db")).query_row(sql, [state], |row| row.get(0)).unwrap()
 }
+
+/// How many texts of a person are recorded.
+pub(crate) fn recorded(folder: &Path, person: &str) -> i64 {
+    let sql = "SELECT count(*) FROM message WHERE direction = 'in' AND author = ?1";
+    open(&folder.join("store.db")).query_row(sql, [person], |row| row.get(0)).unwrap()
+}

@@ -24,7 +24,7 @@ use trunkline::telemetry::Telemetry;
 use trunkline::{Gateway, GatewayError, Server};
 use trunkline_emulator::{Account, AccountConfig, Emulator};
 
-pub(crate) use database::{column, envelopes, outbox, rows};
+pub(crate) use database::{column, envelopes, outbox, recorded, rows};
 pub(crate) use http_agent::HttpAgentServer;
 pub(crate) use model::Model;
 pub(crate) use otlp::{Collector, Exported};
