@@ -10,6 +10,7 @@ mod chat;
 mod concierge;
 mod error;
 mod http;
+pub mod tools;
 pub mod turns;
 
 pub use agent::{Agent, AgentEvent, AgentStream, MAX_FILES, Reply, Role, Turn, Utterance, collect};

@@ -105,6 +105,20 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The messages that a command has answered, as the connector names them.
+    ///
+    /// # Errors
+    /// `store.unavailable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn answered_by(&self, outbox_id: &str) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT external_id FROM message WHERE answered_by = $1 AND external_id IS NOT NULL ORDER BY place";
+        Ok(sqlx::query_scalar(sql).bind(outbox_id).fetch_all(&self.reader).await?)
+    }
+}
+
 /// Conversation, text, template, what is filled in there, and file of a row.
 type Said = (String, String, Option<String>, Option<String>, Option<String>);
 

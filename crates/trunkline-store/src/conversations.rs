@@ -28,6 +28,10 @@ pub struct ConversationRow {
     pub read_index: i64,
     /// Our address that the person writes to, if the connector has told it.
     pub own_address: Option<String>,
+    /// The agent that was chosen for it.
+    pub agent: Option<String>,
+    /// Since when a person of ours answers in place of an agent, in milliseconds since the epoch.
+    pub handed_over_at: Option<i64>,
 }
 
 /// A conversation in a list.
@@ -43,8 +47,6 @@ pub struct ConversationSummary {
     pub pending: i64,
     /// The last message is one of ours that could not be delivered.
     pub failed: bool,
-    /// An agent has asked for a person to take over.
-    pub handed_over: bool,
     /// The person wants nothing from us.
     pub opted_out: bool,
     /// What it is called, if it is.
@@ -61,17 +63,16 @@ struct SummaryRow {
     last_at: Option<i64>,
     pending: i64,
     last_status: Option<String>,
-    handed_over: bool,
     opted_out: bool,
     friendly_name: Option<String>,
 }
 
 const SUMMARY: &str = "
-SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.state, c.read_index, c.own_address, c.updated_at,
+SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.state, c.read_index, c.own_address,
+       c.agent, c.handed_over_at, c.updated_at,
        m.direction AS last_direction, m.body AS last_body, m.created_at AS last_at, m.status AS last_status,
        (SELECT count(*) FROM message w WHERE w.conversation_id = c.id AND w.answer = 'waiting')
        + (SELECT count(*) FROM outbox o WHERE o.conversation_id = c.id AND o.state IN ('pending', 'sending')) AS pending,
-       EXISTS (SELECT 1 FROM memory h WHERE h.conversation_id = c.id AND h.name = '.handed_over') AS handed_over,
        COALESCE((SELECT d.opted_out FROM consent d
                  WHERE d.address = c.address
                    AND (d.sender = '' OR c.own_address IS NULL OR d.sender = c.own_address)
@@ -95,7 +96,9 @@ impl Store {
         connector: &str,
         external_id: &str,
     ) -> Result<Option<ConversationRow>, StoreError> {
-        let sql = "SELECT id, connector, external_id, channel, address, contact_id, state, read_index, own_address
+        let sql =
+            "SELECT id, connector, external_id, channel, address, contact_id, state, read_index, own_address, agent,
+                          handed_over_at
                    FROM conversation WHERE connector = $1 AND external_id = $2";
         Ok(sqlx::query_as(sql).bind(connector).bind(external_id).fetch_optional(&self.reader).await?)
     }
@@ -108,7 +111,9 @@ impl Store {
     /// # Cancel safety
     /// Cancel-safe.
     pub async fn conversation(&self, id: &str) -> Result<Option<ConversationRow>, StoreError> {
-        let sql = "SELECT id, connector, external_id, channel, address, contact_id, state, read_index, own_address
+        let sql =
+            "SELECT id, connector, external_id, channel, address, contact_id, state, read_index, own_address, agent,
+                          handed_over_at
                    FROM conversation WHERE id = $1";
         Ok(sqlx::query_as(sql).bind(id).fetch_optional(&self.reader).await?)
     }
@@ -165,7 +170,7 @@ impl Store {
         Ok(sqlx::query_scalar("SELECT count(*) FROM conversation").fetch_one(&self.reader).await?)
     }
 
-    /// Conversations in which messages wait for an answer, the longest wait first: at most `limit`.
+    /// Conversations in which messages wait for an agent's answer, the longest wait first: at most `limit`.
     ///
     /// # Errors
     /// `store.unavailable`.
@@ -174,9 +179,9 @@ impl Store {
     /// Cancel-safe.
     pub async fn conversations_waiting(&self, limit: u32) -> Result<Vec<ConversationRow>, StoreError> {
         let sql = "SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.state, c.read_index,
-                          c.own_address
+                          c.own_address, c.agent, c.handed_over_at
                    FROM conversation c JOIN message m ON m.conversation_id = c.id AND m.answer = 'waiting'
-                   GROUP BY c.id ORDER BY min(m.created_at) LIMIT $1";
+                   WHERE c.handed_over_at IS NULL GROUP BY c.id ORDER BY min(m.created_at) LIMIT $1";
         Ok(sqlx::query_as(sql).bind(i64::from(limit)).fetch_all(&self.reader).await?)
     }
 
@@ -261,7 +266,6 @@ fn summary(row: SummaryRow) -> Result<ConversationSummary, StoreError> {
         last_message,
         pending: row.pending,
         failed,
-        handed_over: row.handed_over,
         opted_out: row.opted_out,
         friendly_name: row.friendly_name,
     })
@@ -283,7 +287,8 @@ pub(crate) async fn conversation_of(
         sqlx::query(
             "UPDATE conversation SET updated_at = $2,
                     state = CASE WHEN state = 'inactive' OR (state = 'closed' AND $3 > closed_at)
-                        THEN 'active' ELSE state END
+                        THEN 'active' ELSE state END,
+                    handed_over_at = CASE WHEN state = 'closed' AND $3 > closed_at THEN NULL ELSE handed_over_at END
              WHERE id = $1",
         )
         .bind(&id)

@@ -11,6 +11,7 @@
 //!   someone else has an unknown outcome and is looked up at the provider first.
 
 mod calls;
+mod care;
 mod changes;
 mod chat;
 mod commands;
@@ -30,8 +31,10 @@ mod sent;
 mod sessions;
 mod store;
 mod templates;
+mod tool_calls;
 
 pub use calls::{CallRow, CallTurn, NewCall, OUTCOME_LOST};
+pub use care::Care;
 pub use changes::Removed;
 pub use chat::{ChatLine, ChatSide};
 pub use commands::{Adopted, NewCommand};
@@ -48,3 +51,4 @@ pub use replies::{Content, Reply, ReplyKind, Say};
 pub use sent::Attempt;
 pub use sessions::SessionRow;
 pub use store::Store;
+pub use tool_calls::ToolCallRow;

@@ -7,7 +7,7 @@ use trunkline_core::Pii;
 
 use crate::memory::remember;
 use crate::store::{new_id, now_ms};
-use crate::{MediaRow, Store, StoreError};
+use crate::{Care, MediaRow, Store, StoreError, ToolCallRow, care, tool_calls};
 
 /// Why something is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +85,10 @@ pub struct Reply {
     pub kind: ReplyKind,
     /// What to remember.
     pub memories: BTreeMap<String, String>,
+    /// Who answers from now on.
+    pub care: Care,
+    /// The tools that were called for it.
+    pub tool_calls: Vec<ToolCallRow>,
     /// The trace of the turn.
     pub traceparent: Option<String>,
 }
@@ -99,6 +103,8 @@ impl Reply {
             author: String::new(),
             kind: ReplyKind::Answer,
             memories: BTreeMap::new(),
+            care: Care::Same,
+            tool_calls: Vec::new(),
             traceparent: None,
         }
     }
@@ -134,6 +140,8 @@ impl Store {
             }
         }
         remember(&mut transaction, &reply.conversation_id, &reply.memories).await?;
+        care::change(&mut transaction, &reply.conversation_id, &reply.care).await?;
+        tool_calls::keep(&mut transaction, Some(&reply.conversation_id), None, &reply.tool_calls).await?;
         let group = first.filter(|_| outbox_ids.len() > 1).map(String::as_str);
         for (one, outbox_id) in reply.says.iter().zip(&outbox_ids) {
             say(&mut transaction, reply, one, outbox_id, group, now).await?;

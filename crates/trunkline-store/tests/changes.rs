@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use trunkline_core::event::{ConversationPhase, ConversationUpdated, ParticipantChanged};
 use trunkline_core::{Channel, ContactAddress, Pii};
-use trunkline_store::{Answer, Claim, NewInbound, Presence, Recorded, Reply, ReplyKind, Say, Store};
+use trunkline_store::{Answer, Care, Claim, NewInbound, Presence, Recorded, Reply, ReplyKind, Say, Store};
 
 const CH: &str = "CH1";
 
@@ -46,6 +46,8 @@ async fn reply(store: &Store, answers: &[&Recorded]) -> String {
         author: "concierge".into(),
         kind: ReplyKind::Answer,
         memories: std::collections::BTreeMap::new(),
+        care: Care::Same,
+        tool_calls: Vec::new(),
         traceparent: None,
     };
     store.commit_reply(&reply).await.expect("committed").remove(0)

@@ -10,7 +10,7 @@ use trunkline_core::event::DeliveryStatus;
 use trunkline_core::voice::CallDirection;
 use trunkline_core::{Channel, ContactAddress, Pii};
 use trunkline_store::{
-    Answer, CallTurn, Claim, Direction, NewCall, NewInbound, Recorded, Reply, ReplyKind, Say, Sent, Store,
+    Answer, CallTurn, Care, Claim, Direction, NewCall, NewInbound, Recorded, Reply, ReplyKind, Say, Sent, Store,
 };
 
 struct Fixture {
@@ -51,6 +51,8 @@ fn reply(recorded: &[&Recorded], body: &str) -> Reply {
         author: "concierge".into(),
         kind: ReplyKind::Answer,
         memories: BTreeMap::from([("name".to_owned(), "Ada".to_owned())]),
+        care: Care::Same,
+        tool_calls: Vec::new(),
         traceparent: None,
     }
 }

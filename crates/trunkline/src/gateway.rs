@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tracing::Instrument as _;
-use trunkline_agent::{Agent, ChatModel, Concierge, HttpAgent};
+use trunkline_agent::{ChatModel, Concierge, HttpAgent};
 use trunkline_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions};
 use trunkline_core::messaging::{ConversationalBackend, ErrorCode, MessagingError};
 use trunkline_core::voice::{VoiceBackend, VoiceError};
@@ -38,6 +38,7 @@ use self::supervision::supervised;
 use self::twilio::{RealtimeParts, Twilio};
 use self::voice::Voice;
 use self::webhook_watch::keep_registered;
+use crate::agents::{Agents, Roster};
 use crate::bus_api::{BusApi, bus_routes, poll_routes};
 use crate::calls::Calls;
 use crate::config::{AgentSettings, ConciergeSource, Settings, console_token};
@@ -217,7 +218,7 @@ impl Gateway {
             horizon: Horizon::open(&store, settings.catch_up.look_back, settings.catch_up.max_age).await?,
             store: store.clone(),
             connectors,
-            agent: agent(&settings.agent)?,
+            agents: Agents::new(roster(&settings.agent)?),
             settings: Arc::new(settings.pipeline.clone()),
             catch_up: settings.catch_up.clone(),
             media: Media::new(
@@ -260,6 +261,8 @@ impl Gateway {
             readiness: readiness.clone(),
             calls: voice.as_ref().map(|voice| voice.calls.clone()),
             live: context.live.clone(),
+            agents: context.agents.clone(),
+            missed: context.missed.clone(),
             access: Access::new(&token),
         });
         let chat = settings.webchat.map(|chat| Arc::new(WebChat::new(context.clone(), chat, readiness.clone(), hub)));
@@ -527,13 +530,13 @@ fn claim_folder(path: &Path) -> Result<File, GatewayError> {
     }
 }
 
-fn agent(settings: &AgentSettings) -> Result<Option<Arc<dyn Agent>>, ConfigError> {
-    Ok(Some(match settings {
+fn roster(settings: &AgentSettings) -> Result<Roster, ConfigError> {
+    Ok(Roster::of(match settings {
         AgentSettings::Concierge(ConciergeSource::BuiltIn) => Arc::new(Concierge::built_in()?),
         AgentSettings::Concierge(ConciergeSource::File { text, .. }) => Arc::new(Concierge::from_toml(text)?),
         AgentSettings::Chat(config) => Arc::new(ChatModel::new((**config).clone())?),
         AgentSettings::Http(config) => Arc::new(HttpAgent::new((**config).clone())?),
-        AgentSettings::Nobody => return Ok(None),
+        AgentSettings::Nobody => return Ok(Roster::new()),
     }))
 }
 

@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use trunkline_core::Pii;
-use trunkline_store::{Content, NewCommand, StoreError};
+use trunkline_store::{Content, ConversationRow, NewCommand, StoreError};
 
 use super::egress::{MAX_WORD_BYTES, bounded, check_content, kept};
 use super::failure::Failure;
@@ -21,6 +21,9 @@ use crate::telemetry::traceparent;
 
 /// Who speaks when no author is named.
 const AUTHOR: &str = "operator";
+
+/// Texts that one word of the operator answers.
+const MAX_ANSWERED: u32 = 500;
 
 /// What to say.
 #[derive(Deserialize)]
@@ -94,11 +97,13 @@ pub(super) async fn accept(
     let first = if parts.is_empty() { wish.text } else { parts.remove(0) };
     let content = wish.content_sid.map(|sid| Content { sid, variables: Pii::new(wish.content_variables) });
     check_content(content.as_ref(), connector.as_ref())?;
+    let outbox_id = wish.id.map_or_else(fresh, |id| named(&row.id, &id));
+    let in_reply_to = answered(&api, &row, &outbox_id).await?;
     let command = NewCommand {
-        outbox_id: wish.id.map_or_else(fresh, |id| named(&row.id, &id)),
+        outbox_id,
         connector: row.connector,
         conversation: row.external_id,
-        in_reply_to: Vec::new(),
+        in_reply_to,
         body: Pii::new(first),
         more: parts.into_iter().map(Pii::new).collect(),
         content,
@@ -108,6 +113,22 @@ pub(super) async fn accept(
     };
     let adopted = submit(&api.context, &command).await?;
     Ok((StatusCode::ACCEPTED, Json(Taken { outbox_id: command.outbox_id, new: adopted.is_new })))
+}
+
+/// The texts that this answers, as their connector names them: where a person of ours answers, what waits. The same
+/// wish again answers what it has answered.
+async fn answered(api: &BusApi, row: &ConversationRow, outbox_id: &str) -> Result<Vec<String>, StoreError> {
+    let store = &api.context.store;
+    match store.outbox_row(outbox_id).await {
+        Ok(_) => return store.answered_by(outbox_id).await,
+        Err(StoreError::NotFound { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    if row.handed_over_at.is_none() {
+        return Ok(Vec::new());
+    }
+    let waiting = store.waiting(&row.id, MAX_ANSWERED).await?;
+    Ok(waiting.into_iter().filter_map(|message| message.external_id).collect())
 }
 
 fn fresh() -> String {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
+use trunkline_agent::Agent;
 use trunkline_agent::turns::EndReason;
 use trunkline_core::Pii;
 use trunkline_core::voice::{AnsweredBy, CallControl, CallDirection, RecordingMode, VoiceSession};
@@ -18,7 +19,8 @@ use super::ears::Ears;
 use super::live_calls::{CallOrder, LiveCall, or_hung_up};
 use super::provider::{close, end, give_up};
 use super::recording::Recording;
-use super::{CallContext, Outcome, SOURCE, VoicemailPolicy, audio_call, dialogue_call, held, journal};
+use super::{CallContext, Context, Outcome, SOURCE, VoicemailPolicy, audio_call, dialogue_call, held, journal};
+use crate::agents::Asked;
 
 /// How long a socket may take to be closed by the rules; then it is dropped.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
@@ -43,7 +45,7 @@ async fn prepare(
     let session = live.session.clone();
     pipeline.metrics.calls_live(context.calls.count());
     pipeline.live.calls_changed();
-    let Some(agent) = pipeline.agent.clone() else {
+    let Some(agent) = agent_of(pipeline, &session) else {
         tracing::warn!("a call came in, and no agent is configured that could answer it");
         give_up(context, &session).await;
         return None;
@@ -104,6 +106,16 @@ async fn prepare(
         began: began(&session, turns),
         span: Span::current(),
     })
+}
+
+/// The agent of a call: the one that was asked for, or the one that the routes choose.
+pub(super) fn agent_of(pipeline: &Context, session: &VoiceSession) -> Option<Arc<dyn Agent>> {
+    let number = match session.direction() {
+        CallDirection::Inbound => session.to(),
+        CallDirection::Outbound => session.from(),
+    };
+    let number = Some(number.expose().as_str());
+    pipeline.agents.choose(&Asked { connector: SOURCE, channel: "voice", number, chosen: session.agent() })
 }
 
 /// Tells the provider what is to become of a call, and keeps what is left of it.

@@ -12,7 +12,7 @@ use trunkline_core::voice::{CallControl, ErrorCode, Operation, TextCommand, Text
 use trunkline_core::{Channel, Pii};
 use trunkline_store::CallTurn;
 
-use super::course::began;
+use super::course::{agent_of, began};
 use super::journal::address_of;
 use super::journal::{self, Journal, Known};
 use super::live_calls::or_hung_up;
@@ -36,7 +36,7 @@ pub(super) async fn run(context: &CallContext, live: &Arc<LiveCall>, mut orders:
     let (pipeline, session) = (&context.pipeline, &live.session);
     pipeline.metrics.calls_live(context.calls.count());
     pipeline.live.calls_changed();
-    let Some(agent) = pipeline.agent.clone() else {
+    let Some(agent) = agent_of(pipeline, session) else {
         tracing::warn!("a call came in, and no agent is configured that could answer it");
         give_up(context, session).await;
         return;

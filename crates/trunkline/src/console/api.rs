@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use trunkline_bus::BusError;
@@ -14,7 +15,7 @@ use trunkline_core::event::MediaRef;
 use trunkline_store::{ConversationSummary, MessageFile, MessageRow, StoreError};
 use trunkline_twilio::rest::ErrorNumber;
 
-use super::{ConsoleState, codes, conversations};
+use super::{ConsoleState, care, codes, conversations};
 use crate::connectors::Connector;
 use crate::pipeline::{INGRESS_CONSUMER, SENDER_CONSUMER};
 
@@ -28,7 +29,11 @@ pub(super) fn routes(state: Arc<ConsoleState>) -> Router {
         .route("/api/v1/conversations", get(latest))
         .route("/api/v1/conversations/{id}", get(conversations::show))
         .route("/api/v1/conversations/{id}/close", post(conversations::close))
+        .route("/api/v1/conversations/{id}/hand-over", post(care::hand_over))
+        .route("/api/v1/conversations/{id}/resume", post(care::resume))
+        .route("/api/v1/conversations/{id}/agent", post(care::choose))
         .route("/api/v1/conversations/{id}/messages", get(messages))
+        .route("/api/v1/agents", get(care::list))
         .with_state(state)
 }
 
@@ -171,12 +176,12 @@ pub(super) fn summary(row: &ConversationSummary) -> Value {
         "closed"
     } else if row.opted_out {
         "opted_out"
+    } else if row.conversation.handed_over_at.is_some() {
+        "handed_over"
     } else if row.pending > 0 {
         "answering"
     } else if row.failed {
         "failed"
-    } else if row.handed_over {
-        "handed_over"
     } else {
         "idle"
     };
@@ -195,8 +200,14 @@ pub(super) fn summary(row: &ConversationSummary) -> Value {
         "last_message": last,
         "updated_at": row.updated_at.to_string(),
         "pending": row.pending,
+        "agent": row.conversation.agent,
+        "handed_over_at": row.conversation.handed_over_at.and_then(at).map(|at| at.to_string()),
         "opted_out": row.opted_out,
     })
+}
+
+fn at(milliseconds: i64) -> Option<Timestamp> {
+    Timestamp::from_millisecond(milliseconds).ok()
 }
 
 /// What the provider's error number means, of a code that ends with one.

@@ -6,6 +6,8 @@ pub(super) const BAD_REQUEST: &str = "console.bad_request";
 pub(super) const NOT_FOUND: &str = "console.not_found";
 /// The connector of this conversation is switched off. Answered 409.
 pub(super) const NO_CONNECTOR: &str = "console.no_connector";
+/// There is no agent of that name. Answered 422.
+pub(super) const UNKNOWN_AGENT: &str = "console.unknown_agent";
 /// The request brings neither the console's token nor a cookie. Answered 401.
 pub(super) const UNAUTHORIZED: &str = "console.unauthorized";
 /// A log-in with a token that is not the console's. Answered 401.

@@ -53,7 +53,7 @@ pub(super) async fn close(
 }
 
 /// The conversation as the API shows it; `None` if there is none of that name.
-async fn shown(store: &Store, id: &str) -> Result<Option<Value>, StoreError> {
+pub(super) async fn shown(store: &Store, id: &str) -> Result<Option<Value>, StoreError> {
     let Some(row) = store.conversation_summary(id).await? else { return Ok(None) };
     let conversation = &row.conversation;
     let participants = store.participants(&conversation.connector, &conversation.external_id).await?;

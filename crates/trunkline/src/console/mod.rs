@@ -5,6 +5,7 @@ mod assets;
 mod auth;
 mod body;
 mod calls;
+mod care;
 mod codes;
 mod conversations;
 mod events;
@@ -15,10 +16,12 @@ use axum::Router;
 use trunkline_bus::{Bus, Subject};
 use trunkline_store::Store;
 
+use crate::agents::Agents;
 use crate::calls::Calls;
 use crate::connectors::Connectors;
 use crate::edge::Readiness;
 use crate::live::Live;
+use crate::pipeline::CatchUpTrigger;
 pub use auth::Access;
 
 /// What the console reads.
@@ -37,6 +40,10 @@ pub struct ConsoleState {
     pub calls: Option<Calls>,
     /// What changes.
     pub live: Live,
+    /// Who answers.
+    pub agents: Agents,
+    /// Wakes the lanes of what waits.
+    pub missed: CatchUpTrigger,
     /// Who gets in.
     pub access: Access,
 }

@@ -1,5 +1,6 @@
 //! One conversation at a time: gathers a burst of texts, has it answered, commits the answer.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -13,6 +14,7 @@ use super::read_back::read_back;
 use super::relay::RelayHandle;
 use super::turn::{self, Turned};
 use super::wait::{backoff, holding};
+use crate::agents::Asked;
 
 /// A text that was recorded and waits for its answer, or, without a delivery, one that an earlier process has left.
 pub(super) struct Heard {
@@ -106,8 +108,7 @@ impl Lane {
 
     /// Answers what waits, until nothing does or a new burst has begun.
     async fn answer(&mut self, inbox: &mut Inbox<Heard>) -> Result<(), LaneError> {
-        let agent = self.context.agent.clone();
-        if self.merges() && agent.is_some() {
+        if self.merges() && self.agent().await?.1.is_some() {
             let taken_back = self.context.store.supersede(&self.conversation_id).await?;
             if taken_back > 0 {
                 self.context.metrics.superseded(taken_back);
@@ -123,12 +124,13 @@ impl Lane {
             if self.fill_gap(&waiting).await? {
                 continue;
             }
-            // The texts are recorded and complete: whoever reads the bus answers them.
-            let Some(agent) = agent.as_deref() else { return Ok(()) };
+            // The texts are recorded and complete: whoever reads the bus answers them, or the operator.
+            let (conversation, Some(agent)) = self.agent().await? else { return Ok(()) };
+            let agent = &*agent;
             self.context.store.open_session(&self.conversation_id, agent.name()).await?;
             let may_redo = redone < MAX_REDONE;
             let interrupt = Some(&mut *inbox).filter(|_| may_redo && self.merges());
-            match self.turn(agent, &waiting, interrupt, may_redo).await? {
+            match self.turn(agent, &conversation, &waiting, interrupt, may_redo).await? {
                 Turned::Committed(commands) => {
                     for command in commands {
                         self.relay.notify(command);
@@ -147,6 +149,20 @@ impl Lane {
                 }
             }
         }
+    }
+
+    /// The conversation, and who answers in it now; nobody if that is whoever reads the bus, or a person of ours.
+    async fn agent(&self) -> Result<(ConversationRow, Option<Arc<dyn Agent>>), LaneError> {
+        let known = self.context.store.conversation(&self.conversation_id).await?;
+        let row = known.ok_or(StoreError::NotFound { what: "conversation" })?;
+        let asked = Asked {
+            connector: &row.connector,
+            channel: &row.channel,
+            number: row.own_address.as_deref(),
+            chosen: row.agent.as_deref(),
+        };
+        let agent = self.context.agents.choose(&asked).filter(|_| row.handed_over_at.is_none());
+        Ok((row, agent))
     }
 
     /// Reads back what is missing before the last of `waiting`, if anything is. Then there may be more that waits. A
@@ -169,11 +185,12 @@ impl Lane {
     async fn turn(
         &self,
         agent: &dyn Agent,
+        conversation: &ConversationRow,
         waiting: &[MessageRow],
         interrupt: Option<&mut Inbox<Heard>>,
         may_redo: bool,
     ) -> Result<Turned, LaneError> {
-        let work = turn::run(&self.context, agent, &self.conversation_id, waiting, interrupt, may_redo);
+        let work = turn::run(&self.context, agent, conversation, waiting, interrupt, may_redo);
         holding(self.held.as_slice(), work).await
     }
 

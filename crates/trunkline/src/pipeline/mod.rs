@@ -33,10 +33,10 @@ mod wait;
 
 use std::sync::Arc;
 
-use trunkline_agent::Agent;
 use trunkline_bus::{Bus, Subjects};
 use trunkline_store::Store;
 
+use crate::agents::Agents;
 use crate::config::{CatchUpSettings, Pipeline};
 use crate::connectors::Connectors;
 use crate::live::Live;
@@ -70,8 +70,8 @@ pub struct Context {
     pub store: Store,
     /// The ways out.
     pub connectors: Connectors,
-    /// Who answers; `None` if that is whoever reads the bus. Then no lane works, and texts wait for a command.
-    pub agent: Option<Arc<dyn Agent>>,
+    /// Who answers; nobody if that is whoever reads the bus. Then no lane works, and texts wait for a command.
+    pub agents: Agents,
     /// Settings of lanes and sending.
     pub settings: Arc<Pipeline>,
     /// Settings of reading back.

@@ -90,7 +90,7 @@ pub(super) async fn tell(
     message: &NewInbound,
     received: &MessageReceived,
 ) -> Result<(), BusError> {
-    if context.agent.is_some() || !message.to_be_answered {
+    if context.agents.is_anyone_here() || !message.to_be_answered {
         return Ok(());
     }
     let (source, subject) = (&message.connector, &message.conversation);

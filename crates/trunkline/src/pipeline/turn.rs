@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use tracing::Instrument as _;
 use trunkline_agent::{Agent, AgentError, Attachment, Reply as AgentReply, Role, Turn, Utterance, collect};
 use trunkline_bus::BusError;
 use trunkline_core::event::{DeadLetter, MESSAGE_RECEIVED, MessageMetadata, MessageReceived, SendMessage};
 use trunkline_core::{Channel, Envelope, Pii, Retry};
-use trunkline_store::{ConversationRow, Direction, MediaRow, MessageRow, Reply, ReplyKind, Say, StoreError};
+use trunkline_store::{Care, ConversationRow, Direction, MediaRow, MessageRow, Reply, ReplyKind, Say, StoreError};
 
 use super::Context;
 use super::lane::{Heard, LaneError};
@@ -44,35 +43,33 @@ const MAX_BACKOFF: Duration = Duration::from_secs(10);
 pub(super) async fn run(
     context: &Context,
     agent: &dyn Agent,
-    conversation_id: &str,
+    conversation: &ConversationRow,
     waiting: &[MessageRow],
     interrupt: Option<&mut Inbox<Heard>>,
     may_redo: bool,
 ) -> Result<Turned, LaneError> {
     let span = tracing::info_span!(
         "text.turn",
-        conversation.id = conversation_id,
+        conversation.id = conversation.id,
         turn.texts = waiting.len(),
         error.code = tracing::field::Empty
     );
     set_parent(&span, waiting.last().and_then(|message| message.traceparent.as_deref()));
-    turn(context, agent, conversation_id, waiting, interrupt, may_redo).instrument(span).await
+    turn(context, agent, conversation, waiting, interrupt, may_redo).instrument(span).await
 }
 
 async fn turn(
     context: &Context,
     agent: &dyn Agent,
-    conversation_id: &str,
+    conversation: &ConversationRow,
     waiting: &[MessageRow],
     interrupt: Option<&mut Inbox<Heard>>,
     may_redo: bool,
 ) -> Result<Turned, LaneError> {
     let begun = Instant::now();
-    let known = context.store.conversation(conversation_id).await?;
-    let conversation = known.ok_or(StoreError::NotFound { what: "conversation" })?;
     // Until the reply is committed, or the turn is dropped.
     let _typing = context.typing.begin(&conversation.connector, &conversation.external_id);
-    let work = considered(context, agent, &conversation, waiting);
+    let work = considered(context, agent, conversation, waiting);
     let outcome = match interrupt {
         None => work.await?,
         Some(inbox) => tokio::select! {
@@ -87,20 +84,20 @@ async fn turn(
     let (reply, kind, label) = match outcome {
         Ok(reply) => (reply, ReplyKind::Answer, "answered"),
         Err(error) => {
-            if may_redo && is_edited(context, &conversation, waiting).await? {
+            if may_redo && is_edited(context, conversation, waiting).await? {
                 return Ok(Turned::Edited);
             }
-            give_up(context, &conversation, waiting, &error).await?;
+            give_up(context, conversation, waiting, &error).await?;
             // An operator's second treatment is not the person's to hear of.
             let is_first = waiting.iter().any(|message| message.replays == 0);
             let text = Pii::new(if is_first { context.settings.apology.clone() } else { String::new() });
             (AgentReply { text, ..AgentReply::default() }, ReplyKind::Apology, "given_up")
         }
     };
-    if may_redo && is_edited(context, &conversation, waiting).await? {
+    if may_redo && is_edited(context, conversation, waiting).await? {
         return Ok(Turned::Edited);
     }
-    let turned = commit(context, agent.name(), &conversation, waiting, (reply, notice), kind).await?;
+    let turned = commit(context, agent.name(), conversation, waiting, (reply, notice), kind).await?;
     context.metrics.turn(label, begun.elapsed());
     Ok(turned)
 }
@@ -233,7 +230,6 @@ async fn commit(
     kind: ReplyKind,
 ) -> Result<Turned, LaneError> {
     let parts = split(reply.text.expose(), limits(context, conversation));
-    let mut memories = reply.memories;
     let files = match context.connectors.named(&conversation.connector).map(|one| one.takes_files()) {
         Some(Ok(())) => kept(context, &reply.files).await?,
         Some(Err(error)) if !reply.files.is_empty() => {
@@ -242,17 +238,15 @@ async fn commit(
         }
         _ => Vec::new(),
     };
-    if reply.hand_over {
-        // No name that an agent makes of a person's words begins with a dot.
-        memories.insert(".handed_over".to_owned(), Timestamp::now().to_string());
-    }
     let reply = Reply {
         conversation_id: conversation.id.clone(),
         answers: waiting.iter().map(|message| message.id.clone()).collect(),
         says: says(notice, parts, files),
         author: author.to_owned(),
         kind,
-        memories,
+        memories: reply.memories,
+        care: if reply.hand_over { Care::HandOver } else { Care::Same },
+        tool_calls: Vec::new(),
         traceparent: traceparent(),
     };
     let outbox_ids = match context.store.commit_reply(&reply).await {

@@ -15,6 +15,7 @@ use trunkline_store::Store;
 
 use super::*;
 use crate::Server;
+use crate::agents::{Agents, Roster};
 use crate::config::{Reader, Settings};
 use crate::connectors::Connectors;
 use crate::live::Live;
@@ -48,7 +49,7 @@ impl Served {
             horizon: Horizon::open(&store, Duration::ZERO, Duration::ZERO).await.unwrap(),
             store,
             connectors: Connectors::default(),
-            agent: Some(Arc::new(Concierge::built_in().unwrap())),
+            agents: Agents::new(Roster::of(Arc::new(Concierge::built_in().unwrap()))),
             settings: Arc::new(settings.pipeline),
             catch_up: settings.catch_up,
             media: Media::new(MediaFolder::within(folder.path()), settings.media, String::new()),

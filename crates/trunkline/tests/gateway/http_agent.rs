@@ -35,6 +35,8 @@ async fn an_agent_behind_a_url_answers_remembers_and_hands_over() {
     let list = world.api("/api/v1/conversations").await;
     assert_eq!(list["conversations"][0]["state"], "handed_over");
     world.text(ADA, "text 2").await;
+    let id = list["conversations"][0]["id"].as_str().unwrap();
+    world.post(&format!("/api/v1/conversations/{id}/resume"), json!({})).await;
     world.expect_answers(ADA, &["Hello Ada", "again"]).await;
 
     let asked = agent.asked();

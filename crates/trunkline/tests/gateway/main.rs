@@ -6,6 +6,7 @@ mod bench;
 mod bus;
 mod bus_api;
 mod calls;
+mod care;
 mod changes;
 mod command_line;
 mod compliance;

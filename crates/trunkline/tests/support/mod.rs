@@ -228,6 +228,14 @@ impl World {
         answer.body
     }
 
+    /// What the gateway's API answers to a wish that it grants.
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
+        let request = self.http.post(self.gateway_url(path)).bearer_auth(CONSOLE_TOKEN);
+        let answer = answer(if body.is_null() { request } else { request.json(&body) }).await;
+        assert!(answer.status.is_success(), "{path}: {}", answer.text);
+        answer.body
+    }
+
     /// The sum of the samples of a metric whose labels contain `label`.
     pub(crate) async fn metric(&self, name: &str, label: &str) -> f64 {
         let page = self.get("/metrics").await.text;

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use trunkline::Server;
+use trunkline::agents::{Agents, Roster};
 use trunkline::calls::{Calls, Engines};
 use trunkline::config::{Reader, Settings, VoiceSettings};
 use trunkline::connectors::Connectors;
@@ -124,7 +125,7 @@ async fn context(args: &CallServerArgs, settings: &Settings, telemetry: &Telemet
         horizon: horizon.await.map_err(|error| error.to_string())?,
         store,
         connectors: Connectors::new([]),
-        agent: Some(Arc::new(Memory)),
+        agents: Agents::new(Roster::of(Arc::new(Memory))),
         settings: Arc::new(settings.pipeline.clone()),
         catch_up: settings.catch_up.clone(),
         media: Media::new(MediaFolder::within(&args.data_dir), settings.media.clone(), String::new()),

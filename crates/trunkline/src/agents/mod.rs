@@ -1,0 +1,145 @@
+//! Who answers: agents by name, and the routes that choose one.
+//!
+//! [`Agents`] is what everything else holds. What stands in it may be replaced while it is used: a turn that has begun
+//! keeps its agent, the next one has the new one.
+
+mod route;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use trunkline_agent::Agent;
+
+pub use route::{Asked, Route};
+
+/// The name of the agent that answers where no route says otherwise.
+pub const DEFAULT: &str = "default";
+
+/// Agents and routes, as one configuration has them.
+#[derive(Clone, Default)]
+pub struct Roster {
+    named: BTreeMap<String, Arc<dyn Agent>>,
+    routes: Vec<Route>,
+}
+
+impl Roster {
+    /// Nobody answers here: whoever reads the bus does.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One agent answers everywhere.
+    #[must_use]
+    pub fn of(agent: Arc<dyn Agent>) -> Self {
+        Self::new().with(DEFAULT, agent)
+    }
+
+    /// Adds an agent; one of the same name is replaced. [`DEFAULT`] answers where no route says otherwise.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, agent: Arc<dyn Agent>) -> Self {
+        self.named.insert(name.into(), agent);
+        self
+    }
+
+    /// Adds a route behind those that are there: the first one that fits is taken.
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.routes.push(route);
+        self
+    }
+}
+
+impl fmt::Debug for Roster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Roster").field("named", &self.named.keys()).field("routes", &self.routes).finish()
+    }
+}
+
+/// The agents of a gateway. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Agents(Arc<RwLock<Arc<Roster>>>);
+
+impl Agents {
+    /// The agents of a roster.
+    #[must_use]
+    pub fn new(roster: Roster) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(roster))))
+    }
+
+    /// Puts another roster in the place of this one. Turns that have begun keep their agent.
+    pub fn replace(&self, roster: Roster) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(roster);
+    }
+
+    /// Whether anybody answers here.
+    #[must_use]
+    pub fn is_anyone_here(&self) -> bool {
+        !self.roster().named.is_empty()
+    }
+
+    /// The agent of a name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<Arc<dyn Agent>> {
+        self.roster().named.get(name).cloned()
+    }
+
+    /// The names of all agents, in alphabetical order.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.roster().named.keys().cloned().collect()
+    }
+
+    /// The agent that answers in a conversation or a call: the one that was chosen for it, the one of the first route
+    /// that fits, or the default one.
+    #[must_use]
+    pub fn choose(&self, asked: &Asked<'_>) -> Option<Arc<dyn Agent>> {
+        let roster = self.roster();
+        let routed = roster.routes.iter().find(|route| route.fits(asked)).map(|route| route.agent.as_str());
+        [asked.chosen, routed, Some(DEFAULT)].into_iter().flatten().find_map(|name| roster.named.get(name)).cloned()
+    }
+
+    fn roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use trunkline_agent::{AgentError, AgentStream, Turn};
+
+    use super::*;
+
+    struct Named(&'static str);
+
+    #[async_trait]
+    impl Agent for Named {
+        fn name(&self) -> &str {
+            self.0
+        }
+
+        async fn respond(&self, _: Turn) -> Result<AgentStream, AgentError> {
+            Err(AgentError::Empty)
+        }
+    }
+
+    #[test]
+    fn the_chosen_agent_then_the_first_route_then_the_default() {
+        let german = Route { number: Some("+4930123456".to_owned()), ..Route::to("german") };
+        let gone = Route { channel: Some("whatsapp".to_owned()), ..Route::to("gone") };
+        let roster = Roster::of(Arc::new(Named("main"))).with("german", Arc::new(Named("anna")));
+        let agents = Agents::new(roster.route(gone).route(german));
+        let name = |asked: &Asked<'_>| agents.choose(asked).map(|agent| agent.name().to_owned());
+        let asked = Asked { connector: "twilio", channel: "sms", number: Some("+4930123456"), chosen: None };
+        assert_eq!(name(&asked).as_deref(), Some("anna"));
+        assert_eq!(name(&Asked { chosen: Some("default"), ..asked }).as_deref(), Some("main"));
+        assert_eq!(name(&Asked { chosen: Some("left the company"), ..asked }).as_deref(), Some("anna"));
+        let whatsapp = Asked { channel: "whatsapp", number: Some("whatsapp:+4930123456"), ..asked };
+        assert_eq!(name(&whatsapp).as_deref(), Some("main"), "a route to nobody says nothing");
+        assert_eq!(name(&Asked { number: None, ..asked }).as_deref(), Some("main"));
+        agents.replace(Roster::new());
+        assert!(name(&asked).is_none() && !agents.is_anyone_here());
+    }
+}
