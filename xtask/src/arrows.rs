@@ -36,8 +36,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Crate, and the workspace crates that its tests may use on top of that.
-const TESTS_MAY_USE: &[(&str, &[&str])] =
-    &[("trunkline-twilio", &["trunkline-emulator", "trunkline-testing"]), ("trunkline", &["trunkline-testing"])];
+const TESTS_MAY_USE: &[(&str, &[&str])] = &[
+    ("trunkline-twilio", &["trunkline-emulator", "trunkline-testing"]),
+    ("trunkline-agent", &["trunkline-testing"]),
+    ("trunkline", &["trunkline-testing"]),
+];
 
 /// Crates that hold values and contracts only: no runtime, no socket.
 const PURE: &[&str] = &["trunkline-core", "trunkline-proto", "trunkline-audio"];

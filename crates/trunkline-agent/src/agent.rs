@@ -9,6 +9,7 @@ use futures_core::Stream;
 use futures_util::StreamExt;
 use trunkline_core::{Channel, Pii, Vocabulary};
 
+use crate::tools::ToolReport;
 use crate::{AgentError, Attachment};
 
 /// Who said something.
@@ -73,8 +74,27 @@ pub enum AgentEvent {
     File(String),
     /// A person should take over.
     HandOver,
+    /// Another agent, of this name, answers from the next turn on.
+    HandOverTo(String),
+    /// A tool was called for the answer.
+    Tool(ToolReport),
+    /// What a model has cost.
+    Usage(ModelUsage),
     /// A call ends when the answer has been heard. Means nothing where there is no call.
     EndCall,
+}
+
+/// What one question to a model has cost.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelUsage {
+    /// The model's name at its server.
+    pub model: String,
+    /// Tokens of what it was asked.
+    pub input_tokens: u64,
+    /// Tokens of what it said.
+    pub output_tokens: u64,
+    /// From the question to the first thing that it said.
+    pub first_token: Duration,
 }
 
 /// The events of one answer. It ends with the answer. Dropping it cancels the turn.
@@ -110,6 +130,12 @@ pub struct Reply {
     pub memories: BTreeMap<String, String>,
     /// Whether a person should take over.
     pub hand_over: bool,
+    /// The agent that answers from the next turn on.
+    pub next_agent: Option<String>,
+    /// The tools that were called, in order.
+    pub tools: Vec<ToolReport>,
+    /// What models have cost.
+    pub usage: Vec<ModelUsage>,
     /// Files to send, by their hashes, at most [`MAX_FILES`].
     pub files: Vec<String>,
 }
@@ -140,6 +166,9 @@ pub async fn collect(mut stream: AgentStream, max_bytes: usize) -> Result<Reply,
             }
             AgentEvent::File(hash) if reply.files.len() < MAX_FILES => reply.files.push(hash),
             AgentEvent::HandOver => reply.hand_over = true,
+            AgentEvent::HandOverTo(agent) => reply.next_agent = Some(agent),
+            AgentEvent::Tool(report) => reply.tools.push(report),
+            AgentEvent::Usage(usage) => reply.usage.push(usage),
             AgentEvent::File(_) | AgentEvent::EndCall => {}
         }
     }

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
+use trunkline_agent::models::{ModelApi, ModelConfig};
 use trunkline_agent::{
     Agent, AgentError, AgentEvent, Attachment, ChatModel, ChatModelConfig, MediaKind, Role, Turn, Utterance, collect,
 };
@@ -125,14 +126,16 @@ fn turn() -> Turn {
     }
 }
 
+fn at(base_url: &str) -> ModelConfig {
+    ModelConfig { base_url: base_url.to_owned(), api_key: "sk-test".into(), ..ModelConfig::new(ModelApi::OpenAi, "m") }
+}
+
 fn model(server: &Server) -> ChatModel {
     ChatModel::new(ChatModelConfig {
-        base_url: server.base_url.clone(),
-        api_key: "sk-test".into(),
         first_token_timeout: Duration::from_millis(400),
         total_timeout: Duration::from_millis(800),
         max_history_bytes: 1000,
-        ..ChatModelConfig::new("m")
+        ..ChatModelConfig::with(vec![at(&server.base_url)])
     })
     .expect("model")
 }
@@ -244,7 +247,7 @@ async fn an_end_that_nobody_asked_for_is_malformed() {
 
 #[tokio::test]
 async fn nobody_at_the_address_is_unreachable() {
-    let config = ChatModelConfig { base_url: "http://127.0.0.1:9/v1".into(), ..ChatModelConfig::new("m") };
+    let config = ChatModelConfig::with(vec![at("http://127.0.0.1:9/v1")]);
     let error = ChatModel::new(config).expect("model").respond(turn()).await.err().expect("no answer");
     assert_eq!(error.code(), "agent.unreachable");
 }
@@ -258,8 +261,8 @@ async fn an_answer_without_end_is_cut() {
 
 #[test]
 fn every_bad_setting_is_named() {
-    let config =
-        ChatModelConfig { base_url: "ftp://x".into(), first_token_timeout: Duration::ZERO, ..ChatModelConfig::new("") };
+    let model = ModelConfig { base_url: "ftp://x".into(), ..ModelConfig::new(ModelApi::OpenAi, "") };
+    let config = ChatModelConfig { first_token_timeout: Duration::ZERO, ..ChatModelConfig::with(vec![model]) };
     let error = ChatModel::new(config).err().expect("refused");
     let keys: Vec<_> = error.problems().iter().map(|problem| problem.key.as_str()).collect();
     assert_eq!(keys, ["agent.model", "agent.base_url", "agent.first_token_timeout"]);

@@ -3,9 +3,8 @@
 //! A model may be cut off, withhold its answer or break off. What was said until then is not an answer, so only whole
 //! sentences go on, and the last words go on once the model has said that it is done.
 
-use async_openai::types::chat::FinishReason;
-
 use crate::AgentError;
+use crate::models::Finish;
 
 /// A sentence may be this long, in bytes.
 const MAX_SENTENCE_BYTES: usize = 16 << 10;
@@ -33,22 +32,24 @@ impl Answer {
         Ok(None)
     }
 
-    /// The model says why it ends; returns what is still to be said.
-    pub(super) fn finish(&mut self, reason: FinishReason) -> Result<Option<String>, AgentError> {
+    /// The model does something else before it goes on; returns what it has said until then.
+    pub(super) fn pause(&mut self) -> Option<String> {
+        self.speak(self.held.len())
+    }
+
+    /// The model says why it ends; returns what is still to be said. It may say nothing if it `has_acted`.
+    pub(super) fn finish(&mut self, reason: Finish, has_acted: bool) -> Result<Option<String>, AgentError> {
         match reason {
-            FinishReason::Stop => {
+            Finish::Stop => {
                 let rest = self.speak(self.held.trim_end().len());
-                if self.has_spoken { Ok(rest) } else { Err(AgentError::Empty) }
+                if self.has_spoken || has_acted { Ok(rest) } else { Err(AgentError::Empty) }
             }
-            FinishReason::Length => {
+            Finish::Length => {
                 let rest = sentence_end(&self.held, true).and_then(|end| self.speak(end));
                 if self.has_spoken { Ok(rest) } else { Err(AgentError::Incomplete) }
             }
-            FinishReason::ContentFilter => Err(AgentError::Filtered),
-            // It was offered no tools.
-            FinishReason::ToolCalls | FinishReason::FunctionCall => {
-                Err(AgentError::Malformed("the model wants a tool, and was offered none"))
-            }
+            Finish::Filtered => Err(AgentError::Filtered),
+            Finish::Tools => Err(AgentError::Malformed("the model wants a tool, and may have none")),
         }
     }
 
@@ -119,7 +120,7 @@ mod tests {
         }
         assert_eq!(said, "  Hello. How are you? I am 3.5");
         assert_eq!(answer.hear(" So ").expect("heard"), None);
-        said.extend(answer.finish(FinishReason::Stop).expect("finished"));
+        said.extend(answer.finish(Finish::Stop, false).expect("finished"));
         assert_eq!(said, "  Hello. How are you? I am 3.5 \n So");
     }
 

@@ -14,7 +14,7 @@ use trunkline_core::turn::{
     TextPiece, TurnAnswer,
 };
 
-use super::sse::{Event, Parser};
+use crate::sse::{Event, Parser};
 use crate::{AgentError, AgentEvent, AgentStream};
 
 /// An answer that is one JSON object may have this many bytes.

@@ -6,7 +6,6 @@
 
 mod answer;
 mod request;
-mod sse;
 
 use std::time::Duration;
 

@@ -4,8 +4,10 @@
 //! it gives is data for the model and never an instruction to us: only [`Effect`]s change the course of things, and
 //! only tools of the program have them.
 
+mod built_in;
 mod function;
 mod http;
+mod mcp;
 mod toolbox;
 
 use std::fmt;
@@ -15,8 +17,10 @@ use async_trait::async_trait;
 use serde_json::Value;
 use trunkline_core::{Channel, Pii};
 
+pub use built_in::{EndCall, HandOver, HandOverTo, Remember};
 pub use function::{FunctionTool, ToolArguments};
 pub use http::{HttpTool, HttpToolConfig};
+pub use mcp::{McpConfig, McpError, McpTransport, check_mcp, mcp_tools};
 pub use toolbox::{MAX_RESULT_BYTES, ToolCall, ToolLimits, ToolReport, Toolbox};
 
 /// What a model is told of a tool.
@@ -143,6 +147,11 @@ impl ToolError {
 pub trait Tool: Send + Sync {
     /// What a model is told of it.
     fn spec(&self) -> &ToolSpec;
+
+    /// Whether it means anything on a channel. Default: on all.
+    fn is_offered_on(&self, _channel: Channel) -> bool {
+        true
+    }
 
     /// Does it. The arguments are an object; whether they fit the schema is for the tool to find out.
     ///

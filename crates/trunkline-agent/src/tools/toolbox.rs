@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde_json::Value;
 use tracing::Instrument as _;
-use trunkline_core::Pii;
+use trunkline_core::{Channel, Pii};
 
 use super::{Effect, Tool, ToolContext, ToolError, ToolSpec};
 
@@ -87,6 +87,14 @@ impl Toolbox {
         self
     }
 
+    /// Those that mean something on a channel.
+    #[must_use]
+    pub fn offered_on(&self, channel: Channel) -> Self {
+        let offered = self.tools.iter().filter(|(_, tool)| tool.is_offered_on(channel));
+        let tools = offered.map(|(name, tool)| (name.clone(), Arc::clone(tool))).collect();
+        Self { tools, limits: self.limits.clone() }
+    }
+
     /// Whether there is nothing in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -116,10 +124,11 @@ impl Toolbox {
     /// # Cancel safety
     /// As [`Tool::call`].
     pub async fn run(&self, calls: &[ToolCall], context: &ToolContext) -> Vec<(ToolReport, Vec<Effect>)> {
-        let work = calls.iter().enumerate().map(|(place, call)| {
+        let mut work = Vec::with_capacity(calls.len());
+        for (place, call) in calls.iter().enumerate() {
             let context = ToolContext { number: context.number + place, ..context.clone() };
-            async move { self.one(call, &context).await }
-        });
+            work.push(async move { self.one(call, &context).await });
+        }
         stream::iter(work).buffered(self.limits.at_once.max(1)).collect().await
     }
 

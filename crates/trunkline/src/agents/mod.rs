@@ -3,6 +3,7 @@
 //! [`Agents`] is what everything else holds. What stands in it may be replaced while it is used: a turn that has begun
 //! keeps its agent, the next one has the new one.
 
+mod report;
 mod route;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use trunkline_agent::Agent;
 
+pub(crate) use report::tool_calls;
 pub use route::{Asked, Route};
 
 /// The name of the agent that answers where no route says otherwise.

@@ -17,6 +17,7 @@ use trunkline_store::CallTurn;
 use super::answers::{Answers, MAX_WORDS, Spoken};
 use super::audio_call::{Start, flush};
 use super::closing::{Closing, Due};
+use super::kept::Kept;
 use super::live_calls::CallOrder;
 use super::provider::control_of;
 use super::{CallContext, Outcome, VoicemailPolicy};
@@ -302,7 +303,7 @@ impl Call<'_> {
             self.start.live.show_turn(turn);
         } else if let Some(mut turn) = self.unexplained.take() {
             turn.person = text;
-            self.start.journal.spoke(&turn, std::collections::BTreeMap::new());
+            self.start.journal.spoke(&turn, Kept::default());
             self.start.live.show_turn(&turn);
         } else if self.heard.len() + text.expose().len() < MAX_WORDS {
             self.heard.push_str(text.expose());
@@ -355,7 +356,7 @@ impl Call<'_> {
     /// Keeps what was heard of an answer.
     fn keep(&mut self, spoken: Spoken) {
         let turn = spoken.turn;
-        self.start.journal.spoke(&turn, std::collections::BTreeMap::new());
+        self.start.journal.spoke(&turn, Kept::default());
         self.start.live.show_turn(&turn);
         self.context.pipeline.live.calls_changed();
         self.unexplained = (turn.latency_ms.is_some() && turn.person.expose().is_empty()).then_some(turn);
@@ -370,7 +371,7 @@ impl Call<'_> {
         let unanswered = std::mem::take(&mut self.heard);
         if !unanswered.is_empty() {
             let turn = self.turn(unanswered, None);
-            self.start.journal.spoke(&turn, std::collections::BTreeMap::new());
+            self.start.journal.spoke(&turn, Kept::default());
         }
     }
 

@@ -15,6 +15,8 @@ use trunkline_core::voice::VoiceSession;
 use trunkline_core::{ContactAddress, Envelope};
 use trunkline_store::{CallTurn, NewCall, StoreError};
 
+use super::kept::Kept;
+use crate::agents::tool_calls;
 use crate::pipeline::Context;
 use crate::telemetry::traceparent;
 
@@ -23,7 +25,7 @@ const MAX_WAITING: usize = 256;
 
 enum Entry {
     Began(Box<CallTurn>),
-    Spoke(Box<CallTurn>, BTreeMap<String, String>),
+    Spoke(Box<CallTurn>, Box<Kept>),
 }
 
 /// The journal of one call.
@@ -96,8 +98,8 @@ impl Journal {
     }
 
     /// A turn was spoken, as far as it was heard.
-    pub(super) fn spoke(&self, turn: &CallTurn, memories: BTreeMap<String, String>) {
-        self.enter(Entry::Spoke(Box::new(turn.clone()), memories));
+    pub(super) fn spoke(&self, turn: &CallTurn, kept: Kept) {
+        self.enter(Entry::Spoke(Box::new(turn.clone()), Box::new(kept)));
     }
 
     fn enter(&self, entry: Entry) {
@@ -131,11 +133,18 @@ async fn write(
     mut entries: mpsc::Receiver<Entry>,
 ) {
     while let Some(entry) = entries.recv().await {
-        let (turn, memories, is_spoken) = match entry {
-            Entry::Began(turn) => (turn, BTreeMap::new(), false),
-            Entry::Spoke(turn, memories) => (turn, memories, true),
+        let (turn, kept, is_spoken) = match entry {
+            Entry::Began(turn) => (turn, Box::default(), false),
+            Entry::Spoke(turn, kept) => (turn, kept, true),
         };
-        if let Err(error) = context.store.keep_call_turn(&call, &contact, &turn, &memories).await {
+        kept.usage.iter().for_each(|usage| context.metrics.model_used(usage));
+        let tools = tool_calls(&context.metrics, &format!("{call}/{}", turn.number), kept.tools);
+        if !tools.is_empty()
+            && let Err(error) = context.store.keep_tool_calls_of_call(&call, &tools).await
+        {
+            tracing::error!(error.code = error.code(), "the tool calls of a call could not be kept");
+        }
+        if let Err(error) = context.store.keep_call_turn(&call, &contact, &turn, &kept.memories).await {
             tracing::error!(error.code = error.code(), "a turn of a call could not be kept");
         }
         let number = turn.number.unsigned_abs();

@@ -19,6 +19,7 @@ mod ears;
 mod frames;
 mod held;
 mod journal;
+mod kept;
 mod keys;
 mod live_calls;
 mod mouth;

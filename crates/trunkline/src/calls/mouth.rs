@@ -15,6 +15,7 @@ use trunkline_core::voice::{AudioStream, VoiceError};
 use trunkline_speech::SpeechError;
 
 use super::frames::next_frame;
+use super::kept::Kept;
 use super::thinking::{Thinking, Thought};
 use super::voices::{Voiced, Voices};
 
@@ -68,12 +69,8 @@ pub(super) struct Mouth {
     /// As much has been sent ahead as may be.
     is_ahead: bool,
     is_reported: bool,
-    /// The call ends after it.
-    pub(super) ends_call: bool,
-    /// A person should take over.
-    pub(super) hands_over: bool,
-    /// What the agent chose to remember.
-    pub(super) memories: BTreeMap<String, String>,
+    /// What the answer leaves behind beside its words.
+    pub(super) kept: Kept,
 }
 
 impl Mouth {
@@ -88,9 +85,7 @@ impl Mouth {
             is_held: false,
             is_ahead: false,
             is_reported: false,
-            ends_call: false,
-            hands_over: false,
-            memories: BTreeMap::new(),
+            kept: Kept::default(),
         }
     }
 
@@ -131,17 +126,15 @@ impl Mouth {
     /// Takes what [`Self::next`] brought. An error is the agent's or the voice's code: the reply failed.
     pub(super) fn take(&mut self, made: Made) -> Result<(), &'static str> {
         match made {
-            Made::Thought(Thought::Sentence(text) | Thought::Piece(text)) => self.texts.push_back(text),
-            Made::Thought(Thought::Remember(name, value)) => {
-                self.memories.insert(name, value);
-            }
-            Made::Thought(Thought::HandOver) => self.hands_over = true,
-            Made::Thought(Thought::EndCall) => self.ends_call = true,
-            Made::Thought(Thought::Done) => self.thinking = None,
-            Made::Thought(Thought::Failed(code)) => {
-                self.thinking = None;
-                return Err(code);
-            }
+            Made::Thought(thought) => match self.kept.take(thought) {
+                Some(Thought::Sentence(text) | Thought::Piece(text)) => self.texts.push_back(text),
+                Some(Thought::Done) => self.thinking = None,
+                Some(Thought::Failed(code)) => {
+                    self.thinking = None;
+                    return Err(code);
+                }
+                _ => {}
+            },
             Made::Audio(audio) => self.heard_of(audio)?,
         }
         Ok(())

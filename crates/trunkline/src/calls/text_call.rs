@@ -15,6 +15,7 @@ use trunkline_store::CallTurn;
 use super::course::{agent_of, began};
 use super::journal::address_of;
 use super::journal::{self, Journal, Known};
+use super::kept::Kept;
 use super::live_calls::or_hung_up;
 use super::live_calls::{CallOrder, LiveCall};
 use super::provider::{close, control_of, end, give_up};
@@ -79,9 +80,7 @@ struct Answer {
     turn: CallTurn,
     thinking: Option<Thinking>,
     text: String,
-    memories: BTreeMap<String, String>,
-    ends_call: bool,
-    hands_over: bool,
+    kept: Kept,
 }
 
 struct Call<'a> {
@@ -406,25 +405,20 @@ impl<'a> Call<'a> {
 
     async fn thought(&mut self, thought: Thought) -> Result<Option<Outcome>, VoiceError> {
         let Some(answer) = &mut self.answer else { return Ok(None) };
-        match thought {
-            Thought::Piece(piece) | Thought::Sentence(piece) => {
+        match answer.kept.take(thought) {
+            Some(Thought::Piece(piece) | Thought::Sentence(piece)) => {
                 answer.text.push_str(&piece);
                 self.send(piece, false).await?;
             }
-            Thought::Remember(name, value) => {
-                answer.memories.insert(name, value);
-            }
-            Thought::HandOver => answer.hands_over = true,
-            Thought::EndCall => answer.ends_call = true,
-            Thought::Done => {
+            Some(Thought::Done) => {
                 answer.thinking = None;
                 self.quiet_due =
                     Instant::now() + speaking_time(&answer.text) + self.context.settings.policy.reprompt_after;
-                let hands_over = answer.hands_over && self.context.settings.transfer_to.is_some();
+                let hands_over = answer.kept.hands_over && self.context.settings.transfer_to.is_some();
                 let outcome = if hands_over {
                     Some(Outcome::HandedOver)
                 } else {
-                    answer.ends_call.then_some(Outcome::Ended(EndReason::Agent))
+                    answer.kept.ends_call.then_some(Outcome::Ended(EndReason::Agent))
                 };
                 if let Some(outcome) = outcome {
                     // Nothing tells when it has been heard; the text's length does.
@@ -433,12 +427,13 @@ impl<'a> Call<'a> {
                 self.show();
                 self.send(String::new(), true).await?;
             }
-            Thought::Failed(code) => {
+            Some(Thought::Failed(code)) => {
                 answer.thinking = None;
                 self.context.pipeline.metrics.call_reply_failed(code);
                 let apology = self.context.settings.apology.clone();
                 self.say(apology, "announcement").await?;
             }
+            _ => {}
         }
         Ok(None)
     }
@@ -454,8 +449,12 @@ impl<'a> Call<'a> {
                 self.history.push(Utterance { role, text: text.clone() });
             }
         }
-        self.memories.extend(answer.memories.clone());
-        self.journal.spoke(&turn, answer.memories);
+        self.memories.extend(answer.kept.memories.clone());
+        if let Some(agent) = answer.kept.next_agent.as_deref().and_then(|name| self.context.pipeline.agents.named(name))
+        {
+            self.agent = agent;
+        }
+        self.journal.spoke(&turn, answer.kept);
         self.live.show_turn(&turn);
         self.context.pipeline.live.calls_changed();
     }
@@ -463,7 +462,7 @@ impl<'a> Call<'a> {
 
 impl Answer {
     fn new(turn: CallTurn, thinking: Option<Thinking>) -> Self {
-        Self { turn, thinking, text: String::new(), memories: BTreeMap::new(), ends_call: false, hands_over: false }
+        Self { turn, thinking, text: String::new(), kept: Kept::default() }
     }
 }
 

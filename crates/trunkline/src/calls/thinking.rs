@@ -8,7 +8,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
-use trunkline_agent::{Agent, AgentError, AgentEvent, Turn};
+use trunkline_agent::tools::ToolReport;
+use trunkline_agent::{Agent, AgentError, AgentEvent, ModelUsage, Turn};
 
 use super::chunker::Chunker;
 
@@ -30,6 +31,12 @@ pub(super) enum Thought {
     HandOver,
     /// The call ends after this.
     EndCall,
+    /// Another agent answers from the next turn on.
+    HandOverTo(String),
+    /// A tool was called.
+    Tool(Box<ToolReport>),
+    /// What a model has cost.
+    Usage(Box<ModelUsage>),
     /// The answer is complete.
     Done,
     /// There is none, or no more of it; with the error's code.
@@ -114,6 +121,9 @@ async fn think(
             AgentEvent::Remember { name, value } => Thought::Remember(name, value.into_inner()),
             AgentEvent::HandOver => Thought::HandOver,
             AgentEvent::EndCall => Thought::EndCall,
+            AgentEvent::HandOverTo(agent) => Thought::HandOverTo(agent),
+            AgentEvent::Tool(report) => Thought::Tool(Box::new(report)),
+            AgentEvent::Usage(usage) => Thought::Usage(Box::new(usage)),
             _ => continue,
         };
         drop(thoughts.send(thought).await);

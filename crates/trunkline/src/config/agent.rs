@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use trunkline_agent::models::{ModelApi, ModelConfig};
 use trunkline_agent::{ChatModelConfig, HttpAgent, HttpAgentConfig};
 use trunkline_core::ConfigError;
 
@@ -39,13 +40,14 @@ pub(super) fn agent(reader: &Reader, problems: &mut ConfigError) -> AgentSetting
     match reader.text_or_default(&key::AGENT) {
         "concierge" => AgentSettings::Concierge(concierge(reader, problems)),
         "chat" => {
-            let mut config = ChatModelConfig::new(reader.text_or_default(&key::MODEL));
-            reader.text_or_default(&key::MODEL_BASE_URL).clone_into(&mut config.base_url);
-            config.api_key = reader.secret(&key::MODEL_KEY);
+            let mut model = ModelConfig::new(ModelApi::OpenAi, reader.text_or_default(&key::MODEL));
+            reader.text_or_default(&key::MODEL_BASE_URL).clone_into(&mut model.base_url);
+            model.api_key = reader.secret(&key::MODEL_KEY);
+            let mut config = ChatModelConfig::with(vec![model]);
             if let Some(instructions) = reader.text(&key::INSTRUCTIONS) {
                 instructions.clone_into(&mut config.instructions);
             }
-            if config.model.is_empty() {
+            if reader.text_or_default(&key::MODEL).is_empty() {
                 problems.add(reader.name_of(&key::MODEL), "is missing: name the model that the chat agent asks");
             }
             AgentSettings::Chat(Box::new(config))

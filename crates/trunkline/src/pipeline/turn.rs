@@ -17,6 +17,7 @@ use super::lanes::Inbox;
 use super::relay::EgressCommand;
 use super::split::{Limits, split};
 use super::wait::backoff;
+use crate::agents::tool_calls;
 use crate::connectors::MAX_TEXT_CHARS;
 use crate::media::{codes, gather};
 use crate::telemetry::{set_parent, traceparent};
@@ -229,6 +230,14 @@ async fn commit(
     (reply, notice): (AgentReply, Option<String>),
     kind: ReplyKind,
 ) -> Result<Turned, LaneError> {
+    for usage in &reply.usage {
+        context.metrics.model_used(usage);
+    }
+    let care = match reply.next_agent {
+        _ if reply.hand_over => Care::HandOver,
+        Some(agent) => Care::Agent(Some(agent)),
+        None => Care::Same,
+    };
     let parts = split(reply.text.expose(), limits(context, conversation));
     let files = match context.connectors.named(&conversation.connector).map(|one| one.takes_files()) {
         Some(Ok(())) => kept(context, &reply.files).await?,
@@ -245,8 +254,8 @@ async fn commit(
         author: author.to_owned(),
         kind,
         memories: reply.memories,
-        care: if reply.hand_over { Care::HandOver } else { Care::Same },
-        tool_calls: Vec::new(),
+        care,
+        tool_calls: tool_calls(&context.metrics, &turn_id(conversation, waiting), reply.tools),
         traceparent: traceparent(),
     };
     let outbox_ids = match context.store.commit_reply(&reply).await {

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter, UpDownCounter};
+use trunkline_agent::ModelUsage;
+use trunkline_agent::tools::ToolReport;
 
+use super::agents::AgentInstruments;
 use super::names;
 
 /// Upper bounds of the buckets of a duration, in seconds.
@@ -54,6 +57,7 @@ struct Instruments {
     call_stalls: Counter<u64>,
     call_failures: Counter<u64>,
     speech_failures: Counter<u64>,
+    agents: AgentInstruments,
 }
 
 pub(super) fn seconds(meter: &Meter, name: &'static str) -> Histogram<f64> {
@@ -101,6 +105,7 @@ impl Metrics {
             call_stalls: meter.u64_counter(names::CALL_STALLS).build(),
             call_failures: meter.u64_counter(names::CALL_FAILURES).build(),
             speech_failures: meter.u64_counter(names::SPEECH_FAILURES).build(),
+            agents: AgentInstruments::new(meter),
         }))
     }
 
@@ -242,6 +247,16 @@ impl Metrics {
     /// The far end of a call made no progress.
     pub fn call_stalled(&self) {
         self.0.call_stalls.add(1, &[]);
+    }
+
+    /// What a question to a language model has cost.
+    pub fn model_used(&self, usage: &ModelUsage) {
+        self.0.agents.used(usage);
+    }
+
+    /// A tool was called.
+    pub fn tool_called(&self, report: &ToolReport) {
+        self.0.agents.called(report);
     }
 
     /// A reply could not be made.

@@ -3,6 +3,7 @@
 //! Names are literal: a metric is called on the page and by OTLP as it is called here. Nothing personal is recorded:
 //! no number, no body, no token; identifiers only.
 
+mod agents;
 mod backend;
 mod logs;
 mod metrics;

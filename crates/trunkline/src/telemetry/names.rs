@@ -181,6 +181,14 @@ pub const CALL_LATENCY: &str = "trunkline_call_turn_latency_seconds";
 pub const CALL_CLEARS: &str = "trunkline_call_clears_total";
 /// How often the far end made no progress.
 pub const CALL_STALLS: &str = "trunkline_call_stalls_total";
+/// Tokens of language models: `model`, and `kind` (`input`, `output`).
+pub const MODEL_TOKENS: &str = "trunkline_model_tokens_total";
+/// From a question to a language model to the first thing that it says: `model`.
+pub const MODEL_FIRST_TOKEN: &str = "trunkline_model_first_token_seconds";
+/// Calls of tools: `tool`, and `outcome` (`ok`, or the code of the error).
+pub const TOOL_CALLS: &str = "trunkline_tool_calls_total";
+/// How long a tool took: `tool`.
+pub const TOOL_DURATION: &str = "trunkline_tool_duration_seconds";
 /// What failed in calls, by `code`.
 pub const CALL_FAILURES: &str = "trunkline_call_failures_total";
 /// Engines of speech that failed, by `engine` and `code`.

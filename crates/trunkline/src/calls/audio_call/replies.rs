@@ -11,6 +11,7 @@ use trunkline_core::voice::{AudioFrame, VoiceError};
 use trunkline_core::{Channel, Pii};
 use trunkline_store::CallTurn;
 
+use super::super::kept::Kept;
 use super::super::mouth::{LEAD, Made, Mouth, Pumped};
 use super::super::thinking::{ANSWER_DEADLINE, Grain, Thinking};
 use super::super::{Outcome, VoicemailPolicy};
@@ -176,11 +177,11 @@ impl Call<'_> {
     /// What was said, and how much of it was heard, is what is remembered.
     pub(super) fn spoken(&mut self, spoken: &Spoken) {
         let Some(mut turn) = self.open.remove(&spoken.reply.number()) else { return };
-        let mut memories = BTreeMap::new();
+        let mut kept = Kept::default();
         let mouth = self.mouth.take_if(|mouth| mouth.id == spoken.reply);
         if let Some(mouth) = mouth.or_else(|| self.stopped.take_if(|mouth| mouth.id == spoken.reply)) {
-            memories = mouth.memories;
-            self.hands_over |= mouth.hands_over && self.context.settings.transfer_to.is_some();
+            kept = mouth.kept;
+            self.hands_over |= kept.hands_over && self.context.settings.transfer_to.is_some();
         }
         if spoken.is_complete {
             self.failures = 0;
@@ -198,8 +199,11 @@ impl Call<'_> {
             }
         }
         self.remember(Role::Agent, &spoken.heard);
-        self.memories.extend(memories.clone());
-        self.journal.spoke(&turn, memories);
+        self.memories.extend(kept.memories.clone());
+        if let Some(agent) = kept.next_agent.as_deref().and_then(|name| self.context.pipeline.agents.named(name)) {
+            self.agent = agent;
+        }
+        self.journal.spoke(&turn, kept);
         self.live.show_turn(&turn);
         self.context.pipeline.live.calls_changed();
         if self.hands_over {
@@ -231,7 +235,7 @@ impl Call<'_> {
         let tools = (&context.voices, &context.tasks, &self.span);
         let pumped = mouth.pump(now, &mut self.machine, &mut self.stream, &mut sent, tools)?;
         if pumped == Pumped::Complete && mouth.report() {
-            let (reply, ends_call) = (mouth.id, mouth.ends_call);
+            let (reply, ends_call) = (mouth.id, mouth.kept.ends_call);
             self.machine.handle(now, Input::ReplyComplete { reply, ends_call });
             self.do_outputs()?;
         }

@@ -12,16 +12,16 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// One event.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Event {
+pub(crate) struct Event {
     /// Its type; `message` if it has none.
-    pub(super) kind: String,
+    pub(crate) kind: String,
     /// Its data, lines joined by `\n`.
-    pub(super) data: String,
+    pub(crate) data: String,
 }
 
 /// What was read and is not an event yet.
 #[derive(Default)]
-pub(super) struct Parser {
+pub(crate) struct Parser {
     line: Vec<u8>,
     has_begun: bool,
     /// The last byte was a carriage return: a line feed behind it belongs to it.
@@ -32,7 +32,7 @@ pub(super) struct Parser {
 
 impl Parser {
     /// Takes a piece, cut anywhere; adds the events that it completes to `events`.
-    pub(super) fn take(&mut self, piece: &[u8], events: &mut impl Extend<Event>) -> Result<(), AgentError> {
+    pub(crate) fn take(&mut self, piece: &[u8], events: &mut impl Extend<Event>) -> Result<(), AgentError> {
         for &byte in piece {
             let belongs_to_return = self.after_return && byte == b'\n';
             self.after_return = byte == b'\r';
