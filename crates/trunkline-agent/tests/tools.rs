@@ -87,13 +87,11 @@ async fn asked(agent: &ChatModel, turn: Turn) -> Result<Reply, AgentError> {
 
 /// Asks for the order that the person names, and repeats what the tool gave.
 fn clerk(asked: &Asked) -> ModelAnswer {
-    match asked.results().last() {
-        Some(result) => ModelAnswer::say(format!("It says: {result}")),
-        None => {
-            let number: u32 = asked.question().parse().expect("a number");
-            ModelAnswer::Call("Let me look.".into(), vec![("order_status".into(), json!({"number": number}))])
-        }
+    if let Some(result) = asked.results().last() {
+        return ModelAnswer::say(format!("It says: {result}"));
     }
+    let number: u32 = asked.question().parse().expect("a number");
+    ModelAnswer::Call("Let me look.".into(), vec![("order_status".into(), json!({"number": number}))])
 }
 
 #[tokio::test]
@@ -265,7 +263,7 @@ async fn a_tool_behind_a_url_is_asked_and_its_troubles_are_told() {
         )
         .route("/secret", any(|| async { (StatusCode::INTERNAL_SERVER_ERROR, "a secret") }))
         .route("/away", any(|| async { axum::response::Redirect::temporary("/get") }))
-        .route("/never", any(|| std::future::pending::<()>()));
+        .route("/never", any(std::future::pending::<()>));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("port");
     let base = format!("http://{}", listener.local_addr().expect("address"));
     let mut task = tokio::task::JoinSet::new();
@@ -278,15 +276,11 @@ async fn a_tool_behind_a_url_is_asked_and_its_troubles_are_told() {
         let config = HttpToolConfig { spec, url: format!("{base}{path}"), method: method.into(), headers };
         Arc::new(HttpTool::new(config).expect("tool"))
     };
-    let model = |_: &()| async {
-        ModelServer::start(|asked| match asked.results().as_slice() {
-            [] => ModelAnswer::call("search", json!({"q": "two words", "n": 2})),
-            results => ModelAnswer::say(results.join(";")),
-        })
-        .await
-        .expect("model")
-    };
-    let server = model(&()).await;
+    let server = ModelServer::start(|asked| match asked.results().as_slice() {
+        [] => ModelAnswer::call("search", json!({"q": "two words", "n": 2})),
+        results => ModelAnswer::say(results.join(";")),
+    });
+    let server = server.await.expect("model");
     let said = async |method: &str, path: &str| {
         let tools = Toolbox::new(limits()).with(tool(method, path));
         let config = ChatModelConfig { tools, ..ChatModelConfig::with(vec![at(ModelApi::OpenAi, &server)]) };

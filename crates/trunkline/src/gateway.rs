@@ -25,7 +25,6 @@ use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tracing::Instrument as _;
-use trunkline_agent::{ChatModel, Concierge, HttpAgent};
 use trunkline_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions};
 use trunkline_core::messaging::{ConversationalBackend, ErrorCode, MessagingError};
 use trunkline_core::voice::{VoiceBackend, VoiceError};
@@ -38,10 +37,10 @@ use self::supervision::supervised;
 use self::twilio::{RealtimeParts, Twilio};
 use self::voice::Voice;
 use self::webhook_watch::keep_registered;
-use crate::agents::{Agents, Roster};
+use crate::agents::{self, Additions, Agents, Built};
 use crate::bus_api::{BusApi, bus_routes, poll_routes};
 use crate::calls::Calls;
-use crate::config::{AgentSettings, ConciergeSource, Settings, console_token};
+use crate::config::{Settings, console_token};
 use crate::connectors::{Connector, Connectors, WebChatConnector};
 use crate::console::{Access, ConsoleState, console_routes, event_routes};
 use crate::edge::from_messaging::SOURCE as MESSAGING;
@@ -50,6 +49,7 @@ use crate::edge::{
     Readiness, VoiceEdge, Warnings, WebhookEdge, call_sockets, health_routes, messaging_routes, voice_routes,
     webhook_routes,
 };
+use crate::extensions::Extensions;
 use crate::handlers::{Dispatcher, Handlers};
 use crate::live::Live;
 use crate::media::{Media, MediaFolder, MediaLinks, media_routes, public_routes};
@@ -167,7 +167,7 @@ impl Gateway {
         Box::pin(Self::start_with(settings, server, telemetry, Handlers::new())).await
     }
 
-    /// Builds and starts everything, with handlers of the program's own. It listens when this returns; [`is_ready`](Self::is_ready) tells when texts flow.
+    /// Builds and starts everything, with handlers, tools and agents of the program's own. It listens when this returns; [`is_ready`](Self::is_ready) tells when texts flow.
     ///
     /// # Errors
     /// [`GatewayError`]. A provider that cannot be reached is not one: it is tried until it answers.
@@ -178,8 +178,10 @@ impl Gateway {
         settings: Settings,
         server: Server,
         telemetry: &Telemetry,
-        handlers: Handlers,
+        extensions: impl Into<Extensions>,
     ) -> Result<Self, GatewayError> {
+        let Extensions { handlers, tools, agents: of_program } = extensions.into();
+        let additions = Additions { tools, agents: of_program };
         let address = server.address();
         let lock = claim_folder(&settings.data_dir)?;
         let token = console_token(&settings.console, &settings.data_dir)
@@ -212,13 +214,14 @@ impl Gateway {
             readiness.connector_starting(connector.name());
         }
         let (typing, typing_handle) = Typing::new();
+        let Built { roster, is_missing_tools } = agents::build(&settings.agents, &additions).await?;
         let context = Context {
             bus: Arc::clone(&bus),
             subjects: settings.subjects.clone(),
             horizon: Horizon::open(&store, settings.catch_up.look_back, settings.catch_up.max_age).await?,
             store: store.clone(),
             connectors,
-            agents: Agents::new(roster(&settings.agent)?),
+            agents: Agents::new(roster),
             settings: Arc::new(settings.pipeline.clone()),
             catch_up: settings.catch_up.clone(),
             media: Media::new(
@@ -281,6 +284,14 @@ impl Gateway {
         if lost > 0 {
             tracing::warn!(calls = lost, "calls of an earlier run were cut off");
         }
+        let follow = agents::follow(
+            context.agents.clone(),
+            settings.agents_source,
+            additions,
+            settings.agents,
+            is_missing_tools,
+        );
+        gateway.until_taken("agents", follow);
         gateway.work(&context, typing).await?;
         gateway.serve(server, router);
         if let Some(chat) = chat {
@@ -528,16 +539,6 @@ fn claim_folder(path: &Path) -> Result<File, GatewayError> {
         Err(TryLockError::WouldBlock) => Err(GatewayError::DataDirInUse { path: path.to_owned() }),
         Err(TryLockError::Error(source)) => Err(unusable(source)),
     }
-}
-
-fn roster(settings: &AgentSettings) -> Result<Roster, ConfigError> {
-    Ok(Roster::of(match settings {
-        AgentSettings::Concierge(ConciergeSource::BuiltIn) => Arc::new(Concierge::built_in()?),
-        AgentSettings::Concierge(ConciergeSource::File { text, .. }) => Arc::new(Concierge::from_toml(text)?),
-        AgentSettings::Chat(config) => Arc::new(ChatModel::new((**config).clone())?),
-        AgentSettings::Http(config) => Arc::new(HttpAgent::new((**config).clone())?),
-        AgentSettings::Nobody => return Ok(Roster::new()),
-    }))
 }
 
 async fn start_until_it_works(backend: &Arc<dyn ConversationalBackend>, readiness: &Readiness) {

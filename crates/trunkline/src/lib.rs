@@ -22,6 +22,7 @@ pub mod config;
 pub mod connectors;
 pub mod console;
 pub mod edge;
+mod extensions;
 mod gateway;
 pub mod handlers;
 pub mod live;
@@ -33,6 +34,7 @@ mod server;
 pub mod telemetry;
 pub mod webchat;
 
+pub use extensions::Extensions;
 pub use gateway::{Gateway, GatewayError};
 pub use process::{keep_files_private, raise_open_files};
 pub use server::{Server, ServerError};

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +16,7 @@ use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig
 use rmcp::transport::{StreamableHttpClientTransport, TokioChildProcess};
 use serde_json::Value;
 use tokio::process::Command;
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use trunkline_core::{ConfigError, Pii, Secret};
 
@@ -84,6 +84,8 @@ type Session = RunningService<RoleClient, ()>;
 struct Server {
     config: McpConfig,
     session: Mutex<Option<Arc<Session>>>,
+    /// Whoever has it may begin a session.
+    beginning: Semaphore,
 }
 
 /// Connects to a server and lists its tools.
@@ -96,7 +98,7 @@ struct Server {
 pub async fn mcp_tools(config: McpConfig) -> Result<Vec<Arc<dyn Tool>>, McpError> {
     let name = config.name.clone();
     let failed = |what| McpError { name: name.clone(), what };
-    let server = Arc::new(Server { config, session: Mutex::default() });
+    let server = Arc::new(Server { config, session: Mutex::default(), beginning: Semaphore::new(1) });
     let listed = async { server.session().await?.list_all_tools().await.map_err(|_| "does not list its tools") };
     let listed = timeout(START_TIMEOUT, listed).await.unwrap_or(Err("does not answer")).map_err(failed)?;
     let wanted = &server.config.tools;
@@ -141,12 +143,19 @@ fn header(name: &str, value: &Secret) -> Option<(HeaderName, HeaderValue)> {
 impl Server {
     /// The session, begun anew if there is none any more.
     async fn session(&self) -> Result<Arc<Session>, &'static str> {
-        let mut session = self.session.lock().await;
-        if let Some(session) = session.as_ref().filter(|session| !session.is_closed() && !session.is_transport_closed()) {
-            return Ok(Arc::clone(session));
+        let _permit = self.beginning.acquire().await.map_err(|_| "is closed")?;
+        if let Some(session) = self.open_session() {
+            return Ok(session);
         }
         let begun = timeout(START_TIMEOUT, self.begin()).await.unwrap_or(Err("does not answer"))?;
-        Ok(Arc::clone(session.insert(Arc::new(begun))))
+        let begun = Arc::new(begun);
+        *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&begun));
+        Ok(begun)
+    }
+
+    fn open_session(&self) -> Option<Arc<Session>> {
+        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        session.as_ref().filter(|session| !session.is_closed() && !session.is_transport_closed()).cloned()
     }
 
     async fn begin(&self) -> Result<Session, &'static str> {

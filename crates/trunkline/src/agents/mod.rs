@@ -3,7 +3,9 @@
 //! [`Agents`] is what everything else holds. What stands in it may be replaced while it is used: a turn that has begun
 //! keeps its agent, the next one has the new one.
 
+mod reload;
 mod report;
+mod roster;
 mod route;
 
 use std::collections::BTreeMap;
@@ -12,7 +14,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use trunkline_agent::Agent;
 
+pub use reload::Source;
+pub(crate) use reload::follow;
 pub(crate) use report::tool_calls;
+pub(crate) use roster::{Additions, Built, build};
 pub use route::{Asked, Route};
 
 /// The name of the agent that answers where no route says otherwise.

@@ -1,6 +1,6 @@
 //! One reply on its way to the ear: sentences from the agent, audio from a voice, frames to the call.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,7 +57,6 @@ struct Speaking {
 }
 
 /// One reply.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the reply")]
 pub(super) struct Mouth {
     pub(super) id: ReplyId,
     thinking: Option<Thinking>,

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use trunkline::config::{AgentSettings, RealtimeConfig, Settings, TwilioSettings, WebChatSettings};
+use trunkline::config::{AgentSettings, AgentsSettings, RealtimeConfig, Settings, TwilioSettings, WebChatSettings};
+use trunkline_agent::tools::mcp_tools;
 use trunkline_bus::{Bus as _, EmbeddedBus, EmbeddedOptions};
 use trunkline_store::Store;
 use trunkline_twilio::TwilioMessaging;
@@ -59,7 +60,7 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
     let refused = runtime.block_on(async {
         engines(&settings, &mut report).await;
         chat(settings.webchat.as_ref());
-        agent(&settings.agent, &mut report).await;
+        agents(&settings.agents, &mut report).await;
         if let Some(twilio) = &settings.twilio {
             return provider(twilio, &mut report).await;
         }
@@ -121,11 +122,29 @@ fn chat(settings: Option<&WebChatSettings>) {
     }
 }
 
-/// Who answers. An agent elsewhere is only connected to: what it would answer, nobody but a person may ask.
-async fn agent(settings: &AgentSettings, report: &mut Report) {
+/// Who answers, and with what tools.
+async fn agents(settings: &AgentsSettings, report: &mut Report) {
+    agent("TRUNKLINE_AGENT_URL", &settings.default, report).await;
+    for (name, one) in &settings.named {
+        Report::good(&format!("there is an agent {name}"));
+        agent(&format!("agents.{name}.url"), one, report).await;
+    }
+    for server in &settings.mcp {
+        match mcp_tools(server.clone()).await {
+            Ok(tools) => Report::good(&format!("the MCP server {} has {} tools", server.name, tools.len())),
+            Err(error) => report.wrong(&format!("{error}: look at [mcp.{}]", server.name)),
+        }
+    }
+}
+
+/// One agent. One elsewhere is only connected to: what it would answer, nobody but a person may ask.
+async fn agent(setting: &str, settings: &AgentSettings, report: &mut Report) {
     let config = match settings {
         AgentSettings::Concierge(_) => return Report::good("the concierge answers, by rules"),
-        AgentSettings::Chat(config) => return Report::good(&format!("the model {} answers", config.model)),
+        AgentSettings::Chat(chat) => {
+            let models: Vec<_> = chat.config.models.iter().map(|model| model.model.as_str()).collect();
+            return Report::good(&format!("the model {} answers", models.join(", or else ")));
+        }
         AgentSettings::Nobody => {
             return Report::good("whoever reads the bus answers (TRUNKLINE_AGENT=none): see docs/agents.md");
         }
@@ -134,11 +153,11 @@ async fn agent(settings: &AgentSettings, report: &mut Report) {
     let place = Url::parse(&config.url).ok();
     let place =
         place.as_ref().and_then(|url| Some((url.host_str()?.trim_matches(['[', ']']), url.port_or_known_default()?)));
-    let Some(place) = place else { return report.wrong("TRUNKLINE_AGENT_URL is not a URL") };
+    let Some(place) = place else { return report.wrong(&format!("{setting} is not a URL")) };
     match timeout(CONNECT_TIMEOUT, TcpStream::connect(place)).await {
-        Ok(Ok(_)) => Report::good("the agent at TRUNKLINE_AGENT_URL can be connected to"),
-        Ok(Err(error)) => report.wrong(&format!("the agent at TRUNKLINE_AGENT_URL cannot be connected to: {error}")),
-        Err(_) => report.wrong("the agent at TRUNKLINE_AGENT_URL cannot be connected to: no answer within 5 s"),
+        Ok(Ok(_)) => Report::good(&format!("the agent at {setting} can be connected to")),
+        Ok(Err(error)) => report.wrong(&format!("the agent at {setting} cannot be connected to: {error}")),
+        Err(_) => report.wrong(&format!("the agent at {setting} cannot be connected to: no answer within 5 s")),
     }
     if config.secret.is_empty() {
         say("note: TRUNKLINE_AGENT_SECRET is not set: the agent cannot tell the gateway from anybody else");

@@ -29,8 +29,8 @@ pub(super) fn with_flag(reader: Reader, key: &str, value: Option<String>) -> Rea
 
 /// A reader over file, environment and flags.
 pub(super) fn reader(args: &ServeArgs) -> Result<Reader, ConfigError> {
-    let mut reader = Reader::from_process();
     let path = args.config.clone().unwrap_or_else(|| DEFAULT_FILE.into());
+    let mut reader = Reader::from_process().with_file_path(path.clone());
     match std::fs::read_to_string(&path) {
         Ok(text) => reader = reader.with_file(&text)?,
         Err(error) if args.config.is_none() && error.kind() == std::io::ErrorKind::NotFound => {}

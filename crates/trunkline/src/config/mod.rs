@@ -14,10 +14,11 @@ mod reader;
 mod realtime;
 mod settings;
 mod table;
+mod tables;
 mod texts;
 mod token;
 
-pub use agent::{AgentSettings, ConciergeSource};
+pub use agent::{AgentSettings, AgentsSettings, ChatSettings, ConciergeSource};
 pub use calls::{Engine, Provider, SpeechSettings, VoiceSettings};
 pub use duration::parse_duration;
 pub use media::MediaSettings;

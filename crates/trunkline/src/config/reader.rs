@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use trunkline_core::{ConfigError, Secret};
 use super::duration::show_duration;
 use super::parse_duration;
 use super::table::{SETTINGS, Setting};
+use super::tables::SECTIONS;
+use crate::agents::Source;
 
 /// Looks a setting up in flags, environment and file, in that order.
 #[derive(Clone, Default)]
@@ -17,6 +20,9 @@ pub struct Reader {
     flags: BTreeMap<&'static str, String>,
     env: BTreeMap<String, String>,
     file: BTreeMap<String, String>,
+    /// Sections whose tables are named by whoever writes them.
+    tables: toml::Table,
+    path: Option<PathBuf>,
 }
 
 impl Reader {
@@ -32,6 +38,18 @@ impl Reader {
             let name = name.into_string().ok()?;
             known(&name).then(|| (name, value.to_string_lossy().into_owned()))
         }))
+    }
+
+    /// Notes where the file is, there already or not, so that agents can follow it.
+    #[must_use]
+    pub fn with_file_path(self, path: PathBuf) -> Self {
+        Self { path: Some(path), ..self }
+    }
+
+    /// What agents follow: the file, under this environment and these flags.
+    pub(super) fn source(&self) -> Option<Source> {
+        let above = Self { flags: self.flags.clone(), env: self.env.clone(), ..Self::default() };
+        self.path.clone().map(|path| Source::new(path, above))
     }
 
     /// Adds the settings of a TOML file; later the environment and flags win over them.
@@ -50,6 +68,10 @@ impl Reader {
             }
         };
         for (section, value) in &table {
+            if SECTIONS.contains(&section.as_str()) {
+                self.tables.insert(section.clone(), value.clone());
+                continue;
+            }
             let Some(entries) = value.as_table() else {
                 problems.add(section, "is not a table; settings stand in tables such as [twilio]");
                 continue;
@@ -69,6 +91,11 @@ impl Reader {
             }
         }
         problems.or(self)
+    }
+
+    /// The sections whose tables are named by whoever writes them.
+    pub(super) const fn tables(&self) -> &toml::Table {
+        &self.tables
     }
 
     /// Adds a flag of the command line.
@@ -134,6 +161,12 @@ impl Reader {
         problems.add(self.name_of(setting), problem);
         *range.start()
     }
+}
+
+/// A variable of this process that the file names.
+pub(super) fn variable(name: &str) -> Option<String> {
+    let (_, value) = std::env::vars_os().find(|(known, _)| known == name)?;
+    value.into_string().ok().filter(|value| !value.is_empty())
 }
 
 fn plain(value: &toml::Value) -> Option<String> {

@@ -14,13 +14,14 @@ use url::Url;
 use super::table as key;
 use super::token::MIN_TOKEN_LEN;
 use super::{
-    AgentSettings, KeywordSettings, MediaSettings, MessagingSettings, Reader, SenderRates, Splitting, VoiceSettings,
+    AgentsSettings, KeywordSettings, MediaSettings, MessagingSettings, Reader, SenderRates, Splitting, VoiceSettings,
     WhatsAppSettings, agent, calls, media, messaging, rates, realtime, texts,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_mins(1);
 const MONTH: Duration = Duration::from_hours(30 * 24);
+use crate::agents::Source;
 use crate::edge::People;
 
 /// Everything, validated.
@@ -48,8 +49,10 @@ pub struct Settings {
     pub media: MediaSettings,
     /// Reading back what was missed.
     pub catch_up: CatchUpSettings,
-    /// Who answers.
-    pub agent: AgentSettings,
+    /// Who answers, and what they may use.
+    pub agents: AgentsSettings,
+    /// The file that the agents follow while they answer, if there is one.
+    pub agents_source: Option<Source>,
     /// The console.
     pub console: Console,
     /// Logs, traces and metrics.
@@ -200,7 +203,8 @@ impl Settings {
             pipeline: pipeline(reader, &mut problems),
             media: media::media(reader, &mut problems),
             catch_up: catch_up(reader, &mut problems),
-            agent: agent::agent(reader, &mut problems),
+            agents: agent::agents(reader, &mut problems),
+            agents_source: reader.source(),
             console: console(reader, &mut problems),
             telemetry: telemetry(reader, &mut problems),
         };

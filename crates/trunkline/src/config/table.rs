@@ -98,9 +98,16 @@ settings! {
 
     AGENT = "agent.kind", "TRUNKLINE_AGENT", "concierge", "`concierge` (rules, no model), `chat` (an OpenAI-compatible server), `http` (an agent of yours behind a URL), or `none` (an agent of yours on the bus, see docs/agents.md).";
     CONCIERGE = "agent.concierge", "TRUNKLINE_CONCIERGE", "", "File with the concierge's rules; built-in rules when not set.";
+    MODEL_API = "agent.api", "TRUNKLINE_MODEL_API", "openai", "The API that the server of that model speaks: `openai` (Chat Completions, which many servers speak) or `anthropic` (Messages).";
+    MODELS = "agent.models", "TRUNKLINE_MODELS", "", "The models that `chat` asks, in order, by their names in `[models.…]`, separated by commas; the next one is asked when one does not begin to answer. When not set: the one of `TRUNKLINE_MODEL`.";
+    TOOLS = "agent.tools", "TRUNKLINE_TOOLS", "*", "What `chat` may use beside words: names of tools, of `[mcp.…]` servers, or `*` for all, separated by commas.";
+    TOOL_TIMEOUT = "agent.tool_timeout", "TRUNKLINE_TOOL_TIMEOUT", "10s", "How long one tool may take. At most 5m.";
+    TOOL_CALLS = "agent.tool_calls", "TRUNKLINE_TOOL_CALLS", "16", "How many tools an agent may call in one turn. Between 0 and 100.";
     MODEL = "agent.model", "TRUNKLINE_MODEL", "", "The model that `chat` asks.";
     MODEL_BASE_URL = "agent.base_url", "OPENAI_BASE_URL", "https://api.openai.com/v1", "Where `chat` asks.";
     MODEL_KEY = "agent.api_key", "OPENAI_API_KEY", "", "The server's key.", secret;
+    ANTHROPIC_BASE_URL = "agent.anthropic_base_url", "ANTHROPIC_BASE_URL", "https://api.anthropic.com/v1", "Where `chat` asks when the API is `anthropic`.";
+    ANTHROPIC_KEY = "agent.anthropic_api_key", "ANTHROPIC_API_KEY", "", "That server's key.", secret;
     INSTRUCTIONS = "agent.instructions", "TRUNKLINE_INSTRUCTIONS", "", "What the model is told first.";
     AGENT_URL = "agent.url", "TRUNKLINE_AGENT_URL", "", "Where `http` posts each turn: `http://…` or `https://…`.";
     AGENT_SECRET = "agent.secret", "TRUNKLINE_AGENT_SECRET", "", "What `http` signs each turn with, 16 characters or more; over https or to this machine it is the bearer token as well. Nothing is signed when not set.", secret;

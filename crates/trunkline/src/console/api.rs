@@ -15,7 +15,7 @@ use trunkline_core::event::MediaRef;
 use trunkline_store::{ConversationSummary, MessageFile, MessageRow, StoreError};
 use trunkline_twilio::rest::ErrorNumber;
 
-use super::{ConsoleState, care, codes, conversations};
+use super::{ConsoleState, care, codes, conversations, tools};
 use crate::connectors::Connector;
 use crate::pipeline::{INGRESS_CONSUMER, SENDER_CONSUMER};
 
@@ -33,6 +33,7 @@ pub(super) fn routes(state: Arc<ConsoleState>) -> Router {
         .route("/api/v1/conversations/{id}/resume", post(care::resume))
         .route("/api/v1/conversations/{id}/agent", post(care::choose))
         .route("/api/v1/conversations/{id}/messages", get(messages))
+        .route("/api/v1/conversations/{id}/tools", get(tools::of_conversation))
         .route("/api/v1/agents", get(care::list))
         .with_state(state)
 }

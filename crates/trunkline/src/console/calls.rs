@@ -20,7 +20,7 @@ use trunkline_store::{CallRow, CallTurn};
 
 use super::api::{Failure, Page, bad, read_cursor};
 use super::body::Body;
-use super::{ConsoleState, codes};
+use super::{ConsoleState, codes, tools};
 use crate::calls::{CallOrder, Calls, LiveCall, recording_path};
 
 /// The longest text that an operator may have said in a call, in bytes.
@@ -125,7 +125,11 @@ async fn call(State(state): State<Arc<ConsoleState>>, Path(id): Path<String>) ->
         return Ok(Json(shown));
     }
     let row = state.store.call(&id).await?.ok_or_else(no_call)?;
-    Ok(Json(past_call(&row, &turns)))
+    let mut shown = past_call(&row, &turns);
+    if let Some(shown) = shown.as_object_mut() {
+        shown.insert("tools".to_owned(), tools::shown(&state.store.tool_calls_of_call(&id).await?).into());
+    }
+    Ok(Json(shown))
 }
 
 fn no_call() -> Failure {

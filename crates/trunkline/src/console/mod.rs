@@ -9,6 +9,7 @@ mod care;
 mod codes;
 mod conversations;
 mod events;
+mod tools;
 
 use std::sync::Arc;
 

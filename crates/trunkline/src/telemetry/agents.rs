@@ -3,7 +3,7 @@
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Histogram, Meter};
 use trunkline_agent::ModelUsage;
-use trunkline_agent::tools::ToolReport;
+use trunkline_agent::tools::{ToolError, ToolReport};
 
 use super::metrics::seconds;
 use super::names;
@@ -35,9 +35,9 @@ impl AgentInstruments {
 
     pub(super) fn called(&self, report: &ToolReport) {
         // A model may make names up: those would be labels without end.
-        let name = if report.error_code == Some("tool.unknown") { "unknown" } else { &report.tool };
+        let name = if report.error_code == Some(ToolError::Unknown.code()) { "unknown" } else { &report.tool };
         let tool = KeyValue::new("tool", name.to_owned());
-        self.tool_duration.record(report.duration.as_secs_f64(), &[tool.clone()]);
+        self.tool_duration.record(report.duration.as_secs_f64(), std::slice::from_ref(&tool));
         self.tool_calls.add(1, &[tool, KeyValue::new("outcome", report.error_code.unwrap_or("ok"))]);
     }
 }

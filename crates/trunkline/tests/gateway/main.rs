@@ -8,6 +8,7 @@ mod bus_api;
 mod calls;
 mod care;
 mod changes;
+mod chat_agents;
 mod command_line;
 mod compliance;
 mod configuration;

@@ -139,6 +139,11 @@ impl World {
     /// What stands in `trunkline.toml`.
     pub(crate) fn set_file(&mut self, text: &str) {
         text.clone_into(&mut self.file);
+        std::fs::write(self.file_path(), text).unwrap();
+    }
+
+    fn file_path(&self) -> PathBuf {
+        self.folder.path().join("trunkline.toml")
     }
 
     pub(crate) fn env(&self) -> &BTreeMap<String, String> {
@@ -153,7 +158,8 @@ impl World {
     pub(crate) fn settings(&self, address: SocketAddr) -> Settings {
         let mut env = self.env.clone();
         env.entry("TWILIO_WEBHOOK_URL".to_owned()).or_insert_with(|| format!("http://{address}/webhooks/twilio"));
-        Settings::load(&Reader::new(env).with_file(&self.file).unwrap()).unwrap()
+        let reader = Reader::new(env).with_file_path(self.file_path());
+        Settings::load(&reader.with_file(&self.file).unwrap()).unwrap()
     }
 
     /// Starts a gateway on a free port, and waits until texts flow.

@@ -1,6 +1,5 @@
 //! What a call says: replies as the turn machine starts, stops, holds and resumes them, and what was heard of each.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
