@@ -81,8 +81,8 @@ async fn what_a_model_remembers_it_knows_later_and_its_tool_calls_are_facts() {
     let call = json!([tools[0]["tool"], tools[0]["arguments"], tools[0]["result"], tools[0]["error_code"]]);
     assert_eq!(call, json!(["remember", "{\"name\":\"name\",\"value\":\"Ada\"}", "kept", null]));
     assert_eq!(tools.as_array().unwrap().len(), 1);
-    assert_eq!(world.metric("trunkline_tool_calls_total", "tool=\"remember\"").await as u64, 1);
-    assert_eq!(world.metric("trunkline_model_tokens_total", "kind=\"input\"").await as u64, 60);
+    assert_eq!(world.metric("trunkline_tool_calls_total", "tool=\"remember\"").await.to_string(), "1");
+    assert_eq!(world.metric("trunkline_model_tokens_total", "kind=\"input\"").await.to_string(), "60");
     // Another person is another person.
     world.text(BOB, "what is my name?").await;
     world.expect_answers(BOB, &["I do not know"]).await;
