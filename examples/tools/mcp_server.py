@@ -1,10 +1,12 @@
-"""A shop's tools as a Model Context Protocol server, over standard streams.
+"""A shop's tools as a Model Context Protocol server: over standard streams, or over HTTP with `--http PORT`.
 
-    pip install mcp
-    # trunkline.toml:
-    #   [mcp.shop]
-    #   command = ["python3", "examples/tools/mcp_server.py"]
+pip install mcp, and in trunkline.toml:
+
+    [mcp.shop]
+    command = ["python3", "mcp_server.py"]
 """
+
+import sys
 
 from mcp.server.mcpserver import MCPServer
 
@@ -16,10 +18,11 @@ server = MCPServer("shop")
 @server.tool()
 def order_status(number: int) -> str:
     """Where an order is, by the number on the receipt."""
-    if number not in ORDERS:
-        raise ValueError(f"there is no order {number}")
-    return f"order {number} is {ORDERS[number]}"
+    return f"order {number} is {ORDERS.get(number, 'not known here')}"
 
 
 if __name__ == "__main__":
-    server.run()
+    if "--http" in sys.argv:
+        server.run("streamable-http", port=int(sys.argv[-1]))
+    else:
+        server.run()

@@ -4,9 +4,10 @@ import { createCallView } from './call-view.js';
 import { createCallsList } from './calls-list.js';
 import { at, make, setText } from './dom.js';
 import {
-  SignedOut, call, calls, closeConversation, conversation, conversations, follow, messages, orderCall, recordingOf, signIn, status,
+  SignedOut, agents, call, calls, closeConversation, conversation, conversations, follow, messages, orderCall, orderConversation, recordingOf, signIn, status, tools,
 } from './gateway.js';
 import { createList } from './list.js';
+import { createCare } from './care.js';
 import { createPeople } from './people.js';
 import { showConnector, showNumber } from './text.js';
 import { createThread } from './thread.js';
@@ -15,7 +16,8 @@ const CONNECTOR_TONES = { healthy: 'good', degraded: 'warn', unhealthy: 'bad' };
 
 const line = { down: false, reasons: [], troubles: [], reconnect: () => {} };
 const list = createList(conversations, trouble);
-const thread = createThread(messages, trouble);
+const thread = createThread(messages, tools, trouble);
+const care = createCare(orderConversation, agents, conversation, trouble);
 const people = createPeople(conversation, closeConversation, trouble);
 const callView = createCallView({ read: call, order: orderCall, recordingOf }, trouble);
 const callsList = createCallsList(calls, {
@@ -75,6 +77,7 @@ function route() {
   list.select(conversationId);
   thread.open(conversationId, conversationId === null ? null : list.find(conversationId)).catch(trouble);
   people.open(conversationId).catch(trouble);
+  care.open(conversationId).catch(trouble);
   callsList.select(callId);
   callView.open(callId, callId === null ? null : callsList.find(callId)).catch(trouble);
   at('nothing').hidden = id !== null;
@@ -197,7 +200,10 @@ async function reread() {
   const id = thread.openId();
   if (id === null) return;
   const known = list.find(id);
-  if (known) thread.describe(known);
+  if (known) {
+    thread.describe(known);
+    care.describe(known);
+  }
   people.refresh().catch(trouble);
   drawTitle();
   await thread.refresh();
@@ -218,6 +224,7 @@ async function start() {
       list.upsert(changed);
       if (changed.id !== thread.openId()) return;
       thread.describe(list.find(changed.id));
+      care.describe(list.find(changed.id));
       people.refresh().catch(trouble);
       thread.refresh().catch(trouble);
     },

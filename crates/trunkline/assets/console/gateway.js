@@ -59,6 +59,14 @@ export async function orderCall(id, what, body = {}) {
 }
 
 /** Ends a conversation; what it is then. */
+export const agents = () => read('/api/v1/agents');
+export const tools = (id) => read(`${conversationPath(id)}/tools`);
+
+/** Has something done in a conversation: `hand-over`, `resume`, `agent` {agent} or `messages` {text, id}. */
+export async function orderConversation(id, what, body = {}) {
+  return (await order(`${conversationPath(id)}/${what}`, body)).json();
+}
+
 export async function closeConversation(id) {
   return (await order(`${conversationPath(id)}/close`)).json();
 }

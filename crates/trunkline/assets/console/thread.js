@@ -11,14 +11,18 @@ const TYPING_MS = 10_000;
 /** Where a platform counts nothing, times stand for places. */
 const FIRST_TIME = 1_000_000_000;
 
-/** `fetchPage(id, limit, before)` reads one page of messages; `onError` is told when it cannot. */
-export function createThread(fetchPage, onError) {
+/**
+ * `fetchPage(id, limit, before)` reads one page of messages, `fetchTools(id)` the tools that agents called; `onError` is
+ * told when they cannot.
+ */
+export function createThread(fetchPage, fetchTools, onError) {
   const scroller = at('scroller');
   const log = at('thread');
   let id = null;
   let byId = new Map();
   let nodes = new Map();
   let next = null;
+  let tools = [];
   let unseen = 0;
   let reading = null;
   let again = false;
@@ -33,6 +37,7 @@ export function createThread(fetchPage, onError) {
     byId = new Map();
     nodes = new Map();
     next = null;
+    tools = [];
     unseen = 0;
     reading = null;
     log.replaceChildren();
@@ -95,8 +100,9 @@ export function createThread(fetchPage, onError) {
 
   async function readNewest(wanted) {
     try {
-      const page = await fetchPage(wanted, PAGE);
+      const [page, called] = await Promise.all([fetchPage(wanted, PAGE), fetchTools(wanted)]);
       if (wanted !== id) return;
+      tools = Array.isArray(called.tools) ? called.tools : [];
       const first = byId.size === 0;
       // A page that touches nothing we hold leaves a hole: start over from it.
       const touches = page.messages.some((message) => byId.has(message.id));
@@ -149,8 +155,16 @@ export function createThread(fetchPage, onError) {
       return node;
     };
     let before = null;
-    for (const message of [...byId.values()].sort(byPlace)) {
+    const messages = [...byId.values()].sort(byPlace);
+    // Tools that were called before the oldest message that is shown stand with what is not.
+    const start = messages.length > 0 && next ? dateOf(messages[0].at) : 0;
+    const called = tools.filter((tool) => dateOf(tool.at) >= start);
+    for (const message of messages) {
       const when = dateOf(message.at);
+      while (called.length > 0 && dateOf(called[0].at) <= when) {
+        const tool = called.shift();
+        keep(`tool:${tool.turn}:${tool.number}`, () => toolNode(tool));
+      }
       const sameDay = before && when.toDateString() === dateOf(before.at).toDateString();
       if (!sameDay) keep(`day:${when.toDateString()}`, () => dayNode(when));
       const joined = sameDay && before.direction === message.direction && before.author === message.author
@@ -250,6 +264,16 @@ function dress(node, message) {
   }
   meta.replaceChildren(...parts);
   node.classList.toggle('failed', statusTone(message.status) === 'bad');
+}
+
+/** A tool that an agent called, with what it was given and gave behind a fold. */
+function toolNode(tool) {
+  const node = make('details', `tool ${tool.error_code ? 'failed' : ''}`);
+  const summary = make('summary', 'tool-line');
+  summary.append(make('bdi', 'tool-name', tool.tool), make('span', 'tool-time', `${tool.duration_ms} ms`));
+  if (tool.error_code) summary.append(make('span', 'tool-code', tool.error_code));
+  node.append(summary, make('pre', 'tool-text', tool.arguments), make('pre', 'tool-text', tool.result));
+  return node;
 }
 
 function bodyNode(text) {
