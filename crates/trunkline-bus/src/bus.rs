@@ -56,6 +56,17 @@ pub struct StoredDeadLetter {
     pub letter: DeadLetter,
 }
 
+/// What was taken out of the bus.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Erased {
+    /// Envelopes of the log.
+    pub envelopes: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
+    /// Whether nothing of them is left in the files either. False where a file is too large to be written anew.
+    pub is_wiped: bool,
+}
+
 /// A durable log with named streams and durable consumers.
 #[async_trait]
 pub trait Bus: Send + Sync {
@@ -132,6 +143,16 @@ pub trait Bus: Send + Sync {
     /// # Cancel safety
     /// It may have been replayed; a second call then says that there is no such letter.
     async fn replay(&self, id: &str) -> Result<(), BusError>;
+
+    /// Takes every envelope, and every dead letter, in which one of `identifiers` stands out of the bus, and out of its
+    /// files. What a consumer holds at that moment it still has. Returns what it came to.
+    ///
+    /// # Errors
+    /// `bus.unavailable`, `bus.closed`: some may have been taken out.
+    ///
+    /// # Cancel safety
+    /// Some may have been taken out; doing it again takes out the rest.
+    async fn erase(&self, identifiers: &[String]) -> Result<Erased, BusError>;
 
     /// Proves that the bus can write, by writing.
     ///

@@ -16,7 +16,7 @@ mod embedded;
 mod error;
 mod subject;
 
-pub use bus::{Bus, Consumer, ConsumerOptions, Published, StoredDeadLetter};
+pub use bus::{Bus, Consumer, ConsumerOptions, Erased, Published, StoredDeadLetter};
 pub use delivery::{Delivery, Settle};
 pub use embedded::{EmbeddedBus, EmbeddedOptions};
 pub use error::BusError;

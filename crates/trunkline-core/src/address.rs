@@ -126,6 +126,18 @@ impl ContactAddress {
         Ok(Self { channel: Channel::Voice, address })
     }
 
+    /// An address on a channel, without a prefix for it.
+    ///
+    /// # Errors
+    /// [`AddressError::Empty`], [`AddressError::TooLong`], and [`AddressError::NotE164`] on WhatsApp and SMS.
+    pub fn on(channel: Channel, address: &str) -> Result<Self, AddressError> {
+        let address = Self::parse(address)?.address;
+        if matches!(channel, Channel::Sms | Channel::Whatsapp) {
+            address.parse::<E164>()?;
+        }
+        Ok(Self { channel, address })
+    }
+
     /// The channel.
     pub const fn channel(&self) -> Channel {
         self.channel

@@ -280,6 +280,19 @@ impl Store {
         rows.into_iter().map(CallRow::try_from).collect()
     }
 
+    /// The calls of a person, the latest first: at most `limit`.
+    ///
+    /// # Errors
+    /// `store.unavailable`, `store.unreadable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn calls_of(&self, contact_id: &str, limit: u32) -> Result<Vec<CallRow>, StoreError> {
+        let sql = select_calls!("WHERE contact_id = $1 ORDER BY started_at DESC, id DESC LIMIT $2");
+        let rows: Vec<RawCall> = sqlx::query_as(sql).bind(contact_id).bind(limit).fetch_all(&self.reader).await?;
+        rows.into_iter().map(CallRow::try_from).collect()
+    }
+
     /// The first words of the person in each of these calls, at most 160 characters; of those in which they said some.
     ///
     /// # Errors

@@ -75,7 +75,7 @@ impl Store {
     pub async fn has_ever_opted_out(&self, address: &str) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM consent WHERE address = $1 AND opted_out LIMIT 1";
         let found: Option<i64> = sqlx::query_scalar(sql).bind(address).fetch_optional(&self.reader).await?;
-        Ok(found.is_some())
+        Ok(found.is_some() || self.opted_out_and_erased(address).await?)
     }
 
     /// Notes that a provider refuses messages to the person of a conversation because they want none. With a

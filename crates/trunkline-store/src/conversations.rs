@@ -159,6 +159,23 @@ impl Store {
         row.map(summary).transpose()
     }
 
+    /// The conversations of a person, the latest change first: at most `limit`.
+    ///
+    /// # Errors
+    /// `store.unavailable`, `store.unreadable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn conversations_of(&self, contact_id: &str, limit: u32) -> Result<Vec<ConversationSummary>, StoreError> {
+        let sql = format!("{SUMMARY} WHERE c.contact_id = $1 ORDER BY c.updated_at DESC, c.id DESC LIMIT $2");
+        let rows: Vec<SummaryRow> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .bind(contact_id)
+            .bind(i64::from(limit))
+            .fetch_all(&self.reader)
+            .await?;
+        rows.into_iter().map(summary).collect()
+    }
+
     /// How many conversations there are.
     ///
     /// # Errors

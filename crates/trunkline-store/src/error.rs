@@ -25,6 +25,9 @@ pub enum StoreError {
     /// used again.
     #[error("a command of this id has said something else, or answered other messages")]
     CommandReused,
+    /// A call with the person goes on: they are forgotten when it is over.
+    #[error("a call with this person goes on")]
+    InCall,
     /// There is no such row.
     #[error("there is no such {what}")]
     NotFound {
@@ -43,6 +46,7 @@ impl StoreError {
             Self::Unreadable { .. } => "store.unreadable",
             Self::AlreadyAnswered => "store.already_answered",
             Self::CommandReused => "store.command_reused",
+            Self::InCall => "store.in_call",
             Self::NotFound { .. } => "store.not_found",
         }
     }
@@ -51,7 +55,7 @@ impl StoreError {
     #[must_use]
     pub const fn retry(&self) -> Retry {
         match self {
-            Self::Unavailable(_) => Retry::After(std::time::Duration::from_secs(1)),
+            Self::Unavailable(_) | Self::InCall => Retry::After(std::time::Duration::from_secs(1)),
             Self::Migration(_)
             | Self::Unreadable { .. }
             | Self::AlreadyAnswered

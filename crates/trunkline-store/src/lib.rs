@@ -27,11 +27,14 @@ mod messages;
 mod outbox;
 mod participants;
 mod replies;
+mod salt;
+mod search;
 mod sent;
 mod sessions;
 mod store;
 mod templates;
 mod tool_calls;
+mod wipe;
 
 pub use calls::{CallRow, CallTurn, NewCall, OUTCOME_LOST};
 pub use care::Care;
@@ -39,6 +42,7 @@ pub use changes::Removed;
 pub use chat::{ChatLine, ChatSide};
 pub use commands::{Adopted, NewCommand};
 pub use consent::{Consent, HeardKeyword, Keyword};
+pub use contacts::{ContactAddressRow, ContactRow, Decision, Erasure, Linked, MAX_CONTACTS};
 pub use conversations::{ConversationRow, ConversationSummary};
 pub use error::StoreError;
 pub use inbound::{Answer, NewInbound, Recorded};
@@ -48,6 +52,10 @@ pub use messages::{Direction, MessageRow};
 pub use outbox::{Claim, OutboxRow, Sent};
 pub use participants::{ParticipantRow, Presence};
 pub use replies::{Content, Reply, ReplyKind, Say};
+pub use search::{
+    CollectionRow, DocumentRow, Found, MAX_FOUND, NewDocument, NewPassage, PassageKind, Scope, Search, Source,
+    Unindexed, best_sentences, coverage, terms,
+};
 pub use sent::Attempt;
 pub use sessions::SessionRow;
 pub use store::Store;

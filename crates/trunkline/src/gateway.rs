@@ -53,6 +53,7 @@ use crate::extensions::Extensions;
 use crate::handlers::{Dispatcher, Handlers};
 use crate::live::Live;
 use crate::media::{Media, MediaFolder, MediaLinks, media_routes, public_routes};
+use crate::people::{People, people_routes};
 use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender, Typing};
 use crate::realtime::{Joining, Listener, PARTICIPATION_CONSUMER, Participation};
 use crate::server::{Server, ServerError};
@@ -268,11 +269,21 @@ impl Gateway {
             missed: context.missed.clone(),
             access: Access::new(&token),
         });
+        let people = People {
+            store: gateway.store.clone(),
+            bus: Arc::clone(&gateway.bus),
+            media: context.media.folder.clone(),
+            recordings: voice.as_ref().and_then(|voice| voice.calls.recordings().map(Path::to_owned)),
+            numbers: settings.numbers,
+            tasks: gateway.tasks.clone(),
+        };
         let chat = settings.webchat.map(|chat| Arc::new(WebChat::new(context.clone(), chat, readiness.clone(), hub)));
         let voice_edge = voice.as_ref().map(|voice| Arc::clone(&voice.edge));
         let handlers = gateway.handlers.clone();
+        let rooms = people_routes(people.clone(), &console.access);
         let mut router =
-            routes(console, twilio.as_ref(), voice_edge, &context, &readiness, (telemetry.registry(), handlers));
+            routes(console, twilio.as_ref(), voice_edge, &context, &readiness, (telemetry.registry(), handlers), rooms);
+        gateway.tasks.spawn(async move { people.finish_erasures().await }.in_current_span());
         if twilio.is_some() {
             router = router.merge(public_routes(context.media.folder.clone(), links).layer(CatchPanicLayer::new()));
         }
@@ -493,6 +504,7 @@ fn routes(
     context: &Context,
     readiness: &Readiness,
     (registry, handlers): (Registry, Dispatcher),
+    rooms: Router,
 ) -> Router {
     let bus_api = Arc::new(BusApi::new(context.clone(), readiness.clone()));
     let mut timed = health_routes(readiness.clone(), registry);
@@ -515,6 +527,7 @@ fn routes(
     }
     timed
         .merge(console_routes(Arc::clone(&console)))
+        .merge(rooms)
         .merge(media_routes(context.store.clone(), context.media.clone(), &console.access))
         .merge(bus_routes(Arc::clone(&bus_api), &console.access))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))

@@ -27,6 +27,7 @@ mod gateway;
 pub mod handlers;
 pub mod live;
 pub mod media;
+pub mod people;
 pub mod pipeline;
 mod process;
 mod realtime;

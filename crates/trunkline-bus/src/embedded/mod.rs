@@ -9,6 +9,7 @@
 //! a delivery that is buried stays unsettled until its letter is on disk.
 
 mod consumer;
+mod erase;
 mod in_flight;
 mod reader;
 mod schema;
@@ -24,8 +25,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use trunkline_core::Envelope;
 use trunkline_core::event::{DEAD_LETTER, DeadLetter};
 
-use crate::{Bus, BusError, Consumer, ConsumerOptions, Published, StoredDeadLetter, Subject};
+use crate::{Bus, BusError, Consumer, ConsumerOptions, Erased, Published, StoredDeadLetter, Subject};
 use consumer::EmbeddedConsumer;
+use erase::{Eraser, Progress};
 
 /// Where the file is and how large things may get.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,6 +164,23 @@ impl Bus for EmbeddedBus {
     async fn replay(&self, id: &str) -> Result<(), BusError> {
         let id = id.to_owned();
         self.shared.write(|reply| writer::Command::Replay { id, reply }).await
+    }
+
+    async fn erase(&self, identifiers: &[String]) -> Result<Erased, BusError> {
+        let eraser = Arc::new(Eraser::new(identifiers)?);
+        let mut counts = [0; 2];
+        for (count, is_log) in counts.iter_mut().zip([true, false]) {
+            let mut progress = Progress::default();
+            while !progress.is_done {
+                let eraser = Arc::clone(&eraser);
+                progress =
+                    self.shared.write(|reply| writer::Command::Erase { eraser, is_log, progress, reply }).await?;
+            }
+            *count = progress.erased;
+        }
+        let [envelopes, dead_letters] = counts;
+        let is_wiped = self.shared.write(|reply| writer::Command::Wipe { reply }).await?;
+        Ok(Erased { envelopes, dead_letters, is_wiped })
     }
 
     async fn probe(&self) -> Result<(), BusError> {

@@ -81,7 +81,8 @@ fn page(connection: &Connection, subject: &str, after: i64, limit: usize) -> Res
 
 fn backlog(connection: &Connection, durable: &str) -> Result<u64, rusqlite::Error> {
     let sql = "SELECT (SELECT count(*) FROM log WHERE log.subject = consumer.subject AND log.seq > consumer.floor)
-                    - (SELECT count(*) FROM acked WHERE acked.consumer = consumer.key AND acked.seq > consumer.floor)
+                    - (SELECT count(*) FROM acked WHERE acked.consumer = consumer.key AND acked.seq > consumer.floor
+                         AND EXISTS (SELECT 1 FROM log WHERE log.seq = acked.seq))
                FROM consumer WHERE durable = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query(params![durable])?;

@@ -89,6 +89,8 @@ fn set_up(connection: &Connection) -> Result<(), BusError> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(unavailable)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(unavailable)?;
+    // What is deleted is overwritten.
+    connection.pragma_update(None, "secure_delete", true).map_err(unavailable)?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The thread that owns the writing connection: group commit.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use trunkline_core::Envelope;
 use trunkline_core::event::DeadLetter;
 
 use super::EmbeddedOptions;
+use super::erase::{self, Eraser, Progress};
 use super::schema::unavailable;
 use crate::{BusError, Published};
 
@@ -40,15 +42,53 @@ pub(super) struct StoredConsumer {
 }
 
 pub(super) enum Command {
-    Publish { subject: String, id: String, payload: Vec<u8>, reply: Reply<Published> },
+    Publish {
+        subject: String,
+        id: String,
+        payload: Vec<u8>,
+        reply: Reply<Published>,
+    },
     Ack(Settled),
-    Attempt { consumer: i64, seq: i64, attempts: u32 },
-    Bury { id: String, payload: Vec<u8>, delivery: Option<Held>, reply: Reply<()> },
-    Register { durable: String, subject: String, reply: Reply<StoredConsumer> },
-    Forget { durable: String, reply: Reply<()> },
-    Replay { id: String, reply: Reply<()> },
-    Probe { reply: Reply<()> },
-    Close { reply: Reply<()> },
+    Attempt {
+        consumer: i64,
+        seq: i64,
+        attempts: u32,
+    },
+    Bury {
+        id: String,
+        payload: Vec<u8>,
+        delivery: Option<Held>,
+        reply: Reply<()>,
+    },
+    Register {
+        durable: String,
+        subject: String,
+        reply: Reply<StoredConsumer>,
+    },
+    Forget {
+        durable: String,
+        reply: Reply<()>,
+    },
+    Replay {
+        id: String,
+        reply: Reply<()>,
+    },
+    Erase {
+        eraser: Arc<Eraser>,
+        is_log: bool,
+        progress: Progress,
+        reply: Reply<Progress>,
+    },
+    /// Alone, after what was asked for before: a file is not written anew within a transaction.
+    Wipe {
+        reply: Reply<bool>,
+    },
+    Probe {
+        reply: Reply<()>,
+    },
+    Close {
+        reply: Reply<()>,
+    },
 }
 
 /// An answer that waits for the commit.
@@ -56,6 +96,7 @@ enum Answer {
     Published(Reply<Published>, Published),
     Done(Reply<()>),
     Registered(Reply<StoredConsumer>, StoredConsumer),
+    Erased(Reply<Progress>, Progress),
 }
 
 impl Answer {
@@ -65,6 +106,7 @@ impl Answer {
             Self::Published(reply, published) => reply.send(outcome.clone().map(|()| published)).is_err(),
             Self::Done(reply) => reply.send(outcome.clone()).is_err(),
             Self::Registered(reply, stored) => reply.send(outcome.clone().map(|()| stored)).is_err(),
+            Self::Erased(reply, progress) => reply.send(outcome.clone().map(|()| progress)).is_err(),
         };
     }
 }
@@ -129,6 +171,7 @@ impl Writer {
     /// Applies the batch in one transaction, answers everyone after the commit, and returns who asked to close.
     fn commit(&mut self, batch: &mut Vec<Command>) -> Option<Reply<()>> {
         let mut close = None;
+        let mut wipes = Vec::new();
         let mut answers = Vec::with_capacity(batch.len());
         let mut refused = Vec::new();
         let prune = self.pruned.elapsed() >= PRUNE_EVERY;
@@ -140,6 +183,8 @@ impl Writer {
                 for command in batch.drain(..) {
                     if let Command::Close { reply } = command {
                         close = Some(reply);
+                    } else if let Command::Wipe { reply } = command {
+                        wipes.push(reply);
                     } else if applied.is_ok() {
                         match work.apply(command) {
                             Ok(rows) => added += rows,
@@ -194,6 +239,9 @@ impl Writer {
         }
         for (reply, error) in refused {
             let _gone = reply.send(Err(error));
+        }
+        for reply in wipes {
+            let _gone = reply.send(erase::wipe(&self.connection).map_err(unavailable));
         }
         close
     }
@@ -255,7 +303,15 @@ impl Work<'_> {
                 self.transaction.prepare_cached(sql)?.execute(params![now_ms()])?;
                 Ok(0)
             }
-            Command::Close { .. } => Ok(0),
+            Command::Erase { eraser, is_log, progress, reply } => {
+                let (progress, outcome) = match erase::step(self.transaction, &eraser, is_log, progress) {
+                    Ok(progress) => (progress, Ok(0)),
+                    Err(error) => (progress, Err(error)),
+                };
+                self.answers.push(Answer::Erased(reply, progress));
+                outcome
+            }
+            Command::Wipe { .. } | Command::Close { .. } => Ok(0),
         }
     }
 
@@ -414,11 +470,15 @@ fn skip(command: Command, answers: &mut Vec<Answer>) {
             answers.push(Answer::Done(reply));
         }
         Command::Register { reply, .. } => answers.push(Answer::Registered(reply, StoredConsumer::default())),
+        Command::Erase { progress, reply, .. } => answers.push(Answer::Erased(reply, progress)),
+        Command::Wipe { reply } => {
+            let _gone = reply.send(Ok(false));
+        }
         // Not written, so it will come again: that is what a consumer is prepared for.
         Command::Ack(_) | Command::Attempt { .. } | Command::Close { .. } => {}
     }
 }
 
-fn now_ms() -> i64 {
+pub(super) fn now_ms() -> i64 {
     jiff::Timestamp::now().as_millisecond()
 }

@@ -205,12 +205,12 @@ fn line(one: &Value) -> String {
 }
 
 /// To the second.
-fn short_time(time: &str) -> String {
+pub(super) fn short_time(time: &str) -> String {
     time.split_once('.').map_or_else(|| time.to_owned(), |(seconds, _)| format!("{seconds}Z"))
 }
 
 /// What somebody wrote, as it may be shown on a terminal: without control characters, line breaks as a sign.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let shown = |letter: char| match letter {
         '\n' => '⏎',
         letter if letter.is_control() => '\u{fffd}',
@@ -219,7 +219,7 @@ fn printable(text: &str) -> String {
     text.chars().filter(|letter| *letter != '\r').map(shown).collect()
 }
 
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     let line = printable(text);
     let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(SHOWN) {

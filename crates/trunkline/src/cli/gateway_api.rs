@@ -72,6 +72,15 @@ impl GatewayApi {
         self.ask(self.http.request(Method::POST, self.url(place)?).json(body)).await
     }
 
+    /// Has something taken away.
+    pub(super) async fn delete(&self, place: &[&str], query: &[(&str, &str)]) -> Result<Value, String> {
+        let mut url = self.url(place)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.ask(self.http.request(Method::DELETE, url)).await
+    }
+
     fn url(&self, place: &[&str]) -> Result<Url, String> {
         let mut url = self.base.clone();
         let mut path = url.path_segments_mut().map_err(|()| "--gateway: has no path".to_owned())?;

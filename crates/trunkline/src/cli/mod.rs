@@ -4,6 +4,7 @@
 mod bench;
 mod call;
 mod check;
+mod contacts;
 mod conversations;
 mod dlq;
 mod emulator;
@@ -45,6 +46,9 @@ enum Command {
     /// Conversations of a running gateway: list, show, close, export
     #[command(subcommand)]
     Conversations(conversations::ConversationsCommand),
+    /// People of a running gateway: list, show, link, unlink, export, erase
+    #[command(subcommand)]
+    Contacts(contacts::ContactsCommand),
     /// Messages by a running gateway
     #[command(subcommand)]
     Messages(messages::MessagesCommand),
@@ -179,6 +183,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Text(args) => text::run(&args),
         Command::Call(args) => call::run(&args),
         Command::Conversations(command) => conversations::run(&command),
+        Command::Contacts(command) => contacts::run(&command),
         Command::Messages(command) => messages::run(&command),
         Command::Dlq(command) => dlq::run(command),
         Command::Bench(command) => bench::run(command),

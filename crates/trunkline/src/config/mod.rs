@@ -9,6 +9,7 @@ mod calls;
 mod duration;
 mod media;
 mod messaging;
+mod people;
 mod rates;
 mod reader;
 mod realtime;

@@ -15,7 +15,7 @@ use super::table as key;
 use super::token::MIN_TOKEN_LEN;
 use super::{
     AgentsSettings, KeywordSettings, MediaSettings, MessagingSettings, Reader, SenderRates, Splitting, VoiceSettings,
-    WhatsAppSettings, agent, calls, media, messaging, rates, realtime, texts,
+    WhatsAppSettings, agent, calls, media, messaging, people, rates, realtime, texts,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -23,6 +23,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 const MONTH: Duration = Duration::from_hours(30 * 24);
 use crate::agents::Source;
 use crate::edge::People;
+use crate::people::Numbers;
 
 /// Everything, validated.
 #[derive(Debug, Clone)]
@@ -53,6 +54,8 @@ pub struct Settings {
     pub agents: AgentsSettings,
     /// The file that the agents follow while they answer, if there is one.
     pub agents_source: Option<Source>,
+    /// How numbers that people type are read.
+    pub numbers: Numbers,
     /// The console.
     pub console: Console,
     /// Logs, traces and metrics.
@@ -205,6 +208,7 @@ impl Settings {
             catch_up: catch_up(reader, &mut problems),
             agents: agent::agents(reader, &mut problems),
             agents_source: reader.source(),
+            numbers: people::numbers(reader, &mut problems),
             console: console(reader, &mut problems),
             telemetry: telemetry(reader, &mut problems),
         };

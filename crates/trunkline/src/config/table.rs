@@ -96,6 +96,8 @@ settings! {
     CATCH_UP_MAX_AGE = "catch_up.max_age", "TRUNKLINE_CATCH_UP_MAX_AGE", "24h", "Messages older than this are recorded but not answered any more. At most 720h.";
     CATCH_UP_LOOK_BACK = "catch_up.look_back", "TRUNKLINE_CATCH_UP_LOOK_BACK", "5m", "How far before its very first start the gateway answers what it finds. At most 720h.";
 
+    COUNTRY = "people.country", "TRUNKLINE_COUNTRY", "", "The country of numbers that are typed without a country code, as two letters such as `US`; that of `TWILIO_PHONE_NUMBER` when not set, else `US`.";
+
     AGENT = "agent.kind", "TRUNKLINE_AGENT", "concierge", "`concierge` (rules, no model), `chat` (an OpenAI-compatible server), `http` (an agent of yours behind a URL), or `none` (an agent of yours on the bus, see docs/agents.md).";
     CONCIERGE = "agent.concierge", "TRUNKLINE_CONCIERGE", "", "File with the concierge's rules; built-in rules when not set.";
     MODEL_API = "agent.api", "TRUNKLINE_MODEL_API", "openai", "The API that the server of that model speaks: `openai` (Chat Completions, which many servers speak) or `anthropic` (Messages).";

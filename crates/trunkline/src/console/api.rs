@@ -39,7 +39,7 @@ pub(super) fn routes(state: Arc<ConsoleState>) -> Router {
 }
 
 /// What could not be read, as an answer.
-pub(super) struct Failure(pub(super) StatusCode, pub(super) &'static str, pub(super) String);
+pub(crate) struct Failure(pub(crate) StatusCode, pub(crate) &'static str, pub(crate) String);
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
@@ -121,7 +121,7 @@ pub(super) fn read_cursor(cursor: &str) -> Option<(i64, &str)> {
     Some((at.parse().ok()?, id))
 }
 
-pub(super) fn bad(what: &str, why: &str) -> Failure {
+pub(crate) fn bad(what: &str, why: &str) -> Failure {
     Failure(StatusCode::BAD_REQUEST, codes::BAD_REQUEST, format!("{what} {why}"))
 }
 
@@ -172,7 +172,7 @@ async fn connector(State(state): State<Arc<ConsoleState>>, Path(name): Path<Stri
 }
 
 /// A conversation as the console shows it.
-pub(super) fn summary(row: &ConversationSummary) -> Value {
+pub(crate) fn summary(row: &ConversationSummary) -> Value {
     let state = if row.conversation.state == "closed" {
         "closed"
     } else if row.opted_out {
@@ -236,7 +236,8 @@ fn media(file: &MediaRef, became: Option<&MessageFile>) -> Value {
     })
 }
 
-fn message(row: &MessageRow, files: &[(usize, MessageFile)]) -> Value {
+/// A message as the console shows it.
+pub(crate) fn message(row: &MessageRow, files: &[(usize, MessageFile)]) -> Value {
     let became = |at| files.iter().find(|(position, _)| *position == at).map(|(_, file)| file);
     let files: Vec<_> = row.media.iter().enumerate().map(|(at, file)| media(file, became(at))).collect();
     json!({

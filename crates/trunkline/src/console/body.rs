@@ -10,7 +10,7 @@ use super::api::Failure;
 use super::codes;
 
 /// A body, read.
-pub(super) struct Body<T>(pub(super) T);
+pub(crate) struct Body<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Failure;

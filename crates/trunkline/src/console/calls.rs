@@ -74,7 +74,8 @@ fn turn(turn: &CallTurn) -> Value {
     })
 }
 
-fn past_call(row: &CallRow, turns: &[CallTurn]) -> Value {
+/// A call that is over, as the console shows it.
+pub(crate) fn past_call(row: &CallRow, turns: &[CallTurn]) -> Value {
     let ended = row.ended_at.map(|ended| ended.to_string());
     let seconds = row.ended_at.map(|ended| ended.duration_since(row.started_at).as_secs());
     let recording = row.recording.as_ref().map(|_| format!("/api/v1/calls/{}/recording", row.id));

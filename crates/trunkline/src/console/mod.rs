@@ -23,7 +23,10 @@ use crate::connectors::Connectors;
 use crate::edge::Readiness;
 use crate::live::Live;
 use crate::pipeline::CatchUpTrigger;
+pub(crate) use api::{Failure, bad, message, summary};
 pub use auth::Access;
+pub(crate) use body::Body;
+pub(crate) use calls::past_call;
 
 /// What the console reads.
 pub struct ConsoleState {

@@ -35,6 +35,11 @@ fn presence(kind: &str) -> Option<Presence> {
 /// Notes the name that a new conversation has from the beginning; any that is told later is newer.
 pub(super) async fn first_name(context: &Context, connector: &str, told: &ConversationChanged) -> Option<StoreError> {
     let name = told.friendly_name.as_ref()?;
+    match context.store.is_erased(connector, &told.conversation, Timestamp::UNIX_EPOCH).await {
+        Ok(false) => {}
+        Ok(true) => return None,
+        Err(error) => return Some(error),
+    }
     let first = ConversationUpdated {
         conversation: told.conversation.clone(),
         friendly_name: Some(name.clone()),
@@ -92,6 +97,9 @@ async fn apply(context: &Context, delivery: &Delivery) -> Result<Applied, Troubl
     let (connector, store) = (envelope.source.as_str(), &context.store);
     if let Some(presence) = presence(&envelope.kind) {
         let told: ParticipantChanged = envelope.data().map_err(Trouble::Data)?;
+        if store.is_erased(connector, &told.conversation, told.changed).await.map_err(Trouble::Store)? {
+            return Ok(Applied::Done(None));
+        }
         let noted = store.note_participant(connector, presence, &told).await.map_err(Trouble::Store)?;
         return Ok(Applied::Done(noted));
     }
@@ -113,6 +121,9 @@ async fn apply(context: &Context, delivery: &Delivery) -> Result<Applied, Troubl
         }
         _ => {
             let told: ConversationUpdated = envelope.data().map_err(Trouble::Data)?;
+            if store.is_erased(connector, &told.conversation, told.changed).await.map_err(Trouble::Store)? {
+                return Ok(Applied::Done(None));
+            }
             Ok(Applied::Done(store.name_conversation(connector, &told).await.map_err(Trouble::Store)?))
         }
     }

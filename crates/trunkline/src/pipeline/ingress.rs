@@ -119,6 +119,11 @@ impl Recorder {
             Ok(inbound) => inbound,
             Err(error) => return bury(&self.context, delivery, error.code(), &error.to_string()).await,
         };
+        match is_forgotten(&self.context, &inbound).await {
+            Ok(false) => {}
+            Ok(true) => return delivery.ack().await,
+            Err(error) => return later(delivery, &error).await,
+        }
         if let Err(error) = changes::beside_conversations(&self.context, &mut inbound).await {
             return later(delivery, &error).await;
         }
@@ -256,6 +261,9 @@ pub(crate) async fn record_text(context: &Context, envelope: &Envelope) -> Resul
     else {
         return Ok(None);
     };
+    if is_forgotten(context, &inbound).await? {
+        return Ok(None);
+    }
     changes::beside_conversations(context, &mut inbound).await?;
     let recorded = context.store.record_inbound(&inbound).await?;
     keywords::confirm(context, &recorded).await;
@@ -263,6 +271,11 @@ pub(crate) async fn record_text(context: &Context, envelope: &Envelope) -> Resul
         return Ok(Some(Answer::Waiting));
     }
     Ok(Some(recorded.answer))
+}
+
+/// Whether a message is of a person who was erased since they wrote it: a platform tells of it again.
+pub(super) async fn is_forgotten(context: &Context, inbound: &NewInbound) -> Result<bool, StoreError> {
+    context.store.is_erased(&inbound.connector, &inbound.conversation, inbound.created_at).await
 }
 
 pub(super) async fn bury(

@@ -6,6 +6,7 @@ use trunkline_core::Envelope;
 use trunkline_core::event::{MESSAGE_RECEIVED, MessageReceived};
 use trunkline_store::{Answer, NewInbound, StoreError};
 
+use super::ingress::is_forgotten;
 use super::{Context, keywords};
 use crate::connectors::{Connector, ConnectorError};
 
@@ -58,6 +59,7 @@ async fn record(
     for received in messages {
         let id = connector.fact_id(&received);
         match keywords::read(context, connector.name(), received.clone(), None).await {
+            Ok(message) if is_forgotten(context, &message).await? => {}
             Ok(message) => {
                 tell(context, id, &message, &received).await?;
                 inbound.push(message);

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 use trunkline_bus::{BusError, Consumer, ConsumerOptions, Delivery};
@@ -148,7 +149,7 @@ async fn settle(context: &Context, held: &[Delivery; 1], pace: &Mutex<Pace>, sto
         // Whatever else is to be said in that conversation does not wait for it.
         return match fail_row(context, &command.outbox_id).await {
             Ok(()) => Settled::Hopeless(codes::UNKNOWN_CONNECTOR),
-            Err(StoreError::NotFound { .. }) => Settled::Hopeless(codes::UNKNOWN_OUTBOX_ROW),
+            Err(StoreError::NotFound { .. }) => unknown_row(context, &command).await,
             Err(_) => Settled::Behind,
         };
     };
@@ -175,7 +176,7 @@ async fn settle(context: &Context, held: &[Delivery; 1], pace: &Mutex<Pace>, sto
                     () = stop.cancelled() => return Settled::Later,
                 }
             }
-            Err(StoreError::NotFound { .. }) => return Settled::Hopeless(codes::UNKNOWN_OUTBOX_ROW),
+            Err(StoreError::NotFound { .. }) => return unknown_row(context, &command).await,
             Err(error) => {
                 tries += 1;
                 tracing::error!(error.code = error.code(), %error, "the store cannot be used; a send waits");
@@ -188,4 +189,13 @@ async fn settle(context: &Context, held: &[Delivery; 1], pace: &Mutex<Pace>, sto
 async fn fail_row(context: &Context, outbox_id: &str) -> Result<(), StoreError> {
     let row = context.store.outbox_row(outbox_id).await?;
     context.store.mark_failed(&row, codes::UNKNOWN_CONNECTOR).await
+}
+
+/// A row that is not in the store: of a person who was erased since, or of another store.
+async fn unknown_row(context: &Context, command: &SendMessage) -> Settled {
+    match context.store.is_erased(&command.connector, &command.conversation, Timestamp::UNIX_EPOCH).await {
+        Ok(true) => Settled::Done,
+        Ok(false) => Settled::Hopeless(codes::UNKNOWN_OUTBOX_ROW),
+        Err(_) => Settled::Behind,
+    }
 }

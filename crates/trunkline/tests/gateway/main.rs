@@ -25,6 +25,7 @@ mod media;
 mod media_messaging;
 mod messaging;
 mod outage;
+mod people;
 mod rates;
 mod realtime;
 mod recovery;

@@ -1,7 +1,7 @@
 //! A bus that keeps nothing: what a webhook costs before it is stored.
 
 use async_trait::async_trait;
-use trunkline_bus::{Bus, BusError, Consumer, ConsumerOptions, Published, StoredDeadLetter, Subject};
+use trunkline_bus::{Bus, BusError, Consumer, ConsumerOptions, Erased, Published, StoredDeadLetter, Subject};
 use trunkline_core::Envelope;
 use trunkline_core::event::DeadLetter;
 
@@ -39,6 +39,10 @@ impl Bus for NullBus {
 
     async fn replay(&self, _: &str) -> Result<(), BusError> {
         Err(BusError::NoSuchDeadLetter)
+    }
+
+    async fn erase(&self, _: &[String]) -> Result<Erased, BusError> {
+        Ok(Erased::default())
     }
 
     async fn probe(&self) -> Result<(), BusError> {

@@ -1,0 +1,31 @@
+//! What was deleted, out of the files too.
+
+use crate::{Store, StoreError};
+
+/// A database up to this size, in bytes, is written anew. A larger one would hold up whoever writes for too long.
+const MAX_REWRITTEN: i64 = 512 << 20;
+
+impl Store {
+    /// Makes sure that what was deleted is in no file any more. Deleted rows are overwritten as they go; here the
+    /// database is written anew, so that pages that were reorganised keep nothing of them, and the log before it is
+    /// emptied. Returns false where the database is too large to be written anew (512 MiB): then stale copies may be left
+    /// in pages until `VACUUM` is run with the gateway stopped.
+    ///
+    /// # Errors
+    /// `store.unavailable`; what was deleted stays deleted.
+    ///
+    /// # Cancel safety
+    /// It may have been done; doing it again is harmless.
+    pub async fn wipe(&self) -> Result<bool, StoreError> {
+        let mut writer = self.writer.acquire().await?;
+        let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *writer).await?;
+        let page_bytes: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut *writer).await?;
+        let is_small = pages.saturating_mul(page_bytes) <= MAX_REWRITTEN;
+        if is_small {
+            sqlx::query("VACUUM").execute(&mut *writer).await?;
+        }
+        let (busy, _, _): (i64, i64, i64) =
+            sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *writer).await?;
+        Ok(is_small && busy == 0)
+    }
+}
