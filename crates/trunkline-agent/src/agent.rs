@@ -55,6 +55,24 @@ pub struct Turn {
     pub history: Vec<Utterance>,
     /// What agents chose to remember of this conversation.
     pub memories: BTreeMap<String, String>,
+    /// What the input reminds of: documents, and what was said with this person before; the best first. It is data, to
+    /// answer from, and no instruction. The caller bounds it.
+    pub recalled: Vec<Passage>,
+}
+
+/// A passage that a turn reminds of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Passage {
+    /// `document`, `transcript` (of a call) or `conversation`.
+    pub kind: String,
+    /// Where it is from, as one would say it: a document's title, or `Call on 2026-11-28`.
+    pub source: Pii<String>,
+    /// Where in its source it stands, in words.
+    pub title: Pii<String>,
+    /// What it says.
+    pub text: Pii<String>,
+    /// The share of the words that say something that it has, 0 to 1.
+    pub coverage: f64,
 }
 
 /// What an agent does while it answers.

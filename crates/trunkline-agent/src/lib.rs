@@ -15,7 +15,9 @@ mod sse;
 pub mod tools;
 pub mod turns;
 
-pub use agent::{Agent, AgentEvent, AgentStream, MAX_FILES, ModelUsage, Reply, Role, Turn, Utterance, collect};
+pub use agent::{
+    Agent, AgentEvent, AgentStream, MAX_FILES, ModelUsage, Passage, Reply, Role, Turn, Utterance, collect,
+};
 pub use attachment::{Attachment, MediaKind};
 pub use chat::{ChatModel, ChatModelConfig};
 pub use concierge::{Concierge, DEFAULT_CONCIERGE};

@@ -117,6 +117,7 @@ fn turn() -> Turn {
         channel: Channel::Sms,
         input: vec![Pii::new("what is my name?".into())],
         attachments: Vec::new(),
+        recalled: Vec::new(),
         history: vec![
             said(Role::Person, &"x".repeat(2000)),
             said(Role::Person, "my name is Ada"),

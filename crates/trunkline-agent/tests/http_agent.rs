@@ -102,6 +102,7 @@ fn turn() -> Turn {
         channel: Channel::Whatsapp,
         input: vec![Pii::new("one".into()), Pii::new("two \"é\"".into())],
         attachments: Vec::new(),
+        recalled: Vec::new(),
         history: vec![
             Utterance { role: Role::Person, text: Pii::new("hello".into()) },
             Utterance { role: Role::Agent, text: Pii::new("hi".into()) },

@@ -76,6 +76,7 @@ fn turn(text: &str) -> Turn {
         channel: Channel::Sms,
         input: vec![Pii::new(text.into())],
         attachments: Vec::new(),
+        recalled: Vec::new(),
         history: Vec::new(),
         memories: BTreeMap::new(),
     }

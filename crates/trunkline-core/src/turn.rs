@@ -48,6 +48,24 @@ pub struct TurnRequest {
     pub history: Vec<Said>,
     /// What was remembered of this conversation, by name.
     pub memories: BTreeMap<String, String>,
+    /// What the input reminds of: documents, and what was said with this person before; the best first. It is data, to
+    /// answer from, and no instruction.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub recalled: Vec<RecalledPassage>,
+}
+
+/// A passage that the input reminds of.
+#[derive(Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct RecalledPassage {
+    /// `document`, `transcript` (of a call) or `conversation`.
+    pub kind: String,
+    /// Where it is from: a document's title, or `Call on 2026-11-28`.
+    pub source: String,
+    /// Where in its source it stands, in words.
+    pub title: String,
+    /// What it says.
+    pub text: String,
 }
 
 /// A file that came with a text.

@@ -51,11 +51,13 @@ use crate::edge::{
 };
 use crate::extensions::Extensions;
 use crate::handlers::{Dispatcher, Handlers};
+use crate::knowledge::{Indexer, Knowledge, knowledge_routes, transcript_routes};
 use crate::live::Live;
 use crate::media::{Media, MediaFolder, MediaLinks, media_routes, public_routes};
 use crate::people::{People, people_routes};
 use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender, Typing};
 use crate::realtime::{Joining, Listener, PARTICIPATION_CONSUMER, Participation};
+use crate::recall::Recall;
 use crate::server::{Server, ServerError};
 use crate::telemetry::Telemetry;
 use crate::webchat::{self, Hub, WebChat, chat_routes};
@@ -230,6 +232,7 @@ impl Gateway {
                 settings.media.clone(),
                 format!("http://{address}"),
             ),
+            recall: Recall::new(store.clone(), settings.recall, telemetry.metrics()),
             metrics: telemetry.metrics(),
             live: Live::default(),
             missed: CatchUpTrigger::default(),
@@ -280,7 +283,11 @@ impl Gateway {
         let chat = settings.webchat.map(|chat| Arc::new(WebChat::new(context.clone(), chat, readiness.clone(), hub)));
         let voice_edge = voice.as_ref().map(|voice| Arc::clone(&voice.edge));
         let handlers = gateway.handlers.clone();
-        let rooms = people_routes(people.clone(), &console.access);
+        let knowledge = Knowledge::new(gateway.store.clone(), settings.knowledge);
+        let rooms = people_routes(people.clone(), &console.access)
+            .merge(knowledge_routes(knowledge, &console.access))
+            .merge(transcript_routes(gateway.store.clone(), &console.access));
+        gateway.until_taken("index", Indexer::new(gateway.store.clone(), settings.search).run());
         let mut router =
             routes(console, twilio.as_ref(), voice_edge, &context, &readiness, (telemetry.registry(), handlers), rooms);
         gateway.tasks.spawn(async move { people.finish_erasures().await }.in_current_span());

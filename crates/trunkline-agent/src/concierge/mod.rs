@@ -1,9 +1,10 @@
 //! The built-in agent that needs no model: rules from a TOML file.
 //!
-//! It greets, remembers what it is told, answers a small list of questions, hands over to a person on request, and
-//! has a sensible answer to anything else. It is deterministic: the same turn gives the same answer. It is never
+//! It greets, remembers what it is told, answers a small list of questions, hands over to a person on request, quotes
+//! what a question reminds of, and has a sensible answer to anything else. It is deterministic: the same turn gives the same answer. It is never
 //! silent: a text whose names are all filled with blanks is not said, and a fallback has words of its own.
 
+mod recalled;
 mod rules;
 mod template;
 
@@ -23,6 +24,7 @@ pub const DEFAULT_CONCIERGE: &str = include_str!("default.toml");
 #[derive(Debug)]
 pub struct Concierge {
     rules: Rules,
+    recalls: bool,
 }
 
 impl Concierge {
@@ -31,7 +33,7 @@ impl Concierge {
     /// # Errors
     /// Every rule that cannot be used, with its number.
     pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
-        Ok(Self { rules: Rules::parse(text)? })
+        Ok(Self { rules: Rules::parse(text)?, recalls: true })
     }
 
     /// The built-in rules.
@@ -40,6 +42,13 @@ impl Concierge {
     /// None for the rules that this version was built with.
     pub fn built_in() -> Result<Self, ConfigError> {
         Self::from_toml(DEFAULT_CONCIERGE)
+    }
+
+    /// Whether it answers from what a turn reminds of, where no rule fits. It does unless this says no.
+    #[must_use]
+    pub const fn recalling(mut self, recalls: bool) -> Self {
+        self.recalls = recalls;
+        self
     }
 
     fn answer(&self, turn: &Turn) -> Vec<AgentEvent> {
@@ -61,6 +70,9 @@ impl Concierge {
                 events.push(AgentEvent::HandOver);
             }
             ends_call |= end_call;
+        }
+        if said.is_empty() && self.recalls {
+            said.extend(recalled::answer(turn));
         }
         if said.is_empty() {
             said.push(self.otherwise(turn, &memories));

@@ -15,6 +15,7 @@ fn turn(input: &[&str], memories: &[(&str, &str)], history: usize) -> Turn {
         input: input.iter().map(|text| Pii::new((*text).to_owned())).collect(),
         attachments: Vec::new(),
         history: vec![Utterance { role: Role::Person, text: Pii::new("earlier".into()) }; history],
+        recalled: Vec::new(),
         memories: memories.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
     }
 }
@@ -136,4 +137,41 @@ recall = "x"
     );
     let error = Concierge::from_toml("name = 3").expect_err("refused");
     assert!(error.to_string().starts_with("concierge: line 1"), "{error}");
+}
+
+fn passage(kind: &str, source: &str, text: &str) -> crate::Passage {
+    crate::Passage {
+        kind: kind.into(),
+        source: Pii::new(source.into()),
+        title: Pii::new(source.into()),
+        text: Pii::new(text.into()),
+        coverage: 0.7,
+    }
+}
+
+#[tokio::test]
+async fn what_no_rule_fits_is_answered_from_what_it_reminds_of_and_the_source_is_named() {
+    let mut asked = turn(&["do you repair bagpipes?"], &[], 0);
+    asked.recalled = vec![passage("document", "services.pdf", "We sell drums. We repair bagpipes on Fridays.")];
+    let told = reply(asked.clone()).await.text.into_inner();
+    assert_eq!(told, "According to services.pdf: We repair bagpipes on Fridays.");
+    let quiet = Concierge::built_in().expect("rules").recalling(false);
+    let told = collect(quiet.respond(asked.clone()).await.expect("stream"), 10_000).await.expect("reply");
+    assert!(!told.text.expose().contains("bagpipes"), "{:?}", told.text.expose());
+    asked.recalled[0].coverage = 0.3;
+    assert!(!reply(asked).await.text.expose().contains("Fridays"));
+}
+
+#[tokio::test]
+async fn an_earlier_talk_is_quoted_to_a_question_and_not_to_a_remark() {
+    let call = "Agent: Which instrument?\nPerson: the bagpipe is tuned in B flat\nPerson: is the bagpipe tuned?";
+    let mut asked = turn(&["how was the bagpipe tuned?"], &[], 1);
+    asked.recalled = vec![passage("transcript", "Call on 2026-11-28", call)];
+    let told = reply(asked.clone()).await.text.into_inner();
+    assert!(
+        told.starts_with("According to our call on 2026-11-28: you said: the bagpipe is tuned in B flat"),
+        "{told}"
+    );
+    asked.input = vec![Pii::new("the bagpipe is tuned".into())];
+    assert!(!reply(asked).await.text.expose().contains("According"));
 }

@@ -8,11 +8,11 @@ use reqwest::RequestBuilder;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use sha2::Sha256;
 use trunkline_core::Secret;
-use trunkline_core::turn::{Said, Speaker, TurnMedia, TurnRequest};
+use trunkline_core::turn::{RecalledPassage, Said, Speaker, TurnMedia, TurnRequest};
 use url::{Host, Url};
 
 use super::HttpAgent;
-use crate::{AgentError, Attachment, Role, Turn};
+use crate::{AgentError, Attachment, Passage, Role, Turn};
 
 /// Names the turn, the same at each try.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -68,8 +68,18 @@ impl HttpAgent {
             media: turn.attachments.iter().map(media).collect(),
             input: turn.input.iter().map(|text| text.expose().clone()).collect(),
             history: history.into(),
+            recalled: turn.recalled.iter().map(recalled).collect(),
             memories: known.map(|(name, value)| (name.clone(), value.clone())).collect::<BTreeMap<_, _>>(),
         }
+    }
+}
+
+fn recalled(passage: &Passage) -> RecalledPassage {
+    RecalledPassage {
+        kind: passage.kind.clone(),
+        source: passage.source.expose().clone(),
+        title: passage.title.expose().clone(),
+        text: passage.text.expose().clone(),
     }
 }
 

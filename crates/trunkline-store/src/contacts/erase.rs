@@ -62,9 +62,11 @@ impl Store {
         conversations(&mut transaction, &id, &mut erasure).await?;
         calls(&mut transaction, &id, &mut erasure).await?;
         addresses(&mut transaction, &id, &mut erasure).await?;
-        for sql in
-            ["DELETE FROM contact_memory WHERE contact_id = $1", "DELETE FROM contact_address WHERE contact_id = $1"]
-        {
+        for sql in [
+            "DELETE FROM passage WHERE contact_id = $1",
+            "DELETE FROM contact_memory WHERE contact_id = $1",
+            "DELETE FROM contact_address WHERE contact_id = $1",
+        ] {
             sqlx::query(sql).bind(&id).execute(&mut *transaction).await?;
         }
         erasure.contacts = sqlx::query_scalar("DELETE FROM contact WHERE merged_into = $1 RETURNING id")
@@ -147,6 +149,7 @@ async fn conversations(
             "DELETE FROM outbox WHERE conversation_id = $1",
             "DELETE FROM memory WHERE conversation_id = $1",
             "DELETE FROM messaging_session WHERE conversation_id = $1",
+            "DELETE FROM tool_call WHERE conversation_id = $1",
         ] {
             sqlx::query(sql).bind(&id).execute(&mut **transaction).await?;
         }
@@ -243,7 +246,11 @@ async fn calls(
         let turns =
             sqlx::query("DELETE FROM call_turn WHERE call_id = $1").bind(&id).execute(&mut **transaction).await?;
         erasure.utterances += turns.rows_affected();
-        for sql in ["DELETE FROM unindexed WHERE source_id = $1", "DELETE FROM call WHERE id = $1"] {
+        for sql in [
+            "DELETE FROM tool_call WHERE call_id = $1",
+            "DELETE FROM unindexed WHERE source_id = $1",
+            "DELETE FROM call WHERE id = $1",
+        ] {
             sqlx::query(sql).bind(&id).execute(&mut **transaction).await?;
         }
         erasure.recordings.extend(recording);

@@ -122,6 +122,24 @@ impl Store {
         Ok(done.rows_affected())
     }
 
+    /// Takes what was said out of the index, and out of what waits for it: some of it. Returns how much.
+    ///
+    /// # Errors
+    /// `store.unavailable`.
+    ///
+    /// # Cancel safety
+    /// It may have been done; doing it again is harmless.
+    pub async fn forget_said(&self) -> Result<u64, StoreError> {
+        let mut gone = 0;
+        for sql in [
+            "DELETE FROM passage WHERE seq IN (SELECT seq FROM passage WHERE kind <> 'document' LIMIT $1)",
+            "DELETE FROM unindexed WHERE source_id IN (SELECT source_id FROM unindexed LIMIT $1)",
+        ] {
+            gone += sqlx::query(sql).bind(PRUNED_AT_ONCE).execute(&self.writer).await?.rows_affected();
+        }
+        Ok(gone)
+    }
+
     /// How many passages are in the index.
     ///
     /// # Errors

@@ -100,8 +100,13 @@ fn agent(
     all: &AgentsSettings,
 ) -> Result<Option<Arc<dyn Agent>>, ConfigError> {
     Ok(Some(match settings {
-        AgentSettings::Concierge(ConciergeSource::BuiltIn) => Arc::new(Concierge::built_in()?),
-        AgentSettings::Concierge(ConciergeSource::File { text, .. }) => Arc::new(Concierge::from_toml(text)?),
+        AgentSettings::Concierge(source) => {
+            let concierge = match source {
+                ConciergeSource::BuiltIn => Concierge::built_in()?,
+                ConciergeSource::File { text, .. } => Concierge::from_toml(text)?,
+            };
+            Arc::new(concierge.recalling(all.concierge_recalls))
+        }
         AgentSettings::Chat(chat) => Arc::new(chat_model(name, chat, offers, colleagues, all)?),
         AgentSettings::Http(config) => Arc::new(HttpAgent::new((**config).clone())?),
         AgentSettings::Nobody => return Ok(None),

@@ -73,6 +73,7 @@ pub(super) async fn open(
         started_at: session.created_at(),
     };
     let (contact, turns) = context.store.begin_call(&new).await?;
+    context.recall.warm(&contact);
     let said = context.store.said_with(&contact, MAX_HISTORY).await?;
     let memories = context.store.memories_of_contact(&contact, None).await?;
     let started = CallStarted {

@@ -335,10 +335,17 @@ impl<'a> Call<'a> {
             channel: Channel::Voice,
             input,
             attachments: Vec::new(),
+            recalled: Vec::new(),
             history: self.history.iter().skip(self.history.len().saturating_sub(MAX_HISTORY)).cloned().collect(),
             memories: self.memories.clone(),
         };
-        let thinking = Thinking::begin(&self.context.tasks, Arc::clone(&self.agent), question, Grain::Pieces);
+        let thinking = Thinking::begin(
+            &self.context.tasks,
+            Arc::clone(&self.agent),
+            self.context.pipeline.recall.clone(),
+            question,
+            Grain::Pieces,
+        );
         self.answer = Some(Answer::new(turn, Some(thinking)));
     }
 

@@ -12,6 +12,7 @@ use trunkline_agent::tools::ToolReport;
 use trunkline_agent::{Agent, AgentError, AgentEvent, ModelUsage, Turn};
 
 use super::chunker::Chunker;
+use crate::recall::{Recall, Way};
 
 /// Sentences that may wait to be spoken; the agent waits when there are more.
 const MAX_SENTENCES: usize = 32;
@@ -59,13 +60,24 @@ pub(super) struct Thinking {
 }
 
 impl Thinking {
-    pub(super) fn begin(tasks: &TaskTracker, agent: Arc<dyn Agent>, turn: Turn, grain: Grain) -> Self {
+    pub(super) fn begin(
+        tasks: &TaskTracker,
+        agent: Arc<dyn Agent>,
+        recall: Recall,
+        mut turn: Turn,
+        grain: Grain,
+    ) -> Self {
         let (sender, thoughts) = mpsc::channel(MAX_SENTENCES);
         let stop = CancellationToken::new();
         let ended = stop.clone();
         let work = async move {
             let deadline = turn.deadline;
-            let answer = tokio::time::timeout(deadline, think(&*agent, turn, &sender, grain));
+            let reminded = async {
+                let (call, contact) = (&turn.conversation, &turn.contact);
+                turn.recalled = recall.passages(Way::Call, contact, Some(call), &turn.input).await;
+                think(&*agent, turn, &sender, grain).await
+            };
+            let answer = tokio::time::timeout(deadline, reminded);
             let last = tokio::select! {
                 () = ended.cancelled() => return,
                 outcome = answer => match outcome {

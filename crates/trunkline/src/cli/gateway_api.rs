@@ -16,6 +16,8 @@ use super::{ServeArgs, misconfigured};
 
 /// How long one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a file may take.
+const UPLOAD_TIMEOUT: Duration = Duration::from_mins(3);
 
 /// Which gateway, and how to get in.
 #[derive(Args, Clone, Default)]
@@ -70,6 +72,20 @@ impl GatewayApi {
     /// Has something done.
     pub(super) async fn post(&self, place: &[&str], body: &Value) -> Result<Value, String> {
         self.ask(self.http.request(Method::POST, self.url(place)?).json(body)).await
+    }
+
+    /// Sends a file.
+    pub(super) async fn upload(
+        &self,
+        place: &[&str],
+        query: &[(&str, &str)],
+        content_type: &str,
+        content: Vec<u8>,
+    ) -> Result<Value, String> {
+        let mut url = self.url(place)?;
+        url.query_pairs_mut().extend_pairs(query);
+        let request = self.http.request(Method::POST, url).timeout(UPLOAD_TIMEOUT);
+        self.ask(request.header(reqwest::header::CONTENT_TYPE, content_type).body(content)).await
     }
 
     /// Has something taken away.

@@ -9,9 +9,11 @@ mod conversations;
 mod dlq;
 mod emulator;
 mod gateway_api;
+mod knowledge;
 mod messages;
 mod run;
 mod text;
+mod transcripts;
 mod up;
 mod wiring;
 
@@ -49,6 +51,19 @@ enum Command {
     /// People of a running gateway: list, show, link, unlink, export, erase
     #[command(subcommand)]
     Contacts(contacts::ContactsCommand),
+    /// Documents that a running gateway's agents answer from: add, list, remove, search
+    #[command(subcommand)]
+    Knowledge(knowledge::KnowledgeCommand),
+    /// What was said in calls and conversations of a running gateway
+    #[command(subcommand)]
+    Transcripts(transcripts::TranscriptsCommand),
+    /// Reads a PDF from standard input and prints its text: what the gateway has read documents with
+    #[command(hide = true)]
+    PdfText {
+        /// Memory that it may take, in bytes
+        #[arg(long, value_name = "BYTES", default_value_t = trunkline::knowledge::pdf_text::MAX_MEMORY)]
+        max_memory: u64,
+    },
     /// Messages by a running gateway
     #[command(subcommand)]
     Messages(messages::MessagesCommand),
@@ -184,10 +199,18 @@ pub(crate) fn run() -> ExitCode {
         Command::Call(args) => call::run(&args),
         Command::Conversations(command) => conversations::run(&command),
         Command::Contacts(command) => contacts::run(&command),
+        Command::Knowledge(command) => knowledge::run(&command),
+        Command::Transcripts(command) => transcripts::run(&command),
+        Command::PdfText { max_memory } => pdf_text(max_memory),
         Command::Messages(command) => messages::run(&command),
         Command::Dlq(command) => dlq::run(command),
         Command::Bench(command) => bench::run(command),
     }
+}
+
+fn pdf_text(max_memory: u64) -> ExitCode {
+    let code = trunkline::knowledge::pdf_text::run(max_memory);
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// Data: a line on standard output. A reader that has gone away ends the talk, not the work.

@@ -47,7 +47,12 @@ pub(super) fn reader(args: &ServeArgs) -> Result<Reader, ConfigError> {
 
 /// Settings and telemetry, both outside of a runtime.
 pub(super) fn prepare(reader: &Reader) -> Result<(Settings, Telemetry), ExitCode> {
-    let settings = Settings::load(reader).map_err(|error| misconfigured(&error))?;
+    let mut settings = Settings::load(reader).map_err(|error| misconfigured(&error))?;
+    if settings.knowledge.pdf.is_none() {
+        // This very program reads them, in a process of its own.
+        let program = std::env::current_exe().ok();
+        settings.knowledge.pdf = program.map(|program| vec![program.display().to_string(), "pdf-text".to_owned()]);
+    }
     let telemetry = Telemetry::new(&settings.telemetry).map_err(|error| {
         say(&format!("trunkline: {error}"));
         ExitCode::from(MISCONFIGURED)

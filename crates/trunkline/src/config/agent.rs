@@ -64,6 +64,8 @@ pub struct AgentsSettings {
     pub mcp: Vec<McpConfig>,
     /// How much tools may be used.
     pub limits: ToolLimits,
+    /// Whether the concierge answers from what a turn reminds of.
+    pub concierge_recalls: bool,
 }
 
 /// The most calls of tools in one turn.
@@ -116,7 +118,15 @@ pub(super) fn agents(reader: &Reader, problems: &mut ConfigError) -> AgentsSetti
         calls: reader.parsed::<usize>(&key::TOOL_CALLS, "a number between 0 and 100", problems).min(MAX_TOOL_CALLS),
         ..ToolLimits::default()
     };
-    AgentsSettings { default: default(reader, &models, problems), named: agents, routes, tools, mcp, limits }
+    AgentsSettings {
+        default: default(reader, &models, problems),
+        named: agents,
+        routes,
+        tools,
+        mcp,
+        limits,
+        concierge_recalls: reader.parsed(&key::RECALL_ANSWERS, "true or false", problems),
+    }
 }
 
 fn default(reader: &Reader, models: &BTreeMap<String, ModelConfig>, problems: &mut ConfigError) -> AgentSettings {

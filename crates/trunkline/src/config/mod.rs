@@ -7,6 +7,7 @@
 mod agent;
 mod calls;
 mod duration;
+mod knowledge;
 mod media;
 mod messaging;
 mod people;
@@ -22,6 +23,7 @@ mod token;
 pub use agent::{AgentSettings, AgentsSettings, ChatSettings, ConciergeSource};
 pub use calls::{Engine, Provider, SpeechSettings, VoiceSettings};
 pub use duration::parse_duration;
+pub use knowledge::{KnowledgeSettings, RecallSettings, SearchSettings};
 pub use media::MediaSettings;
 pub use messaging::MessagingSettings;
 pub use rates::SenderRates;

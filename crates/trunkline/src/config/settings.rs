@@ -14,8 +14,9 @@ use url::Url;
 use super::table as key;
 use super::token::MIN_TOKEN_LEN;
 use super::{
-    AgentsSettings, KeywordSettings, MediaSettings, MessagingSettings, Reader, SenderRates, Splitting, VoiceSettings,
-    WhatsAppSettings, agent, calls, media, messaging, people, rates, realtime, texts,
+    AgentsSettings, KeywordSettings, KnowledgeSettings, MediaSettings, MessagingSettings, Reader, RecallSettings,
+    SearchSettings, SenderRates, Splitting, VoiceSettings, WhatsAppSettings, agent, calls, knowledge, media, messaging,
+    people, rates, realtime, texts,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -56,6 +57,12 @@ pub struct Settings {
     pub agents_source: Option<Source>,
     /// How numbers that people type are read.
     pub numbers: Numbers,
+    /// Documents that agents may answer from.
+    pub knowledge: KnowledgeSettings,
+    /// How long what was said can be found.
+    pub search: SearchSettings,
+    /// What agents are reminded of.
+    pub recall: RecallSettings,
     /// The console.
     pub console: Console,
     /// Logs, traces and metrics.
@@ -209,6 +216,9 @@ impl Settings {
             agents: agent::agents(reader, &mut problems),
             agents_source: reader.source(),
             numbers: people::numbers(reader, &mut problems),
+            knowledge: knowledge::knowledge(reader, &mut problems),
+            search: knowledge::search(reader, &mut problems),
+            recall: knowledge::recall(reader, &mut problems),
             console: console(reader, &mut problems),
             telemetry: telemetry(reader, &mut problems),
         };

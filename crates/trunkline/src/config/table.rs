@@ -98,6 +98,16 @@ settings! {
 
     COUNTRY = "people.country", "TRUNKLINE_COUNTRY", "", "The country of numbers that are typed without a country code, as two letters such as `US`; that of `TWILIO_PHONE_NUMBER` when not set, else `US`.";
 
+    KNOWLEDGE_MAX_BYTES = "knowledge.max_bytes", "TRUNKLINE_KNOWLEDGE_MAX_BYTES", "20971520", "The largest document that is taken in. Between 1024 and 104857600.";
+    PDF_PROGRAM = "knowledge.pdf_program", "TRUNKLINE_PDF_PROGRAM", "", "Who reads PDFs: a program with its arguments, separated by blanks, that gets a PDF on standard input and writes its text to standard output, pages separated by form feeds, such as `pdftotext - -`. When not set `trunkline pdf-text` does, in a process with limits of memory and time.";
+    SEARCH_RETENTION = "search.retention", "TRUNKLINE_SEARCH_RETENTION", "2160h", "How long what was said in calls and conversations can be found. 0 keeps it out of the search. At most 87600h.";
+    SEARCH_QUIET = "search.quiet", "TRUNKLINE_SEARCH_QUIET", "10m", "How long it must be quiet in a conversation that is not closed before it can be found. At most 720h.";
+    RECALL_TEXT_DEADLINE = "recall.text_deadline", "TRUNKLINE_RECALL_TEXT_DEADLINE", "150ms", "How long the answer to a text waits for what the person's words remind of: documents, and what was said with them before. What comes later is left out. 0 turns it off. At most 10s.";
+    RECALL_CALL_DEADLINE = "recall.call_deadline", "TRUNKLINE_RECALL_CALL_DEADLINE", "50ms", "The same in a call. At most 10s.";
+    RECALL_COLLECTIONS = "recall.collections", "TRUNKLINE_RECALL_COLLECTIONS", "*", "Collections that agents are reminded of, separated by commas; `*` for all, `none` for none.";
+    RECALL_PASSAGES = "recall.passages", "TRUNKLINE_RECALL_PASSAGES", "5", "Passages that an agent is given with a turn. At most 20.";
+    RECALL_ANSWERS = "recall.answers", "TRUNKLINE_RECALL_ANSWERS", "true", "Whether the concierge, where no rule fits, answers with the sentences of a passage that fits well, and names where they stand.";
+
     AGENT = "agent.kind", "TRUNKLINE_AGENT", "concierge", "`concierge` (rules, no model), `chat` (an OpenAI-compatible server), `http` (an agent of yours behind a URL), or `none` (an agent of yours on the bus, see docs/agents.md).";
     CONCIERGE = "agent.concierge", "TRUNKLINE_CONCIERGE", "", "File with the concierge's rules; built-in rules when not set.";
     MODEL_API = "agent.api", "TRUNKLINE_MODEL_API", "openai", "The API that the server of that model speaks: `openai` (Chat Completions, which many servers speak) or `anthropic` (Messages).";

@@ -31,7 +31,9 @@ impl Numbers {
         if !text.chars().all(is_of_number) {
             return None;
         }
-        let number: PhoneNumber = phonenumber::parse(Some(self.country), text).ok()?;
+        // Written by many behind a country code, and dialled by nobody.
+        let text = if text.starts_with(['+', '0']) { text.replace("(0)", "") } else { text.to_owned() };
+        let number: PhoneNumber = phonenumber::parse(Some(self.country), &text).ok()?;
         number.format().mode(Mode::E164).to_string().parse().ok()
     }
 

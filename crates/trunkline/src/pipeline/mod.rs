@@ -41,6 +41,7 @@ use crate::config::{CatchUpSettings, Pipeline};
 use crate::connectors::Connectors;
 use crate::live::Live;
 use crate::media::Media;
+use crate::recall::Recall;
 use crate::telemetry::Metrics;
 
 pub(crate) use catch_up::read_back_conversation;
@@ -80,6 +81,8 @@ pub struct Context {
     pub horizon: Horizon,
     /// Files that people send.
     pub media: Media,
+    /// What agents are reminded of.
+    pub recall: Recall,
     /// Instruments.
     pub metrics: Metrics,
     /// Who watches.

@@ -20,6 +20,7 @@ use super::wait::backoff;
 use crate::agents::tool_calls;
 use crate::connectors::MAX_TEXT_CHARS;
 use crate::media::{codes, gather};
+use crate::recall::Way;
 use crate::telemetry::{set_parent, traceparent};
 
 /// What a turn came to.
@@ -170,6 +171,10 @@ async fn question(
     let asked: BTreeSet<_> = waiting.iter().map(|message| message.id.as_str()).collect();
     let last = waiting.last().and_then(|message| message.index);
     let thread = context.store.messages(&conversation.id, MAX_HISTORY, None).await?;
+    // What the agent sees anyway is not recalled.
+    let but = (thread.len() < MAX_HISTORY as usize).then_some(conversation.id.as_str());
+    let input: Vec<_> = waiting.iter().map(|message| message.body.clone()).collect();
+    let recalled = context.recall.passages(Way::Text, &conversation.contact_id, but, &input).await;
     let history = thread
         .into_iter()
         // What waits behind these is for a later turn.
@@ -188,9 +193,10 @@ async fn question(
         conversation: conversation.id.clone(),
         contact: conversation.contact_id.clone(),
         channel: conversation.channel.parse().unwrap_or(Channel::Sms),
-        input: waiting.iter().map(|message| message.body.clone()).collect(),
+        input,
         attachments: Vec::new(),
         history,
+        recalled,
         memories: context.store.memories_of_contact(&conversation.contact_id, Some(&conversation.id)).await?,
     })
 }

@@ -27,6 +27,8 @@ struct Instruments {
     unknown_parameters: Counter<u64>,
     turns: Counter<u64>,
     turn_duration: Histogram<f64>,
+    recall: Counter<u64>,
+    recall_duration: Histogram<f64>,
     send_latency: Histogram<f64>,
     superseded: Counter<u64>,
     sends: Counter<u64>,
@@ -75,6 +77,8 @@ impl Metrics {
             unknown_parameters: meter.u64_counter(names::WEBHOOK_UNKNOWN_PARAMETERS).build(),
             turns: meter.u64_counter(names::TURNS).build(),
             turn_duration: seconds(meter, names::TURN_DURATION),
+            recall: meter.u64_counter(names::RECALL).build(),
+            recall_duration: seconds(meter, names::RECALL_DURATION),
             send_latency: seconds(meter, names::SEND_LATENCY),
             superseded: meter.u64_counter(names::SUPERSEDED).build(),
             sends: meter.u64_counter(names::SENDS).build(),
@@ -133,6 +137,12 @@ impl Metrics {
     pub fn turn(&self, outcome: &'static str, took: Duration) {
         self.0.turns.add(1, &[KeyValue::new("outcome", outcome)]);
         self.0.turn_duration.record(took.as_secs_f64(), &[KeyValue::new("outcome", outcome)]);
+    }
+
+    /// An agent was to be reminded: `found`, `nothing`, `late`, `failed`.
+    pub fn recall(&self, outcome: &'static str, took: Duration) {
+        self.0.recall.add(1, &[KeyValue::new("outcome", outcome)]);
+        self.0.recall_duration.record(took.as_secs_f64(), &[]);
     }
 
     /// The provider has accepted a reply, this long after it was committed.

@@ -121,6 +121,10 @@ pub const WEBHOOK_SPAN: &str = "twilio.webhook.handle";
 pub const TURNS: &str = "trunkline_turns_total";
 /// From the last text of a burst to the committed reply.
 pub const TURN_DURATION: &str = "trunkline_turn_duration_seconds";
+/// What agents were reminded of, by `outcome`: found, nothing, late (after the deadline), failed.
+pub const RECALL: &str = "trunkline_recall_total";
+/// How long that took.
+pub const RECALL_DURATION: &str = "trunkline_recall_duration_seconds";
 /// From the committed reply to its acceptance by the provider.
 pub const SEND_LATENCY: &str = "trunkline_send_latency_seconds";
 /// Replies taken back before they were sent.

@@ -21,6 +21,7 @@ use crate::connectors::Connectors;
 use crate::live::Live;
 use crate::media::{Media, MediaFolder};
 use crate::pipeline::{CatchUpTrigger, Horizon, Typing};
+use crate::recall::Recall;
 use crate::telemetry::Metrics;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -47,6 +48,7 @@ impl Served {
             bus: Arc::new(EmbeddedBus::open(&EmbeddedOptions::new(folder.path().join("bus.db"))).unwrap()),
             subjects: settings.subjects,
             horizon: Horizon::open(&store, Duration::ZERO, Duration::ZERO).await.unwrap(),
+            recall: Recall::off(store.clone(), Metrics::new(&opentelemetry::global::meter("test"))),
             store,
             connectors: Connectors::default(),
             agents: Agents::new(Roster::of(Arc::new(Concierge::built_in().unwrap()))),

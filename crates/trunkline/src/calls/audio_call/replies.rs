@@ -126,7 +126,13 @@ impl Call<'_> {
                 let said = said.join("\n");
                 let turn = self.turn(reply, texts);
                 let tasks = &self.context.tasks;
-                let thinking = Thinking::begin(tasks, Arc::clone(&self.agent), turn, Grain::Sentences);
+                let thinking = Thinking::begin(
+                    tasks,
+                    Arc::clone(&self.agent),
+                    self.context.pipeline.recall.clone(),
+                    turn,
+                    Grain::Sentences,
+                );
                 ("answer", said, Mouth::thinking(reply, thinking))
             }
             ReplyKind::Announcement => {
@@ -168,6 +174,7 @@ impl Call<'_> {
             channel: Channel::Voice,
             input,
             attachments: Vec::new(),
+            recalled: Vec::new(),
             history: history.collect(),
             memories: self.memories.clone(),
         }
