@@ -55,3 +55,8 @@ pub fn registry() -> Registry {
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/testing.md")]
 struct PageOnTesting;
+
+/// The examples of the page on models.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/models.md")]
+struct PageOnModels;

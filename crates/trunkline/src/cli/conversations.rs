@@ -32,6 +32,17 @@ pub(super) enum ConversationsCommand {
     },
     /// Closes a conversation at the provider, for good; what was said is kept
     Close(OneArgs),
+    /// Has a person answer in place of the agents; what waits is answered by `messages send`
+    Take(OneArgs),
+    /// Has the agents answer again, beginning with what waits
+    Resume(OneArgs),
+    /// Names the agent that answers from now on
+    Agent {
+        #[command(flatten)]
+        one: OneArgs,
+        /// Its name; without one the routes choose
+        agent: Option<String>,
+    },
     /// Prints all messages of conversations, the oldest first
     Export {
         #[command(flatten)]
@@ -84,7 +95,11 @@ pub(super) fn run(command: &ConversationsCommand) -> ExitCode {
     };
     let gateway = match command {
         ConversationsCommand::List(args) => &args.gateway,
-        ConversationsCommand::Show { one, .. } | ConversationsCommand::Close(one) => &one.gateway,
+        ConversationsCommand::Show { one, .. }
+        | ConversationsCommand::Close(one)
+        | ConversationsCommand::Take(one)
+        | ConversationsCommand::Resume(one)
+        | ConversationsCommand::Agent { one, .. } => &one.gateway,
         ConversationsCommand::Export { gateway, .. } => gateway,
     };
     let api = match GatewayApi::open(gateway) {
@@ -95,7 +110,12 @@ pub(super) fn run(command: &ConversationsCommand) -> ExitCode {
         match command {
             ConversationsCommand::List(args) => list(&api, args).await,
             ConversationsCommand::Show { one, messages } => show(&api, one, *messages).await,
-            ConversationsCommand::Close(one) => close(&api, one).await,
+            ConversationsCommand::Close(one) => order(&api, one, "close", &json!({}), "closed").await,
+            ConversationsCommand::Take(one) => order(&api, one, "hand-over", &json!({}), "a person answers").await,
+            ConversationsCommand::Resume(one) => order(&api, one, "resume", &json!({}), "the agents answer").await,
+            ConversationsCommand::Agent { one, agent } => {
+                order(&api, one, "agent", &json!({ "agent": agent }), "the agent is chosen").await
+            }
             ConversationsCommand::Export { json, all, ids, .. } => export(&api, *json, *all, ids).await,
         }
     });
@@ -264,11 +284,12 @@ fn spoken(message: &Value) -> String {
     format!("{at} {who} {said}{files}  ({}{error})", text(message, "status"))
 }
 
-async fn close(api: &GatewayApi, args: &OneArgs) -> Result<(), String> {
+/// Has something done in a conversation.
+async fn order(api: &GatewayApi, args: &OneArgs, what: &str, body: &Value, done: &str) -> Result<(), String> {
     let conversation = named(api, &args.id).await?;
-    let closed = api.post(&["conversations", text(&conversation, "id"), "close"], &json!({})).await?;
-    print(&if args.json { closed.to_string() } else { text(&conversation, "id").to_owned() });
-    say("closed");
+    let changed = api.post(&["conversations", text(&conversation, "id"), what], body).await?;
+    print(&if args.json { changed.to_string() } else { text(&conversation, "id").to_owned() });
+    say(done);
     Ok(())
 }
 
