@@ -14,6 +14,7 @@ pub mod models;
 mod sse;
 pub mod tools;
 pub mod turns;
+pub mod workflow;
 
 pub use agent::{
     Agent, AgentEvent, AgentStream, MAX_FILES, ModelUsage, Passage, Reply, Role, Turn, Utterance, collect,
