@@ -35,6 +35,7 @@ mod store;
 mod templates;
 mod tool_calls;
 mod wipe;
+mod workflows;
 
 pub use calls::{CallRow, CallTurn, NewCall, OUTCOME_LOST};
 pub use care::Care;
@@ -60,3 +61,6 @@ pub use sent::Attempt;
 pub use sessions::SessionRow;
 pub use store::Store;
 pub use tool_calls::ToolCallRow;
+pub use workflows::{
+    DueStep, Fact, NewRun, RunCounts, RunEnd, RunRow, SavedRun, StepChange, StepRow, WaitRow, Waiting,
+};

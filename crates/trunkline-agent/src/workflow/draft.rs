@@ -1,5 +1,6 @@
 //! From what was read to a workflow: nodes find each other, circles and dead ends are told, references are looked up.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -235,7 +236,7 @@ impl Draft {
                         of_event("received", rest, Some(&node.awaits))
                     }
                     ["run", field, ..] => one_of("run", field, RUN),
-                    ["run"] | ["steps"] | [] => None,
+                    ["run" | "steps"] | [] => None,
                     ["steps", name, rest @ ..] => self.of_step(name, rest, before.as_ref()),
                     [name, ..] => Some(format!("there is no {name}: expressions know event, steps and run")),
                 };
@@ -300,8 +301,8 @@ impl Links {
                     circle.push(at);
                     return Some(circle);
                 }
-                if !came_from.contains_key(&before) {
-                    came_from.insert(before, next);
+                if let Entry::Vacant(slot) = came_from.entry(before) {
+                    slot.insert(next);
                     open.push(before);
                 }
             }

@@ -11,6 +11,8 @@ use cel::objects::{Key, Map};
 use cel::{Context, Env, ExecutionError, Program, Value as Cel};
 use serde_json::Value;
 
+use super::reference::levels;
+
 /// The longest expression, in bytes.
 pub const MAX_EXPRESSION_BYTES: usize = 4 << 10;
 /// The largest value that a template may come to, in bytes of JSON.
@@ -108,7 +110,7 @@ impl Expression {
             let reason = format!("has more than {MAX_SIGNS} signs, or is nested more than {MAX_DEPTH} deep");
             return Err(Fault { at: 0, reason });
         }
-        let program = ENVIRONMENT.compile(text).map_err(|errors| {
+        let program = compile(text)?.map_err(|errors| {
             let first = errors.errors.into_iter().next();
             let (line, column) = first.as_ref().map_or((1, 1), |error| error.pos);
             let reason = first.map(|error| error.msg).unwrap_or_default();
@@ -178,8 +180,28 @@ impl Expression {
 
 /// Signs in an expression at most, and brackets that are open at once: each is a level of nesting when it is read or
 /// evaluated, and the stack is not without end. A prefix, and a choice, nest like a bracket.
-const MAX_SIGNS: usize = 150;
+const MAX_SIGNS: usize = 400;
 const MAX_DEPTH: usize = 24;
+
+/// The stack that compiling an expression may need: the grammar of the language is as deep as its list of signs, for each
+/// level of nesting.
+const STACK_BYTES: usize = 64 << 20;
+
+/// Levels of a compiled expression: each takes some of the stack when it is evaluated.
+const MAX_LEVELS: usize = 40;
+
+/// Compiles on a stack of its own. Done once for each expression, when a definition is read.
+fn compile(text: &str) -> Result<Result<Program, cel::ParseErrors>, Fault> {
+    let stack = std::thread::Builder::new().stack_size(STACK_BYTES);
+    let work = || match ENVIRONMENT.compile(text) {
+        Ok(program) if levels(program.expression()) > MAX_LEVELS => {
+            Err(Fault { at: 0, reason: format!("has more than {MAX_LEVELS} operations one in another") })
+        }
+        compiled => Ok(compiled),
+    };
+    std::thread::scope(|scope| stack.spawn_scoped(scope, work).ok()?.join().ok())
+        .unwrap_or_else(|| Err(Fault { at: 0, reason: "cannot be compiled".to_owned() }))
+}
 
 /// How many signs an expression has outside of quotes, and how deep it is nested at most. Signs of two letters are one.
 fn extent(text: &str) -> (usize, usize) {
@@ -192,7 +214,6 @@ fn extent(text: &str) -> (usize, usize) {
                 letters.next();
             }
             (Some(open), letter) if letter == open => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(letter),
             (None, '(' | '[' | '{') => {
                 depth += 1;
@@ -207,7 +228,7 @@ fn extent(text: &str) -> (usize, usize) {
                 signs += usize::from(letter != last);
             }
             (None, 'i') if last.is_whitespace() || last == ')' => signs += 1,
-            (None, _) => {}
+            _ => {}
         }
         deepest = deepest.max(depth + prefixes);
         last = letter;
@@ -356,12 +377,11 @@ fn closing(text: &str) -> Option<usize> {
                 letters.next();
             }
             (Some(open), letter) if letter == open => quote = None,
-            (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(letter),
             (None, '{') => depth += 1,
             (None, '}') if depth == 0 => return Some(at),
             (None, '}') => depth -= 1,
-            (None, _) => {}
+            _ => {}
         }
     }
     None

@@ -13,7 +13,7 @@ use super::definition::{MAX_TIME, Structure};
 use super::event::similar;
 use super::expression::{Expression, Piece, Template};
 use super::problem::Source;
-use super::reference::{Reference, may_be_condition, references};
+use super::reference::{Reference, References, may_be_condition, references};
 
 /// The deepest nesting of a body or of arguments.
 const MAX_DEPTH: usize = 16;
@@ -213,7 +213,7 @@ impl<'a, 'i> Fields<'a, 'i> {
 
     /// Notes what an expression refers to, which begins at a byte of a text.
     fn refers_to(&mut self, expression: &Expression, text: &Text, offset: usize, source: &mut Source<'_>) {
-        let (names, functions) = references(expression);
+        let References { names, functions } = references(expression);
         for (name, at) in functions {
             let at = source.within(&text.span, &text.value, offset + at);
             source.problem(at, format!("there is no function {name}"));

@@ -158,9 +158,9 @@ enum Edge {
 
 fn fate(workflow: &Workflow, node: &Node, at: usize, now: &[StepStatus]) -> Fate {
     if node.is_compensation {
-        let mut of = workflow.nodes.iter().zip(now).filter(|(other, _)| other.on_failure == Some(at)).peekable();
+        let of = workflow.nodes.iter().zip(now).filter(|(other, _)| other.on_failure == Some(at));
         let mut all_settled = true;
-        while let Some((_, step)) = of.next() {
+        for (_, step) in of {
             if step.state == StepState::Failed {
                 return Fate::Start;
             }

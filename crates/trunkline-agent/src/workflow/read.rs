@@ -57,7 +57,10 @@ impl Workflow {
 }
 
 fn revision(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+    let (high, low) = digest.split_at(16);
+    let half = |bytes: &[u8]| bytes.iter().fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
+    format!("{:032x}{:032x}", half(high), half(low))
 }
 
 fn draft(fields: &mut Fields<'_, '_>, source: &mut Source<'_>) -> Option<Draft> {

@@ -29,16 +29,23 @@ const FUNCTIONS: &[&str] = &[
 const KINDS: &[&str] = &["string", "int", "uint", "double", "bytes", "bool", "list", "map", "null_type", "type"];
 
 /// Paths, and functions that there are not, with their byte in the expression.
-pub(super) fn references(expression: &Expression) -> (Vec<(Vec<String>, usize)>, Vec<(String, usize)>) {
-    let mut walk = Walk { program: expression.program(), names: Vec::new(), functions: Vec::new() };
+pub(super) fn references(expression: &Expression) -> References {
+    let mut walk = Walk { program: expression.program(), found: References::default() };
     walk.visit(expression.program().expression(), &mut Vec::new());
-    (walk.names, walk.functions)
+    walk.found
+}
+
+/// What an expression refers to, each with its byte in it.
+#[derive(Default)]
+pub(super) struct References {
+    pub(super) names: Vec<(Vec<String>, usize)>,
+    /// Functions that there are not.
+    pub(super) functions: Vec<(String, usize)>,
 }
 
 struct Walk<'a> {
     program: &'a Program,
-    names: Vec<(Vec<String>, usize)>,
-    functions: Vec<(String, usize)>,
+    found: References,
 }
 
 impl Walk<'_> {
@@ -52,14 +59,14 @@ impl Walk<'_> {
                 locals.contains(root) || root.starts_with('@') || (path.len() == 1 && KINDS.contains(&root.as_str()))
             });
             if !is_known {
-                self.names.push((path, self.at(root)));
+                self.found.names.push((path, self.at(root)));
             }
             return;
         }
         match &node.expr {
             Expr::Call(call) => {
                 if !FUNCTIONS.contains(&call.func_name.as_str()) {
-                    self.functions.push((call.func_name.clone(), self.at(node.id)));
+                    self.found.functions.push((call.func_name.clone(), self.at(node.id)));
                 }
                 for part in call.target.iter().map(AsRef::as_ref).chain(&call.args) {
                     self.visit(part, locals);
@@ -91,6 +98,31 @@ impl Walk<'_> {
             }
             EntryExpr::StructField(field) => self.visit(&field.value, locals),
         }
+    }
+}
+
+/// How many operations stand one in another.
+pub(super) fn levels(node: &IdedExpr) -> usize {
+    let deepest = |parts: &mut dyn Iterator<Item = &IdedExpr>| parts.map(levels).max().unwrap_or_default();
+    let within = match &node.expr {
+        Expr::Call(call) => deepest(&mut call.target.iter().map(AsRef::as_ref).chain(&call.args)),
+        Expr::Comprehension(it) => {
+            let parts = [&it.iter_range, &it.accu_init, &it.loop_cond, &it.loop_step, &it.result];
+            deepest(&mut parts.into_iter())
+        }
+        Expr::List(list) => deepest(&mut list.elements.iter()),
+        Expr::Map(map) => map.entries.iter().map(|entry| levels_of_entry(&entry.expr)).max().unwrap_or_default(),
+        Expr::Struct(it) => it.entries.iter().map(|entry| levels_of_entry(&entry.expr)).max().unwrap_or_default(),
+        Expr::Select(select) => levels(&select.operand),
+        Expr::Ident(_) | Expr::Literal(_) | Expr::Unspecified => 0,
+    };
+    within + 1
+}
+
+fn levels_of_entry(entry: &EntryExpr) -> usize {
+    match entry {
+        EntryExpr::MapEntry(entry) => levels(&entry.key).max(levels(&entry.value)),
+        EntryExpr::StructField(field) => levels(&field.value),
     }
 }
 

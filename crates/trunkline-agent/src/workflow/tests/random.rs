@@ -34,9 +34,9 @@ fn workflow(shapes: &[Shape], mends: bool) -> Workflow {
         let node = NodeBuilder::new(if shape.condition { "condition" } else { "join" });
         let node = if shape.condition { node.set("if", "true") } else { node };
         let node = node.set("join", if shape.any { "any" } else { "all" });
-        let need = |other: &usize| match shapes[*other].condition {
-            true => format!("n{other}.{}", if other % 2 == 0 { "yes" } else { "no" }),
-            false => format!("n{other}"),
+        let need = |other: &usize| {
+            let branch = if other.is_multiple_of(2) { ".yes" } else { ".no" };
+            format!("n{other}{}", if shapes[*other].condition { branch } else { "" })
         };
         let needs: Vec<_> = shape.needs.iter().map(need).map(toml::Value::from).collect();
         builder = builder.node(&format!("n{at}"), node.set("needs", needs));
