@@ -167,6 +167,9 @@ pub struct ConversationChanged {
     /// Its name for people, where the provider tells it with this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub friendly_name: Option<String>,
+    /// Whether it has just come to be.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub created: bool,
 }
 
 /// What a conversation can still do.
@@ -268,6 +271,12 @@ pub struct CallProgressed {
     /// What was said, of a transcription.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// The person's address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// `inbound` or `outbound`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direction: Option<String>,
 }
 
 /// Whether an envelope of this type is a fact of a call; nobody needs to act on those.

@@ -39,4 +39,5 @@ pub use self::messages::{MAX_WALKED, NewMessage, Order};
 pub use self::numbers::{Class, ERROR_NUMBERS, ErrorNumber};
 pub use self::pages::{Listing, MAX_PAGES};
 pub use self::participants::NewParticipant;
+pub use self::public::{NotPublic, PublicOnly, is_not_public, may_be_public};
 pub use self::retry::RetryPolicy;

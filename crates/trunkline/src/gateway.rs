@@ -8,6 +8,7 @@ mod supervision;
 mod twilio;
 mod voice;
 mod webhook_watch;
+mod workflows;
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
@@ -61,6 +62,7 @@ use crate::recall::Recall;
 use crate::server::{Server, ServerError};
 use crate::telemetry::Telemetry;
 use crate::webchat::{self, Hub, WebChat, chat_routes};
+use crate::workflows::{FolderError, Workflows, WorkflowsError, workflow_routes};
 
 /// How long a request may take, whatever it waits for.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
@@ -108,6 +110,9 @@ pub enum GatewayError {
     /// The provider refuses the configuration or the credentials of calls.
     #[error("{0}")]
     VoiceRefused(VoiceError),
+    /// The definitions of workflows cannot be used.
+    #[error("the workflows cannot be used:\n{0}")]
+    Workflows(FolderError),
     /// The address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ServerError),
@@ -128,6 +133,7 @@ pub struct Gateway {
     missed: CatchUpTrigger,
     drain: Duration,
     handlers: Dispatcher,
+    workflows: Option<Workflows>,
     /// Held for as long as the gateway lives.
     _lock: File,
 }
@@ -244,13 +250,16 @@ impl Gateway {
             Some(voice) => Some(Voice::build(*voice, base, address, &context, readiness.clone(), (&account, &meter))?),
             None => None,
         };
+        let stages = Stages::default();
+        let stop = stages.taking.clone();
+        let workflows = workflows::build(settings.workflows, &context, twilio.as_ref(), voice.as_ref(), stop).await?;
         let gateway = Self {
             address,
             voice: voice.as_ref().map(|voice| (voice.calls.clone(), voice.backend())),
             console_url: format!("http://{address}/login?token={}", token.expose()),
             chat_url: settings.webchat.is_some().then(|| format!("http://{address}/chat")),
             readiness: readiness.clone(),
-            stages: Stages::default(),
+            stages,
             tasks: TaskTracker::new(),
             bus,
             store,
@@ -258,6 +267,7 @@ impl Gateway {
             missed: context.missed.clone(),
             drain: settings.drain,
             handlers: Dispatcher::new(handlers, telemetry.metrics()),
+            workflows,
             _lock: lock,
         };
         let console = Arc::new(ConsoleState {
@@ -294,6 +304,10 @@ impl Gateway {
         if twilio.is_some() {
             router = router.merge(public_routes(context.media.folder.clone(), links).layer(CatchPanicLayer::new()));
         }
+        let access = Access::new(&token);
+        let served = workflow_routes(gateway.workflows.clone(), &access);
+        let served = served.layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT));
+        router = router.merge(served.layer(CatchPanicLayer::new()));
         if let Some(chat) = &chat {
             router = router.merge(chat_routes(Arc::clone(chat)).layer(CatchPanicLayer::new()));
         }
@@ -339,6 +353,17 @@ impl Gateway {
             gateway.until_taken("calls", voice.keep(started));
             gateway.until_taken("call gauges", voice.count());
         }
+        if let Some(workflows) = gateway.workflows.clone() {
+            // Last: what an earlier run was at goes on at once, and may send and call.
+            if let Err(error) = workflows.start().await {
+                gateway.stages.serving.cancel();
+                return Err(match error {
+                    WorkflowsError::Store(error) => error.into(),
+                    WorkflowsError::Bus(error) => error.into(),
+                });
+            }
+            gateway.spawn("workflows", async move { workflows.ended().await });
+        }
         Ok(gateway)
     }
 
@@ -360,6 +385,11 @@ impl Gateway {
     /// Whether texts flow.
     pub fn is_ready(&self) -> bool {
         self.readiness.reasons().is_empty()
+    }
+
+    /// The workflows that run here, if there are any.
+    pub const fn workflows(&self) -> Option<&Workflows> {
+        self.workflows.as_ref()
     }
 
     fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {

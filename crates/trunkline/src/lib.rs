@@ -36,6 +36,7 @@ pub mod recall;
 mod server;
 pub mod telemetry;
 pub mod webchat;
+pub mod workflows;
 
 pub use extensions::Extensions;
 pub use gateway::{Gateway, GatewayError};

@@ -12,6 +12,8 @@ pub enum Change {
     Conversation(String),
     /// A call began, went on or ended.
     Calls,
+    /// A run of a workflow began, went on or ended.
+    Workflow(String),
     /// The person of this conversation writes, or has stopped. Kept nowhere.
     Typing {
         /// Our name for the conversation.
@@ -40,6 +42,11 @@ impl Live {
     /// A call began, went on or ended.
     pub fn calls_changed(&self) {
         self.tell(|| Change::Calls);
+    }
+
+    /// A run of a workflow began, went on or ended.
+    pub fn workflow_changed(&self, run_id: &str) {
+        self.tell(|| Change::Workflow(run_id.to_owned()));
     }
 
     /// A person writes, or has stopped.

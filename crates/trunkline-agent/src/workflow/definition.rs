@@ -349,7 +349,9 @@ impl Kind {
             Self::Condition { .. } => &["is"],
             Self::Wait { .. } => &["came", "event"],
             Self::AddParticipant { .. } => &["participant"],
-            Self::RemoveParticipant { .. } | Self::CloseConversation { .. } | Self::HandOver { .. } => &["conversation"],
+            Self::RemoveParticipant { .. } | Self::CloseConversation { .. } | Self::HandOver { .. } => {
+                &["conversation"]
+            }
             Self::Store { .. } => &["contact", "conversation"],
             Self::Tool { .. } | Self::Join => &[],
         }

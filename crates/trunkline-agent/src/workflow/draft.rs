@@ -49,7 +49,8 @@ struct Links {
 }
 
 /// Fields of `event` and `received`.
-const EVENT: &[&str] = &["type", "id", "source", "subject", "time", "data", "person", "contact", "conversation", "call"];
+const EVENT: &[&str] =
+    &["type", "id", "source", "subject", "time", "data", "person", "contact", "conversation", "call"];
 const RUN: &[&str] = &["id", "workflow", "started"];
 const STEP: &[&str] = &["output", "state", "error"];
 
@@ -163,7 +164,8 @@ impl Draft {
         // What is left hangs in a circle, or behind one.
         let left: BTreeSet<usize> = (0..self.nodes.len()).filter(|at| !placed.contains(at)).collect();
         if let Some(circle) = left.iter().find_map(|at| links.circle(*at)) {
-            let names: Vec<_> = circle.iter().filter_map(|at| self.nodes.get(*at)).map(|node| shown(&node.name)).collect();
+            let names: Vec<_> =
+                circle.iter().filter_map(|at| self.nodes.get(*at)).map(|node| shown(&node.name)).collect();
             let first = circle.first().and_then(|at| self.nodes.get(*at)).map_or(0, |node| node.at);
             source.problem(first, format!("nodes wait for each other in a circle: {}", names.join(" after ")));
         }
@@ -175,11 +177,17 @@ impl Draft {
         for (at, node) in self.nodes.iter().enumerate() {
             let Some(needs) = links.needs.get(at) else { continue };
             if links.compensations.contains(&at) && !node.needs.is_empty() {
-                source.problem(node.at, format!("{} runs when another node has failed, and cannot have needs", node.name));
+                source.problem(
+                    node.at,
+                    format!("{} runs when another node has failed, and cannot have needs", node.name),
+                );
             }
             let is_torn = |one: &Need| {
                 needs.iter().any(|other| {
-                    other.node == one.node && other.branch.is_some() && one.branch.is_some() && other.branch != one.branch
+                    other.node == one.node
+                        && other.branch.is_some()
+                        && one.branch.is_some()
+                        && other.branch != one.branch
                 })
             };
             if node.join == Join::All && needs.iter().any(is_torn) {
@@ -190,7 +198,8 @@ impl Draft {
             }
             // A wait without an event never comes to `event`, one without a time never to `time`.
             for need in needs {
-                let Some(Kind::Wait { event, within, until }) = self.nodes.get(need.node).and_then(|it| it.kind.as_ref())
+                let Some(Kind::Wait { event, within, until }) =
+                    self.nodes.get(need.node).and_then(|it| it.kind.as_ref())
                 else {
                     continue;
                 };

@@ -9,10 +9,10 @@ pub struct EventType {
     pub fields: &'static [&'static str],
 }
 
-const CALL: &[&str] = &["call", "provider_call", "event", "status", "duration_s", "about", "text", "person", "direction"];
-const PARTICIPANT: &[&str] = &[
-    "conversation", "participant", "identity", "channel", "address", "own_address", "role", "read_index", "changed",
-];
+const CALL: &[&str] =
+    &["call", "provider_call", "event", "status", "duration_s", "about", "text", "person", "direction"];
+const PARTICIPANT: &[&str] =
+    &["conversation", "participant", "identity", "channel", "address", "own_address", "role", "read_index", "changed"];
 const CONVERSATION: &[&str] = &["conversation", "state", "friendly_name"];
 
 macro_rules! events {

@@ -38,7 +38,13 @@ pub(super) struct Text {
 
 impl<'a, 'i> Fields<'a, 'i> {
     pub(super) fn of(table: &'a Spanned<DeTable<'i>>, what: impl Into<String>) -> Self {
-        Self { table: table.get_ref(), what: what.into(), at: table.span().start, asked: Vec::new(), refers: Vec::new() }
+        Self {
+            table: table.get_ref(),
+            what: what.into(),
+            at: table.span().start,
+            asked: Vec::new(),
+            refers: Vec::new(),
+        }
     }
 
     /// The table behind a value, if it is one.

@@ -10,8 +10,20 @@ use super::read::{event_named, shown};
 
 /// Every kind of node.
 const KINDS: &[&str] = &[
-    "agent", "send_text", "place_call", "http", "tool", "condition", "wait", "add_participant", "remove_participant",
-    "close_conversation", "store", "hand_over", "join", "parallel",
+    "agent",
+    "send_text",
+    "place_call",
+    "http",
+    "tool",
+    "condition",
+    "wait",
+    "add_participant",
+    "remove_participant",
+    "close_conversation",
+    "store",
+    "hand_over",
+    "join",
+    "parallel",
 ];
 /// How long a telephone rings unless the node says otherwise, and at most.
 const RING: Duration = Duration::from_secs(30);
@@ -81,7 +93,8 @@ pub(super) fn read(name: &Text, fields: &mut Fields<'_, '_>, source: &mut Source
         "join" | "parallel" => Kind::Join,
         other => {
             let meant = similar(other, KINDS.iter().copied());
-            let hint = meant.map_or_else(|| format!("; kinds are {}", KINDS.join(", ")), |it| format!("; is {it} meant?"));
+            let hint =
+                meant.map_or_else(|| format!("; kinds are {}", KINDS.join(", ")), |it| format!("; is {it} meant?"));
             source.problem(name.span.start, format!("there is no kind of node {}{hint}", shown(other)));
             return None;
         }
@@ -145,7 +158,10 @@ fn wait(fields: &mut Fields<'_, '_>, source: &mut Source<'_>) -> Option<Read> {
         source.problem(fields.at, format!("{} has for and until; one of them is enough", fields.what));
     }
     if !for_event && (has(fields, "match") || has(fields, "about")) {
-        source.problem(fields.at, format!("{}: match and about say something of an event, and there is none", fields.what));
+        source.problem(
+            fields.at,
+            format!("{}: match and about say something of an event, and there is none", fields.what),
+        );
     }
     let event = for_event.then(|| Awaited { events: awaits.clone(), about, matches });
     Some(Read { kind: Kind::Wait { event, within, until }, awaits })

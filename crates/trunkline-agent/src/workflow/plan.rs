@@ -3,8 +3,8 @@
 //! A pure function of the states of a run's steps, so that a run that is taken up after a crash goes on as it would have.
 //! A step is settled once and for all; a step begins only when what it needs is settled.
 
-use super::definition::{Join, Node, Workflow};
 use super::Branch;
+use super::definition::{Join, Node, Workflow};
 
 /// How far a step has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -6,9 +6,7 @@ use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 use toml::de::{DeTable, DeValue};
 
-use super::definition::{
-    Join, MAX_NAME_BYTES, MAX_NODES, MAX_SOURCE_BYTES, MAX_TRIGGERS, Retry, Trigger, Workflow,
-};
+use super::definition::{Join, MAX_NAME_BYTES, MAX_NODES, MAX_SOURCE_BYTES, MAX_TRIGGERS, Retry, Trigger, Workflow};
 use super::draft::{Draft, DraftNode};
 use super::event::{EVENTS, EventType, event_type, similar};
 use super::fields::{Fields, Text};
@@ -94,7 +92,9 @@ fn is_name(text: &Text, what: &str, source: &mut Source<'_>) -> bool {
 
 fn is_word(text: &str) -> bool {
     let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    text.len() <= MAX_NAME_BYTES && text.bytes().all(is_fine) && text.starts_with(|first: char| first.is_ascii_alphabetic())
+    text.len() <= MAX_NAME_BYTES
+        && text.bytes().all(is_fine)
+        && text.starts_with(|first: char| first.is_ascii_alphabetic())
 }
 
 fn triggers(fields: &mut Fields<'_, '_>, source: &mut Source<'_>) -> Vec<(Trigger, Vec<super::reference::Reference>)> {
@@ -153,7 +153,10 @@ fn trigger(fields: &mut Fields<'_, '_>, source: &mut Source<'_>) -> Option<Trigg
             None => TimeZone::UTC,
             Some(zone) => TimeZone::get(&zone.value)
                 .inspect_err(|_| {
-                    source.problem(zone.span.start, "timezone must be a name such as Europe/Berlin that this system knows");
+                    source.problem(
+                        zone.span.start,
+                        "timezone must be a name such as Europe/Berlin that this system knows",
+                    );
                 })
                 .ok()?,
         };
@@ -206,8 +209,9 @@ fn nodes(fields: &mut Fields<'_, '_>, source: &mut Source<'_>) -> Vec<DraftNode>
     let mut found = Vec::new();
     for (name, at, value) in entries.into_iter().take(MAX_NODES) {
         if !is_word(&name) {
-            let message =
-                format!("the name of a node must be 1 to {MAX_NAME_BYTES} letters, digits, - and _, and begin with a letter");
+            let message = format!(
+                "the name of a node must be 1 to {MAX_NAME_BYTES} letters, digits, - and _, and begin with a letter"
+            );
             source.problem(at, message);
         }
         if let Some(mut fields) = Fields::of_value(value, format!("node {}", shown(&name)), source) {

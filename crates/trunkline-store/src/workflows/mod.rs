@@ -6,6 +6,7 @@
 //! - A wait is finished once: by its event or by its time, whichever is first.
 
 mod pages;
+mod people;
 mod runs;
 mod steps;
 mod waits;

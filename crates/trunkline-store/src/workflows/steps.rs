@@ -15,6 +15,8 @@ pub struct StepChange {
     pub node: String,
     /// As in [`StepRow`].
     pub state: &'static str,
+    /// Whether a try begins now; noted before it has any effect.
+    pub is_try: bool,
     /// Which way it went.
     pub branch: Option<&'static str>,
     /// When a wait is over, or the next try is due.
@@ -96,27 +98,6 @@ impl Store {
         rows.into_iter().map(step).collect()
     }
 
-    /// Notes that a try of steps begins, before it has any effect. Returns false if the run is not the caller's any more:
-    /// then nothing begins.
-    ///
-    /// # Errors
-    /// `store.unavailable`.
-    ///
-    /// # Cancel safety
-    /// It may have been noted; the effect is then looked up before it is repeated.
-    pub async fn begin_steps(&self, run_id: &str, nodes: &[&str], now: Timestamp) -> Result<bool, StoreError> {
-        let mut transaction = self.writer.begin().await?;
-        if !is_running(&mut transaction, run_id).await? {
-            return Ok(false);
-        }
-        for node in nodes {
-            let change = StepChange { node: (*node).to_owned(), state: "running", ..StepChange::default() };
-            write(&mut transaction, run_id, &change, 1, now).await?;
-        }
-        transaction.commit().await?;
-        Ok(true)
-    }
-
     /// Saves what became of steps, and how the run goes on, all or nothing.
     ///
     /// # Errors
@@ -136,7 +117,7 @@ impl Store {
             return Ok(SavedRun::Gone);
         }
         for change in changes {
-            write(&mut transaction, run_id, change, 0, now).await?;
+            write(&mut transaction, run_id, change, now).await?;
             if change.state != "waiting" {
                 sqlx::query("DELETE FROM workflow_wait WHERE run_id = $1 AND node = $2")
                     .bind(run_id)
@@ -223,7 +204,6 @@ async fn write(
     transaction: &mut Transaction<'_, Sqlite>,
     run_id: &str,
     change: &StepChange,
-    tries: i64,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let has_begun = !matches!(change.state, "pending" | "skipped" | "cancelled");
@@ -232,7 +212,7 @@ async fn write(
         .bind(&change.node)
         .bind(change.state)
         .bind(change.branch)
-        .bind(tries)
+        .bind(i64::from(change.is_try))
         .bind(change.due_at.map(Timestamp::as_millisecond))
         .bind(change.output.as_ref().map(Pii::expose))
         .bind(&change.error_code)

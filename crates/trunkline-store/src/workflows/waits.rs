@@ -74,14 +74,13 @@ impl Store {
     pub async fn waits_for(&self, event_type: &str, about: &[&str]) -> Result<Vec<WaitRow>, StoreError> {
         let mut found = Vec::new();
         for about in about.iter().filter(|about| !about.is_empty()).chain([&""]) {
-            let rows: Vec<WaitRow> = sqlx::query_as(
-                "SELECT run_id, node FROM workflow_wait WHERE event_type = $1 AND about = $2 LIMIT $3",
-            )
-            .bind(event_type)
-            .bind(*about)
-            .bind(MAX_WAITS)
-            .fetch_all(&self.reader)
-            .await?;
+            let rows: Vec<WaitRow> =
+                sqlx::query_as("SELECT run_id, node FROM workflow_wait WHERE event_type = $1 AND about = $2 LIMIT $3")
+                    .bind(event_type)
+                    .bind(*about)
+                    .bind(MAX_WAITS)
+                    .fetch_all(&self.reader)
+                    .await?;
             for row in rows {
                 if !found.contains(&row) {
                     found.push(row);

@@ -13,12 +13,12 @@ use url::{Host, Url};
 
 /// Resolves names to public addresses, or to nothing.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PublicOnly;
+pub struct PublicOnly;
 
 /// A name or an address that is not of the public internet.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("not an address of the public internet")]
-pub(super) struct NotPublic;
+pub struct NotPublic;
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {
@@ -34,7 +34,7 @@ impl Resolve for PublicOnly {
 }
 
 /// Whether the host of a URL may be asked, as far as that can be told without resolving it.
-pub(super) fn may_be_public(url: &Url) -> bool {
+pub fn may_be_public(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => is_public(address.into()),
         Some(Host::Ipv6(address)) => is_public(address.into()),
@@ -44,7 +44,7 @@ pub(super) fn may_be_public(url: &Url) -> bool {
 }
 
 /// Whether a connection failed because its name has no public address.
-pub(super) fn is_not_public(error: &reqwest::Error) -> bool {
+pub fn is_not_public(error: &reqwest::Error) -> bool {
     let mut source: Option<&(dyn Error + 'static)> = error.source();
     while let Some(error) = source {
         if error.is::<NotPublic>() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use trunkline_core::Pii;
-use trunkline_core::voice::{AnsweredBy, CallStatus, SessionId};
+use trunkline_core::voice::{AnsweredBy, CallDirection, CallStatus, SessionId};
 
 /// Something that happened to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,10 @@ pub struct CallEvent {
     pub session: Option<SessionId>,
     /// Twilio's name for the call.
     pub call: String,
+    /// The other end.
+    pub person: Option<Pii<String>>,
+    /// Who called whom; not told of a leg that was dialled from the call.
+    pub direction: Option<CallDirection>,
     /// When it happened, or else when it was told.
     pub at: Timestamp,
     /// Whether it tells something new: false when it came late or twice.

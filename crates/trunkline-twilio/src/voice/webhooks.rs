@@ -39,10 +39,35 @@ impl Told {
             name,
             session: self.session.clone(),
             call: self.webhook.call_sid.to_string(),
+            person: self.person(),
+            direction: self.direction(),
             at: self.webhook.timestamp.unwrap_or(self.received_at),
             is_news,
             kind,
         }
+    }
+
+    /// By the session, where there is one: not every callback tells.
+    fn direction(&self) -> Option<CallDirection> {
+        if let Some(live) = &self.live {
+            return Some(live.session.direction());
+        }
+        match self.webhook.direction.as_deref()? {
+            "inbound" => Some(CallDirection::Inbound),
+            "outbound-api" => Some(CallDirection::Outbound),
+            _ => None,
+        }
+    }
+
+    fn person(&self) -> Option<Pii<String>> {
+        if let Some(live) = &self.live {
+            return Some(Pii::new(live.session.person().expose().clone()));
+        }
+        let address = match self.direction()? {
+            CallDirection::Inbound => &self.webhook.from,
+            CallDirection::Outbound => &self.webhook.to,
+        };
+        (!address.is_empty()).then(|| Pii::new(address.clone()))
     }
 
     fn needed(&self, name: &str) -> Result<&str, VoiceError> {

@@ -16,6 +16,7 @@ mod text;
 mod transcripts;
 mod up;
 mod wiring;
+mod workflow;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -67,6 +68,9 @@ enum Command {
     /// Messages by a running gateway
     #[command(subcommand)]
     Messages(messages::MessagesCommand),
+    /// Workflows: definitions checked, runs of a running gateway
+    #[command(subcommand)]
+    Workflow(workflow::WorkflowCommand),
     /// What could not be dealt with and waits for you
     #[command(subcommand)]
     Dlq(DlqCommand),
@@ -203,6 +207,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Transcripts(command) => transcripts::run(&command),
         Command::PdfText { max_memory } => pdf_text(max_memory),
         Command::Messages(command) => messages::run(&command),
+        Command::Workflow(command) => workflow::run(&command),
         Command::Dlq(command) => dlq::run(command),
         Command::Bench(command) => bench::run(command),
     }

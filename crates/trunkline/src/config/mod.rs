@@ -19,6 +19,7 @@ mod table;
 mod tables;
 mod texts;
 mod token;
+mod workflows;
 
 pub use agent::{AgentSettings, AgentsSettings, ChatSettings, ConciergeSource};
 pub use calls::{Engine, Provider, SpeechSettings, VoiceSettings};
@@ -36,3 +37,4 @@ pub use table::{SETTINGS, Setting};
 pub(crate) use texts::is_content_sid;
 pub use texts::{KeywordReplies, KeywordSettings, Splitting, Template, WhatsAppSettings};
 pub use token::{TOKEN_FILE, console_token, random_token};
+pub use workflows::WorkflowSettings;

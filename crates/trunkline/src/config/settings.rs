@@ -15,8 +15,8 @@ use super::table as key;
 use super::token::MIN_TOKEN_LEN;
 use super::{
     AgentsSettings, KeywordSettings, KnowledgeSettings, MediaSettings, MessagingSettings, Reader, RecallSettings,
-    SearchSettings, SenderRates, Splitting, VoiceSettings, WhatsAppSettings, agent, calls, knowledge, media, messaging,
-    people, rates, realtime, texts,
+    SearchSettings, SenderRates, Splitting, VoiceSettings, WhatsAppSettings, WorkflowSettings, agent, calls, knowledge, media, messaging,
+    people, rates, realtime, texts, workflows,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -63,6 +63,8 @@ pub struct Settings {
     pub search: SearchSettings,
     /// What agents are reminded of.
     pub recall: RecallSettings,
+    /// Workflows; `None` if there are none.
+    pub workflows: Option<WorkflowSettings>,
     /// The console.
     pub console: Console,
     /// Logs, traces and metrics.
@@ -219,6 +221,7 @@ impl Settings {
             knowledge: knowledge::knowledge(reader, &mut problems),
             search: knowledge::search(reader, &mut problems),
             recall: knowledge::recall(reader, &mut problems),
+            workflows: workflows::workflows(reader, &mut problems),
             console: console(reader, &mut problems),
             telemetry: telemetry(reader, &mut problems),
         };

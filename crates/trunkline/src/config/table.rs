@@ -124,6 +124,11 @@ settings! {
     AGENT_URL = "agent.url", "TRUNKLINE_AGENT_URL", "", "Where `http` posts each turn: `http://…` or `https://…`.";
     AGENT_SECRET = "agent.secret", "TRUNKLINE_AGENT_SECRET", "", "What `http` signs each turn with, 16 characters or more; over https or to this machine it is the bearer token as well. Nothing is signed when not set.", secret;
 
+    WORKFLOWS = "workflows.folder", "TRUNKLINE_WORKFLOWS", "", "Folder of workflows, one `*.toml` each (see docs/workflows.md). There are none when not set.";
+    WORKFLOWS_AT_ONCE = "workflows.at_once", "TRUNKLINE_WORKFLOWS_AT_ONCE", "64", "Runs of workflows that are at work at once, over all of them; others wait. Each workflow has its own number beside that.";
+    WORKFLOWS_ALLOWED_HOSTS = "workflows.allowed_hosts", "TRUNKLINE_WORKFLOWS_ALLOWED_HOSTS", "", "Hosts that requests of workflows may go to although their addresses are not of the public internet, such as `crm.internal` or `127.0.0.1`, separated by commas.";
+    WORKFLOWS_KEEP = "workflows.keep", "TRUNKLINE_WORKFLOWS_KEEP", "720h", "How long runs of workflows are kept that are over.";
+
     VOICE = "calls.enabled", "TRUNKLINE_VOICE", "auto", "Whether calls are answered and placed: `true`, `false`, or `auto`: if `TWILIO_PHONE_NUMBER` is set.";
     API_VERSION = "twilio.api_version", "TWILIO_API_VERSION", "2010-04-01", "Version of the Voice API.";
     STREAM_TIMEOUT = "twilio.stream_timeout", "TWILIO_STREAM_TIMEOUT", "30s", "How long a call's socket may take to come. At most 10m.";

@@ -6,14 +6,13 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use jiff::Timestamp;
 use serde_json::{Value, json};
-use trunkline_core::event::{CONVERSATION_CHANGED, ConversationChanged, ConversationPhase};
-use trunkline_core::{Envelope, Pii};
+use trunkline_core::Pii;
 use trunkline_store::{ConversationSummary, ParticipantRow, SessionRow, Store, StoreError};
 
 use super::api::{Failure, no_conversation, summary};
 use super::{ConsoleState, codes};
+use crate::pipeline::tell_closed;
 
 pub(super) async fn show(
     State(state): State<Arc<ConsoleState>>,
@@ -36,19 +35,10 @@ pub(super) async fn close(
         .close(&row.external_id)
         .await
         .map_err(|error| Failure(StatusCode::BAD_GATEWAY, error.code, error.message))?;
-    // The platform tells nobody what it was told by us: whoever reads the bus hears it from here.
-    let now = Timestamp::now();
-    let fact = ConversationChanged {
-        conversation: row.external_id.clone(),
-        state: ConversationPhase::Closed,
-        friendly_name: None,
-    };
-    let key = format!("{id}:closed:{}", now.as_millisecond());
-    let envelope = Envelope::new(key, &row.connector, CONVERSATION_CHANGED, &row.external_id, now, &fact)
-        .map_err(|error| Failure(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string()))?;
-    state.bus.publish(&state.ingress, &envelope).await?;
-    state.store.set_conversation_state(&row.connector, &row.external_id, ConversationPhase::Closed).await?;
-    state.live.changed(&id);
+    tell_closed((&state.store, &*state.bus, &state.ingress, &state.live), &row).await.map_err(|code| {
+        let reason = "the end of the conversation cannot be told; try again".to_owned();
+        Failure(StatusCode::SERVICE_UNAVAILABLE, code, reason)
+    })?;
     shown(&state.store, &id).await?.map(Json).ok_or_else(no_conversation)
 }
 

@@ -56,6 +56,7 @@ async fn tell(state: &ConsoleState, tick: Tick) -> Option<Event> {
             ("conversation", summary(&state.store.conversation_summary(&id).await.ok()??))
         }
         Tick::Change(Change::Calls) => ("calls", json!({})),
+        Tick::Change(Change::Workflow(run)) => ("workflow", json!({ "run": run })),
         Tick::Change(Change::Typing { conversation_id, is_typing }) => {
             ("typing", json!({ "id": conversation_id, "on": is_typing }))
         }

@@ -75,14 +75,14 @@ pub(super) fn fact(
                 "closed" => ConversationPhase::Closed,
                 _ => return Ok(Fact::Nothing),
             };
-            changed(key(), updated.conversation_sid.as_str(), state, None, now)
+            changed(key(), updated.conversation_sid.as_str(), (state, false), None, now)
         }
         ConversationsEvent::OnConversationAdded(added) => {
             let name = added.friendly_name.clone();
-            changed(key(), added.conversation_sid.as_str(), ConversationPhase::Active, name, now)
+            changed(key(), added.conversation_sid.as_str(), (ConversationPhase::Active, true), name, now)
         }
         ConversationsEvent::OnConversationRemoved(removed) => {
-            changed(key(), removed.conversation_sid.as_str(), ConversationPhase::Closed, None, now)
+            changed(key(), removed.conversation_sid.as_str(), (ConversationPhase::Closed, false), None, now)
         }
         event => {
             let change = super::changes::change(event, &key(), now)?;
@@ -198,11 +198,11 @@ pub(crate) fn media(media: &MessageMedia) -> MediaRef {
 fn changed(
     key: String,
     conversation: &str,
-    state: ConversationPhase,
+    (state, created): (ConversationPhase, bool),
     friendly_name: Option<String>,
     now: Timestamp,
 ) -> Result<Fact, EnvelopeError> {
-    let changed = ConversationChanged { conversation: conversation.to_owned(), state, friendly_name };
+    let changed = ConversationChanged { conversation: conversation.to_owned(), state, friendly_name, created };
     publish(key, CONVERSATION_CHANGED, conversation.to_owned(), now, &changed)
 }
 

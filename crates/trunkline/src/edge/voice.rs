@@ -254,6 +254,8 @@ fn progressed(event: &CallEvent) -> CallProgressed {
         duration_s: None,
         about: None,
         text: None,
+        person: event.person.as_ref().map(|person| person.expose().clone()),
+        direction: event.direction.map(|direction| direction.as_str().to_owned()),
     };
     match &event.kind {
         CallEventKind::Status { status, duration, .. } => {

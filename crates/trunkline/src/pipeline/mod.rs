@@ -11,6 +11,7 @@
 
 mod catch_up;
 mod changes;
+mod close;
 mod codes;
 mod gate;
 mod horizon;
@@ -46,6 +47,7 @@ use crate::telemetry::Metrics;
 
 pub(crate) use catch_up::read_back_conversation;
 pub use catch_up::{CatchUp, CatchUpTrigger};
+pub(crate) use close::{close_conversation, tell_closed};
 pub(crate) use gate::{Gate, GateError, Outgoing, gate};
 pub use horizon::Horizon;
 pub(crate) use ingress::CONSUMER as INGRESS_CONSUMER;

@@ -50,6 +50,12 @@ struct Instruments {
     realtime_refused: Counter<u64>,
     participation: Counter<u64>,
     handlers: Counter<u64>,
+    workflow_runs: Counter<u64>,
+    workflow_run_duration: Histogram<f64>,
+    workflow_steps: Counter<u64>,
+    workflow_step_duration: Histogram<f64>,
+    workflow_first_step: Histogram<f64>,
+    workflow_conditions_failed: Counter<u64>,
     panics: Counter<u64>,
     calls_live: Gauge<u64>,
     calls_ended: Counter<u64>,
@@ -100,6 +106,12 @@ impl Metrics {
             realtime_refused: meter.u64_counter(names::REALTIME_REFUSED).build(),
             participation: meter.u64_counter(names::PARTICIPATION).build(),
             handlers: meter.u64_counter(names::HANDLERS).build(),
+            workflow_runs: meter.u64_counter(names::WORKFLOW_RUNS).build(),
+            workflow_run_duration: seconds(meter, names::WORKFLOW_RUN_DURATION),
+            workflow_steps: meter.u64_counter(names::WORKFLOW_STEPS).build(),
+            workflow_step_duration: seconds(meter, names::WORKFLOW_STEP_DURATION),
+            workflow_first_step: seconds(meter, names::WORKFLOW_FIRST_STEP),
+            workflow_conditions_failed: meter.u64_counter(names::WORKFLOW_CONDITIONS_FAILED).build(),
             panics: meter.u64_counter(names::PANICS).build(),
             calls_live: meter.u64_gauge(names::CALLS_LIVE).build(),
             calls_ended: meter.u64_counter(names::CALLS_ENDED).build(),
@@ -292,6 +304,30 @@ impl Metrics {
     /// A handler was told of an event, or asked.
     pub fn handler(&self, event: &'static str, outcome: &'static str) {
         self.0.handlers.add(1, &[KeyValue::new("event", event), KeyValue::new("outcome", outcome)]);
+    }
+
+    /// A run of a workflow is over. Workflows have names that an operator gave them; there are few.
+    pub fn workflow_run(&self, workflow: &str, outcome: &'static str, worked: Duration) {
+        let labels = [KeyValue::new("workflow", workflow.to_owned()), KeyValue::new("outcome", outcome)];
+        self.0.workflow_runs.add(1, &labels);
+        self.0.workflow_run_duration.record(worked.as_secs_f64(), &labels);
+    }
+
+    /// A try of a step of a workflow is over.
+    pub fn workflow_step(&self, kind: &'static str, outcome: &'static str, took: Duration) {
+        let labels = [KeyValue::new("kind", kind), KeyValue::new("outcome", outcome)];
+        self.0.workflow_steps.add(1, &labels);
+        self.0.workflow_step_duration.record(took.as_secs_f64(), &labels);
+    }
+
+    /// The first step of a run begins, this long after the event came.
+    pub fn workflow_first_step(&self, latency: Duration) {
+        self.0.workflow_first_step.record(latency.as_secs_f64(), &[]);
+    }
+
+    /// A condition of a workflow could not be evaluated over an event.
+    pub fn workflow_condition_failed(&self, workflow: &str) {
+        self.0.workflow_conditions_failed.add(1, &[KeyValue::new("workflow", workflow.to_owned())]);
     }
 
     /// A task ended by a panic.

@@ -162,6 +162,18 @@ pub const PARTICIPATION: &str = "twilio_participation_total";
 /// Events that handlers of the program were told of, by `event` and `outcome`: handled, failed, panicked,
 /// `timed_out`, dropped. Questions have the event `question`, and besides rejected, changed.
 pub const HANDLERS: &str = "trunkline_handlers_total";
+/// Runs of workflows that are over, by `workflow` and `outcome`: done, compensated, failed.
+pub const WORKFLOW_RUNS: &str = "trunkline_workflow_runs_total";
+/// How long they were worked on since they were last taken up; one that took too long, since its beginning.
+pub const WORKFLOW_RUN_DURATION: &str = "trunkline_workflow_run_duration_seconds";
+/// Tries of steps of workflows, by `kind` and `outcome`: done, failed.
+pub const WORKFLOW_STEPS: &str = "trunkline_workflow_steps_total";
+/// How long they took.
+pub const WORKFLOW_STEP_DURATION: &str = "trunkline_workflow_step_duration_seconds";
+/// From an event's arrival at the engine to the first step of the run that it begins, where a place was free.
+pub const WORKFLOW_FIRST_STEP: &str = "trunkline_workflow_first_step_seconds";
+/// Conditions that could not be evaluated over an event, by `workflow`.
+pub const WORKFLOW_CONDITIONS_FAILED: &str = "trunkline_workflow_conditions_failed_total";
 /// Tasks that ended by a panic.
 pub const PANICS: &str = "trunkline_panics_total";
 

@@ -64,18 +64,18 @@ fn wrong_nodes() {
     check(&around("[node.a]\nkind = \"send_text\"\nto = \"x\"\ntext = \" \""), &[(4, 7, "text is blank")]);
     check(&around("[node.a]\nkind = \"join\"\ntxet = 1"), &[(6, 1, "node a has no field txet")]);
     check(&around("[node.a]\nkind = \"join\"\njoin = \"some\""), &[(6, 8, "all or any")]);
-    check(&around("[node.a]\nkind = \"http\"\nurl = \"ftp://x\"\nmethod = \"get\""), &[
-        (4, 7, "must be http"),
-        (7, 10, "one of GET, POST"),
-    ]);
+    check(
+        &around("[node.a]\nkind = \"http\"\nurl = \"ftp://x\"\nmethod = \"get\""),
+        &[(4, 7, "must be http"), (7, 10, "one of GET, POST")],
+    );
     check(&around("[node.a]\nkind = \"wait\""), &[(4, 7, "waits for nothing")]);
     check(&around("[node.a]\nkind = \"wait\"\nfor = \"1h\"\nmatch = \"true\""), &[(4, 7, "there is none")]);
     check(&around("[node.a]\nkind = \"condition\""), &[(4, 7, "needs if")]);
     check(&around("[node.a]\nkind = \"store\"\nperson = \"x\""), &[(4, 7, "needs values")]);
-    check(&around("[node.a]\nkind = \"join\"\nretry = { attempts = 0, pause = \"1s\" }"), &[
-        (6, 22, "from 1 to 100"),
-        (6, 25, "no field pause"),
-    ]);
+    check(
+        &around("[node.a]\nkind = \"join\"\nretry = { attempts = 0, pause = \"1s\" }"),
+        &[(6, 22, "from 1 to 100"), (6, 25, "no field pause")],
+    );
     check(&around("[node.\"a b\"]\nkind = \"join\""), &[(4, 7, "letters, digits")]);
     let many: Vec<_> = (0..=MAX_NODES).map(|at| format!("[node.n{at}]\nkind = \"join\"\n")).collect();
     check(&around(&many.concat()), &[(4, 2, "at most 200 nodes")]);
@@ -86,10 +86,15 @@ fn wrong_ways() {
     check(&around("[node.a]\nkind = \"join\"\nneeds = [\"b\"]"), &[(6, 10, "there is no node b")]);
     check(&around("[node.a]\nkind = \"join\"\nneeds = [\"a\"]"), &[(4, 7, "circle: a after a")]);
     check(
-        &around("[node.a]\nkind = \"join\"\nneeds = [\"c\"]\n[node.b]\nkind = \"join\"\nneeds = [\"a\"]\n[node.c]\nkind = \"join\"\nneeds = [\"b\"]"),
+        &around(
+            "[node.a]\nkind = \"join\"\nneeds = [\"c\"]\n[node.b]\nkind = \"join\"\nneeds = [\"a\"]\n[node.c]\nkind = \"join\"\nneeds = [\"b\"]",
+        ),
         &[(4, 7, "in a circle: a after c after b after a")],
     );
-    check(&around("[node.a]\nkind = \"join\"\n[node.b]\nkind = \"join\"\nneeds = [\"a.yes\"]"), &[(8, 10, "has no branches")]);
+    check(
+        &around("[node.a]\nkind = \"join\"\n[node.b]\nkind = \"join\"\nneeds = [\"a.yes\"]"),
+        &[(8, 10, "has no branches")],
+    );
     let condition = "[node.a]\nkind = \"condition\"\nif = \"true\"\n[node.b]\nkind = \"join\"\n";
     check(&around(&format!("{condition}needs = [\"a.time\"]")), &[(9, 10, "yes or no")]);
     check(&around(&format!("{condition}needs = [\"a.yes\", \"a.no\"]")), &[(7, 7, "can never run")]);
@@ -111,7 +116,9 @@ fn wrong_ways() {
 #[test]
 fn wrong_references() {
     let with = |text: &str| {
-        let text = format!("[node.ask]\nkind = \"agent\"\ninput = \"hello\"\n[node.b]\nkind = \"send_text\"\nneeds = [\"ask\"]\nto = \"x\"\ntext = \"{text}\"");
+        let text = format!(
+            "[node.ask]\nkind = \"agent\"\ninput = \"hello\"\n[node.b]\nkind = \"send_text\"\nneeds = [\"ask\"]\nto = \"x\"\ntext = \"{text}\""
+        );
         around(&text)
     };
     check(&with("${ steps.aks.output.text }"), &[(11, 12, "is ask meant?")]);
@@ -133,12 +140,17 @@ fn wrong_references() {
 
 #[test]
 fn everything_wrong_is_told_at_once() {
-    let text = around("[node.a]\nkind = \"send_text\"\ntoo = 1\n[node.b]\nkind = \"wait\"\nneeds = [\"x\"]\nevent = \"call.fails\"");
-    check(&text, &[
-        (4, 7, "either to or"),
-        (4, 7, "needs text"),
-        (6, 1, "no field too"),
-        (9, 10, "no node x"),
-        (10, 9, "is call.failed meant?"),
-    ]);
+    let text = around(
+        "[node.a]\nkind = \"send_text\"\ntoo = 1\n[node.b]\nkind = \"wait\"\nneeds = [\"x\"]\nevent = \"call.fails\"",
+    );
+    check(
+        &text,
+        &[
+            (4, 7, "either to or"),
+            (4, 7, "needs text"),
+            (6, 1, "no field too"),
+            (9, 10, "no node x"),
+            (10, 9, "is call.failed meant?"),
+        ],
+    );
 }

@@ -1,0 +1,37 @@
+//! The workflows of a gateway.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use trunkline_bus::Bus;
+
+use super::GatewayError;
+use super::twilio::Twilio;
+use super::voice::Voice;
+use crate::config::WorkflowSettings;
+use crate::pipeline::Context;
+use crate::workflows::{CONSUMER, Provider, Workflows, read_folder};
+
+/// Builds the engine of the configured folder; without one, nothing is kept for it any more.
+pub(super) async fn build(
+    settings: Option<WorkflowSettings>,
+    context: &Context,
+    twilio: Option<&Twilio>,
+    voice: Option<&Voice>,
+    stop: CancellationToken,
+) -> Result<Option<Workflows>, GatewayError> {
+    let Some(settings) = settings else {
+        let bus: &Arc<dyn Bus> = &context.bus;
+        bus.forget(CONSUMER).await?;
+        return Ok(None);
+    };
+    let loaded = read_folder(&settings.folder).map_err(GatewayError::Workflows)?;
+    let provider = Provider {
+        account: twilio.map(|twilio| twilio.settings.account_sid.clone()).unwrap_or_default(),
+        number: twilio.and_then(|twilio| twilio.settings.phone_number.clone()),
+        backend: twilio.map(|twilio| Arc::clone(&twilio.observed)),
+        calls: voice.map(|voice| (voice.calls.clone(), voice.edge.twilio.clone())),
+        ..Provider::default()
+    };
+    Ok(Some(Workflows::new(context.clone(), provider, settings, loaded, stop)))
+}
