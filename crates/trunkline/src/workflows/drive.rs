@@ -10,6 +10,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 use trunkline_agent::workflow::{Branch, Kind, Outcome, StepState, plan};
 use trunkline_core::Pii;
@@ -27,7 +28,10 @@ const STORE_WAIT: Duration = Duration::from_secs(1);
 /// The longest wait between two tries.
 const MAX_BACKOFF: Duration = Duration::from_hours(1);
 
-type InHand = FuturesUnordered<BoxFuture<'static, (usize, Result<StepDone, StepError>)>>;
+type Carried = BoxFuture<'static, (usize, Result<StepDone, StepError>)>;
+/// Steps that are carried out, each by a task of its own: one that holds the store's writer must go on while the run is
+/// being saved. Dropped, they end.
+type InHand = FuturesUnordered<AbortOnDropHandle<(usize, Result<StepDone, StepError>)>>;
 
 /// Whether a run is looked at again from its beginning.
 enum Next {
@@ -55,7 +59,7 @@ impl Workflows {
         let stop = self.0.stop.clone();
         self.0.tasks.spawn(async move {
             let _place = place;
-            let working = Working { engine: engine.clone(), run_id: run_id.clone() };
+            let working = Working { engine: engine.clone(), run_id: run_id.clone(), changed: Arc::clone(&changed) };
             tokio::select! {
                 () = drive(&engine, &run_id, &changed, since) => {}
                 // What is in hand comes again after the next start.
@@ -70,11 +74,16 @@ impl Workflows {
 struct Working {
     engine: Workflows,
     run_id: String,
+    changed: Arc<Notify>,
 }
 
 impl Drop for Working {
     fn drop(&mut self) {
-        self.engine.0.working.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.run_id);
+        let mut working = self.engine.0.working.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another worker may have taken the run up already.
+        if working.get(&self.run_id).is_some_and(|changed| Arc::ptr_eq(changed, &self.changed)) {
+            working.remove(&self.run_id);
+        }
     }
 }
 
@@ -116,7 +125,7 @@ async fn worked(
         "workflow_run",
         workflow.name = run.row.workflow,
         workflow.run = run_id,
-        workflow.outcome = tracing::field::Empty,
+        run.outcome = tracing::field::Empty,
         error.code = tracing::field::Empty,
     );
     set_parent(&span, run.row.traceparent.as_deref());
@@ -171,10 +180,11 @@ async fn rounds(
             if let Some(since) = since.take() {
                 engine.0.context.metrics.workflow_first_step(since.elapsed());
             }
-            in_hand.push(carried_out(engine, &run, at));
+            let carried = carried_out(engine, &run, at);
+            in_hand.push(AbortOnDropHandle::new(engine.0.tasks.spawn(carried)));
         }
         tokio::select! {
-            Some((at, result)) = in_hand.next() => ended.push(settle(&mut run, at, result, clock.now())),
+            Some(Ok((at, result))) = in_hand.next() => ended.push(settle(&mut run, at, result, clock.now())),
             () = changed.notified() => {
                 let Some(row) = store.workflow_run(&run.row.id).await?.filter(|row| row.state == "running") else {
                     return Ok(Next::Over);
@@ -284,7 +294,7 @@ fn done(run: &mut Run, at: usize, branch: Option<Branch>, output: Value) -> Opti
 }
 
 /// Carries a step out, within its time. Whatever becomes of it is a value.
-fn carried_out(engine: &Workflows, run: &Run, at: usize) -> BoxFuture<'static, (usize, Result<StepDone, StepError>)> {
+fn carried_out(engine: &Workflows, run: &Run, at: usize) -> Carried {
     let workflow = Arc::clone(&run.workflow);
     let Some((node, step)) = workflow.nodes.get(at).zip(run.steps.get(at)) else {
         return Box::pin(std::future::ready((at, Err(StepError::new(codes::NO_DEFINITION, "there is no such node")))));
@@ -390,7 +400,7 @@ fn over(run: &Run, outcome: Outcome) -> RunEnd {
 
 fn note_end(engine: &Workflows, run: &Run, state: &'static str, error_code: Option<&str>) {
     let span = tracing::Span::current();
-    span.record("workflow.outcome", state);
+    span.record("run.outcome", state);
     span.record("error.code", error_code);
     engine.0.context.metrics.workflow_run(&run.row.workflow, state, run.begun.elapsed());
     if state == "failed" {

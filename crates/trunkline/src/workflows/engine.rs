@@ -33,6 +33,9 @@ const MAX_OLD_DEFINITIONS: usize = 200;
 /// The cursor that says since when events start workflows.
 const SINCE: &str = "workflows:since";
 
+/// The provider tells times to the second, by a clock of its own.
+const PROVIDER_CLOCK_MS: i64 = 5_000;
+
 /// What steps reach people by.
 #[derive(Clone, Default)]
 pub(crate) struct Provider {
@@ -154,7 +157,7 @@ impl Workflows {
         for name in waiting.iter().chain(inner.loaded.keys()) {
             self.lane(name).wake();
         }
-        let triggers = Triggers::open(self.clone(), since).await?;
+        let triggers = Triggers::open(self.clone(), since - PROVIDER_CLOCK_MS).await?;
         let stop = inner.stop.clone();
         inner.tasks.spawn(triggers.run(stop.clone()));
         inner.tasks.spawn(Timer::new(self.clone()).run(stop));
@@ -203,10 +206,11 @@ impl Workflows {
     /// A run has something to do again.
     pub(super) fn has_work(&self, run_id: &str, workflow: &str) {
         let working = self.0.working.lock().unwrap_or_else(PoisonError::into_inner).get(run_id).cloned();
-        match working {
-            Some(working) => working.notify_one(),
-            None => self.lane(workflow).wake(),
+        if let Some(working) = working {
+            working.notify_one();
         }
+        // Also then: a worker that has just put the run aside looks at nothing any more.
+        self.lane(workflow).wake();
         self.0.context.live.workflow_changed(run_id);
     }
 

@@ -39,3 +39,4 @@ mod telemetry;
 mod telemetry_voice;
 mod webchat;
 mod webchat_strangers;
+mod workflows;

@@ -88,7 +88,7 @@ pub(super) async fn request(
         return Err(private());
     }
     let method = Method::from_bytes(method.as_bytes()).map_err(|_| bad("method is none"))?;
-    let mut request = client.request(method, url).header(KEY, &effect.name).timeout(effect.timeout);
+    let mut request = client.request(method, url).header(KEY, &effect.name);
     for (name, value) in headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("a name of a header is none"))?;
         let mut value = HeaderValue::from_str(&effect.text(value)?).map_err(|_| bad("a value of a header is none"))?;

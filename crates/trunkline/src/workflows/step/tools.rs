@@ -2,7 +2,7 @@
 //! remembers.
 
 use serde_json::{Value, json};
-use trunkline_agent::tools::{Effect as ToolEffect, ToolCall, ToolContext};
+use trunkline_agent::tools::{Effect as ToolEffect, ToolCall, ToolContext, ToolError};
 use trunkline_agent::workflow::{Structure, Template};
 use trunkline_core::{Channel, Pii};
 
@@ -40,7 +40,8 @@ pub(super) async fn call(
     if let Some(code) = report.error_code {
         // What the tool was given was wrong, and will be: the others may pass.
         let error = StepError::new(code, "the tool gave nothing");
-        return Err(if code == "tool.bad_arguments" { error } else { error.retryable() });
+        let is_final = code == ToolError::BadArguments(String::new()).code();
+        return Err(if is_final { error } else { error.retryable() });
     }
     let remembered = effects.into_iter().filter_map(|effect| match effect {
         ToolEffect::Remember { name, value } => Some((name, Value::String(value.into_inner()))),
