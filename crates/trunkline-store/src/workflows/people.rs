@@ -71,23 +71,6 @@ impl Store {
         row.ok_or(StoreError::NotFound { what: "conversation" })
     }
 
-    /// The contact behind an address, on whatever channel, if they are known.
-    ///
-    /// # Errors
-    /// `store.unavailable`.
-    ///
-    /// # Cancel safety
-    /// Cancel-safe.
-    pub async fn contact_at(&self, address: &ContactAddress) -> Result<Option<String>, StoreError> {
-        Ok(sqlx::query_scalar(
-            "SELECT contact_id FROM contact_address WHERE address = $1 ORDER BY channel = $2 DESC LIMIT 1",
-        )
-        .bind(address.address())
-        .bind(address.channel().as_str())
-        .fetch_optional(&self.reader)
-        .await?)
-    }
-
     /// Keeps memories of a conversation.
     ///
     /// # Errors

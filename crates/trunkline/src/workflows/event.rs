@@ -95,7 +95,7 @@ pub(super) async fn read(
     let contact = match (&conversation, &person) {
         (Some(row), _) => Some(row.contact_id.clone()),
         (None, Some(person)) => match address(kind, person) {
-            Some(address) => context.store.contact_at(&address).await?,
+            Some(address) => context.store.contact_at(address.address()).await?,
             None => None,
         },
         (None, None) => None,

@@ -41,6 +41,7 @@ pub(super) async fn answer(
         attachments: Vec::new(),
         history: Vec::new(),
         memories: BTreeMap::new(),
+        recalled: Vec::new(),
     };
     if let Some(conversation) = conversation {
         let row = effect.conversation(conversation).await?;
