@@ -12,6 +12,7 @@ mod gateway_api;
 mod knowledge;
 mod messages;
 mod run;
+mod scenarios;
 mod text;
 mod transcripts;
 mod up;
@@ -71,6 +72,8 @@ enum Command {
     /// Workflows: definitions checked, runs of a running gateway
     #[command(subcommand)]
     Workflow(workflow::WorkflowCommand),
+    /// Tries the agents of the configuration with scripted people: texts and calls against a local Twilio
+    Test(scenarios::TestArgs),
     /// What could not be dealt with and waits for you
     #[command(subcommand)]
     Dlq(DlqCommand),
@@ -208,6 +211,7 @@ pub(crate) fn run() -> ExitCode {
         Command::PdfText { max_memory } => pdf_text(max_memory),
         Command::Messages(command) => messages::run(&command),
         Command::Workflow(command) => workflow::run(&command),
+        Command::Test(args) => scenarios::run(&args),
         Command::Dlq(command) => dlq::run(command),
         Command::Bench(command) => bench::run(command),
     }

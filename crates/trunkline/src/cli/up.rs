@@ -25,12 +25,7 @@ fn up_until_signal(args: &UpArgs) -> Result<ExitCode, ExitCode> {
     let is_silent = setting("calls.record").is_some_and(|setting| reader.text(setting).is_none());
     let reader = with_flag(reader, "calls.record", is_silent.then(|| "true".to_owned()));
     // Which account it is, only the running emulator knows. Everything else is checked before anything starts.
-    let unknown = [
-        ("twilio.account_sid", format!("AC{:032}", 0)),
-        ("twilio.auth_token", format!("{:032}", 0)),
-        ("twilio.base_url", "http://127.0.0.1".to_owned()),
-    ];
-    let checked = with_flags(reader.clone(), unknown);
+    let checked = with_flags(reader.clone(), unknown_account());
     let (settings, telemetry) = prepare(&local(checked, "http://127.0.0.1/webhooks/twilio".to_owned()))?;
     let runtime = runtime()?;
     let code = runtime.block_on(up(reader, &settings, &telemetry));
@@ -123,7 +118,7 @@ const READY_PATIENCE: Duration = Duration::from_secs(10);
 const READY_CHECK: Duration = Duration::from_millis(10);
 
 /// Everything that makes the gateway use the emulator.
-fn of_account(account: &Account, url: &str) -> [(&'static str, String); 8] {
+pub(super) fn of_account(account: &Account, url: &str) -> [(&'static str, String); 8] {
     [
         ("twilio.account_sid", account.account_sid.to_string()),
         ("twilio.auth_token", account.auth_token.clone()),
@@ -136,11 +131,20 @@ fn of_account(account: &Account, url: &str) -> [(&'static str, String); 8] {
     ]
 }
 
-fn with_flags<const N: usize>(reader: Reader, flags: [(&str, String); N]) -> Reader {
+/// An account in the place of the one that only a running emulator knows.
+pub(super) fn unknown_account() -> [(&'static str, String); 3] {
+    [
+        ("twilio.account_sid", format!("AC{:032}", 0)),
+        ("twilio.auth_token", format!("{:032}", 0)),
+        ("twilio.base_url", "http://127.0.0.1".to_owned()),
+    ]
+}
+
+pub(super) fn with_flags<const N: usize>(reader: Reader, flags: [(&str, String); N]) -> Reader {
     flags.into_iter().fold(reader, |reader, (key, value)| with_flag(reader, key, Some(value)))
 }
 
-fn local(reader: Reader, webhook_url: String) -> Reader {
+pub(super) fn local(reader: Reader, webhook_url: String) -> Reader {
     with_flags(reader, [("twilio.enabled", "true".to_owned()), ("twilio.webhook_url", webhook_url)])
 }
 

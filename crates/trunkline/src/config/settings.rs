@@ -15,8 +15,8 @@ use super::table as key;
 use super::token::MIN_TOKEN_LEN;
 use super::{
     AgentsSettings, KeywordSettings, KnowledgeSettings, MediaSettings, MessagingSettings, Reader, RecallSettings,
-    SearchSettings, SenderRates, Splitting, VoiceSettings, WhatsAppSettings, WorkflowSettings, agent, calls, knowledge, media, messaging,
-    people, rates, realtime, texts, workflows,
+    SearchSettings, SenderRates, Splitting, VoiceSettings, WhatsAppSettings, WorkflowSettings, agent, calls, knowledge,
+    media, messaging, people, rates, realtime, texts, workflows,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);

@@ -65,6 +65,7 @@ fn live_call(call: &LiveCall) -> Value {
 
 fn turn(turn: &CallTurn) -> Value {
     json!({
+        "number": turn.number,
         "at_ms": turn.at_ms,
         "kind": turn.kind,
         "person": turn.person.expose(),

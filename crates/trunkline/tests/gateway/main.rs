@@ -31,6 +31,7 @@ mod rates;
 mod realtime;
 mod recall;
 mod recovery;
+mod scenarios;
 mod schemas;
 mod sessions;
 #[path = "../support/mod.rs"]
