@@ -71,6 +71,7 @@ impl Store {
         ] {
             sqlx::query(sql).bind(&id).execute(&mut *transaction).await?;
         }
+        workflows(&mut transaction, &id, &erasure).await?;
         erasure.contacts = sqlx::query_scalar("DELETE FROM contact WHERE merged_into = $1 RETURNING id")
             .bind(&id)
             .fetch_all(&mut *transaction)
@@ -258,6 +259,37 @@ async fn calls(
         erasure.recordings.extend(recording);
         erasure.identifiers.extend([id.clone(), external_id]);
         erasure.calls.push(id);
+    }
+    Ok(())
+}
+
+/// Runs of workflows that a person began or is named in, and facts that wait for some.
+async fn workflows(
+    transaction: &mut Transaction<'_, Sqlite>,
+    contact_id: &str,
+    erasure: &Erasure,
+) -> Result<(), StoreError> {
+    // One parameter however many there are.
+    let identifiers = serde_json::to_string(&erasure.identifiers).unwrap_or_else(|_| "[]".to_owned());
+    let contacts = "(SELECT id FROM contact WHERE id = $1 OR merged_into = $1)";
+    for sql in [
+        format!(
+            "DELETE FROM workflow_run WHERE contact_id IN {contacts}
+             OR person IN (SELECT value FROM json_each($2))
+             OR EXISTS (SELECT 1 FROM json_each($2) WHERE instr(workflow_run.event, value) > 0)
+             OR EXISTS (SELECT 1 FROM workflow_step s JOIN json_each($2) ON instr(s.output, value) > 0
+                        WHERE s.run_id = workflow_run.id)"
+        ),
+        format!(
+            "DELETE FROM workflow_fact WHERE contact_id IN {contacts}
+             OR EXISTS (SELECT 1 FROM json_each($2) WHERE instr(workflow_fact.event, value) > 0)"
+        ),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(contact_id)
+            .bind(&identifiers)
+            .execute(&mut **transaction)
+            .await?;
     }
     Ok(())
 }

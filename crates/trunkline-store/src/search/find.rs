@@ -1,7 +1,7 @@
 //! Searching.
 
 use jiff::Timestamp;
-use sqlx::FromRow;
+use sqlx::{FromRow, QueryBuilder};
 use trunkline_core::Pii;
 
 use super::query::{query, terms};
@@ -12,7 +12,10 @@ use crate::{Store, StoreError};
 /// The most that one search finds.
 pub const MAX_FOUND: u32 = 100;
 /// How many times as many as are wanted are looked at, because some may not be for whoever asks.
-const MARGIN: u32 = 2;
+const MARGIN: u32 = 4;
+
+/// Passages that are ranked; terms that would bring more are left to the others.
+const MANY: i64 = 2_000;
 
 /// What is searched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +108,9 @@ impl Store {
             Scope::Contact(contact) => (vec![scope_of_contact(contact)], Some(contact)),
             Scope::Kinds(kinds) => (kinds.iter().map(|kind| scope_of_kind(*kind)).collect(), None),
         };
-        let Some(query) = query(&terms, &scopes) else { return Ok(Vec::new()) };
+        // What one person said is little. Of everything, passages that only have words that many have are not looked at.
+        let rare = if contact.is_some() { terms.clone() } else { self.rare(&terms).await? };
+        let Some(query) = query(&rare, &scopes) else { return Ok(Vec::new()) };
         let limit = search.limit.min(MAX_FOUND);
         let rows: Vec<Row> = sqlx::query_as(FIND)
             .bind(query)
@@ -113,10 +118,47 @@ impl Store {
             .bind(now_ms())
             .bind(contact)
             .bind(&search.but)
-            .bind(i64::from(limit))
+            .bind(i64::from(limit * MARGIN))
             .fetch_all(&self.reader)
             .await?;
-        rows.into_iter().map(|row| found(row, &terms)).collect()
+        let mut all = rows.into_iter().map(|row| found(row, &terms)).collect::<Result<Vec<_>, _>>()?;
+        if rare.len() < terms.len() {
+            all.sort_by(|one, other| other.coverage.total_cmp(&one.coverage).then(other.score.total_cmp(&one.score)));
+        }
+        all.truncate(search.limit.min(MAX_FOUND) as usize);
+        Ok(all)
+    }
+
+    /// Those of `terms` that are in few passages, and at least the one that is in the fewest: what has none of these is
+    /// not worth its rank.
+    async fn rare(&self, terms: &[String]) -> Result<Vec<String>, StoreError> {
+        if terms.len() < 2 {
+            return Ok(terms.to_vec());
+        }
+        let mut count = QueryBuilder::new("SELECT column1 FROM (VALUES ");
+        for (number, term) in terms.iter().enumerate() {
+            count.push(if number > 0 { ", (" } else { "(" });
+            count.push("(SELECT count(*) FROM (SELECT 1 FROM passage_words WHERE passage_words MATCH ");
+            count.push_bind(query(std::slice::from_ref(term), &[]).unwrap_or_default());
+            count.push(" LIMIT ").push_bind(MANY + 1).push(")))");
+        }
+        count.push(")");
+        let counts: Vec<i64> = count.build_query_scalar().fetch_all(&self.reader).await?;
+        let mut by_count: Vec<_> = counts.into_iter().zip(terms).collect();
+        by_count.sort_by_key(|(count, _)| *count);
+        let mut passages = 0;
+        let mut rare = Vec::new();
+        for (count, term) in by_count {
+            passages += count;
+            if passages > MANY && !rare.is_empty() {
+                break;
+            }
+            // A word that is nowhere narrows nothing.
+            if count > 0 {
+                rare.push(term.clone());
+            }
+        }
+        Ok(rare)
     }
 }
 

@@ -45,14 +45,20 @@ pub(super) fn reader(args: &ServeArgs) -> Result<Reader, ConfigError> {
     Ok(with_flag(reader, "gateway.data_dir", folder))
 }
 
-/// Settings and telemetry, both outside of a runtime.
-pub(super) fn prepare(reader: &Reader) -> Result<(Settings, Telemetry), ExitCode> {
-    let mut settings = Settings::load(reader).map_err(|error| misconfigured(&error))?;
+/// The settings of a gateway that this program runs.
+pub(super) fn settings(reader: &Reader) -> Result<Settings, ConfigError> {
+    let mut settings = Settings::load(reader)?;
     if settings.knowledge.pdf.is_none() {
-        // This very program reads them, in a process of its own.
+        // This very program reads PDFs, in a process of its own.
         let program = std::env::current_exe().ok();
         settings.knowledge.pdf = program.map(|program| vec![program.display().to_string(), "pdf-text".to_owned()]);
     }
+    Ok(settings)
+}
+
+/// Settings and telemetry, both outside of a runtime.
+pub(super) fn prepare(reader: &Reader) -> Result<(Settings, Telemetry), ExitCode> {
+    let settings = settings(reader).map_err(|error| misconfigured(&error))?;
     let telemetry = Telemetry::new(&settings.telemetry).map_err(|error| {
         say(&format!("trunkline: {error}"));
         ExitCode::from(MISCONFIGURED)

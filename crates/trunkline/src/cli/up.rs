@@ -10,7 +10,7 @@ use trunkline::{Gateway, Server};
 use trunkline_emulator::{Account, Emulator};
 
 use super::emulator::{account, start_failed as emulator_failed};
-use super::run::{prepare, reader, runtime, setting, start_failed, stop, until_signal, with_flag};
+use super::run::{prepare, reader, runtime, setting, settings, start_failed, stop, until_signal, with_flag};
 use super::{UpArgs, failed, misconfigured, print, say};
 
 pub(super) fn run(args: &UpArgs) -> ExitCode {
@@ -65,7 +65,7 @@ async fn up(reader: Reader, checked: &Settings, telemetry: &Telemetry) -> ExitCo
     };
     let reader = with_flags(reader, of_account(emulator.account(), emulator.url()));
     let webhook_url = format!("http://{}/webhooks/twilio", reachable(server.address()));
-    let settings = match Settings::load(&local(reader, webhook_url)) {
+    let settings = match settings(&local(reader, webhook_url)) {
         Ok(settings) => settings,
         Err(error) => return misconfigured(&error),
     };

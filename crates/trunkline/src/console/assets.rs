@@ -17,6 +17,7 @@ const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; f
 pub(super) fn routes() -> Router {
     Router::new()
         .route("/", get(|| async { file("index.html") }))
+        .route("/knowledge", get(|| async { file("knowledge-page.html") }))
         .route("/people", get(|| async { file("people-page.html") }))
         .route("/assets/{file}", get(|Path(name): Path<String>| async move { file(&name) }))
 }

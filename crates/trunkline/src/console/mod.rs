@@ -27,6 +27,7 @@ pub(crate) use api::{Failure, bad, message, summary};
 pub use auth::Access;
 pub(crate) use body::Body;
 pub(crate) use calls::past_call;
+pub(crate) use tools::shown as tool_calls;
 
 /// What the console reads.
 pub struct ConsoleState {

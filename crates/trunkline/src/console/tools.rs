@@ -22,7 +22,7 @@ pub(super) async fn of_conversation(
 }
 
 /// Tool calls as the API shows them.
-pub(super) fn shown(calls: &[ToolCallRow]) -> Vec<Value> {
+pub(crate) fn shown(calls: &[ToolCallRow]) -> Vec<Value> {
     let call = |call: &ToolCallRow| {
         json!({
             "turn": call.turn,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use trunkline_store::{ContactRow, ConversationSummary, Store};
 
 use super::{codes, show};
-use crate::console::{Failure, message, past_call, summary};
+use crate::console::{Failure, message, past_call, summary, tool_calls};
 
 /// Conversations, and calls, of one document.
 const MAX_OF_A_KIND: u32 = 5_000;
@@ -35,7 +35,11 @@ pub(super) async fn export(store: &Store, contact: &ContactRow) -> Result<Value,
         if utterances > MAX_UTTERANCES {
             return Err(too_much());
         }
-        calls.push(past_call(row, &turns));
+        let mut shown = past_call(row, &turns);
+        if let Value::Object(fields) = &mut shown {
+            fields.insert("tools".to_owned(), tool_calls(&store.tool_calls_of_call(&row.id).await?).into());
+        }
+        calls.push(shown);
     }
     Ok(json!({
         "exported_at": Timestamp::now().to_string(),
@@ -71,6 +75,7 @@ async fn conversation(store: &Store, row: &ConversationSummary, utterances: &mut
     if let Value::Object(fields) = &mut shown {
         fields.insert("messages".to_owned(), messages.into());
         fields.insert("memories".to_owned(), show::memories(&store.memories(id).await?));
+        fields.insert("tools".to_owned(), tool_calls(&store.tool_calls(id).await?).into());
     }
     Ok(shown)
 }

@@ -330,6 +330,10 @@ async fn give_up(
     waiting: &[MessageRow],
     error: &AgentError,
 ) -> Result<(), BusError> {
+    if context.store.conversation(&conversation.id).await.is_ok_and(|known| known.is_none()) {
+        // The person was erased meanwhile: nothing of theirs is kept for anybody.
+        return Ok(());
+    }
     tracing::error!(error.code = error.code(), "the turn is given up; its texts are now dead letters");
     for message in waiting {
         let Some(envelope) = envelope(conversation, message) else { continue };
