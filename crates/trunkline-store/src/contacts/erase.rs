@@ -272,24 +272,23 @@ async fn workflows(
     // One parameter however many there are.
     let identifiers = serde_json::to_string(&erasure.identifiers).unwrap_or_else(|_| "[]".to_owned());
     let contacts = "(SELECT id FROM contact WHERE id = $1 OR merged_into = $1)";
+    // As a whole text of JSON, perhaps behind the name of a channel: a longer number is somebody else's.
+    let names = |column: &str| {
+        format!(
+            "EXISTS (SELECT 1 FROM json_each($2) WHERE instr({column}, '\"' || value || '\"') > 0
+                     OR instr({column}, ':' || value || '\"') > 0)"
+        )
+    };
+    let (of_run, of_step, of_fact) = (names("workflow_run.event"), names("s.output"), names("workflow_fact.event"));
     for sql in [
         format!(
-            "DELETE FROM workflow_run WHERE contact_id IN {contacts}
-             OR person IN (SELECT value FROM json_each($2))
-             OR EXISTS (SELECT 1 FROM json_each($2) WHERE instr(workflow_run.event, value) > 0)
-             OR EXISTS (SELECT 1 FROM workflow_step s JOIN json_each($2) ON instr(s.output, value) > 0
-                        WHERE s.run_id = workflow_run.id)"
+            "DELETE FROM workflow_run WHERE contact_id IN {contacts} OR {of_run}
+             OR person IN (SELECT value FROM json_each($2) UNION SELECT 'whatsapp:' || value FROM json_each($2))
+             OR EXISTS (SELECT 1 FROM workflow_step s WHERE s.run_id = workflow_run.id AND {of_step})"
         ),
-        format!(
-            "DELETE FROM workflow_fact WHERE contact_id IN {contacts}
-             OR EXISTS (SELECT 1 FROM json_each($2) WHERE instr(workflow_fact.event, value) > 0)"
-        ),
+        format!("DELETE FROM workflow_fact WHERE contact_id IN {contacts} OR {of_fact}"),
     ] {
-        sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(contact_id)
-            .bind(&identifiers)
-            .execute(&mut **transaction)
-            .await?;
+        sqlx::query(sqlx::AssertSqlSafe(sql)).bind(contact_id).bind(&identifiers).execute(&mut **transaction).await?;
     }
     Ok(())
 }

@@ -160,6 +160,7 @@ async fn an_erased_person_is_in_no_table_and_in_no_file() {
     let chat = people.iter().find(|one| one["addresses"][0]["channel"] == "chat").unwrap()["id"].clone();
     let linked = ask(&world, Method::POST, &format!("/api/v1/contacts/{ada}/link"), json!({ "contact": chat })).await;
     assert_eq!(linked.body["changed"], true, "{}", linked.text);
+    runs_of_workflows(&world);
     for secret in SECRETS {
         assert!(!found(&world.data_dir(), secret).is_empty(), "{secret} was never there");
     }
@@ -182,6 +183,7 @@ async fn an_erased_person_is_in_no_table_and_in_no_file() {
     world.until_idle().await;
     nothing_is_left(&world);
     assert_eq!(contacts(&world, "").await.len(), 1, "Bob is still known");
+    assert_eq!(crate::support::rows(&world.data_dir().join("store.db"), "workflow_run"), 1, "and a run about him");
 
     // Who writes again is somebody new.
     world.text(ADA, "what is my password?").await;
@@ -214,6 +216,26 @@ async fn who_said_stop_and_was_erased_is_still_not_written_to() {
     world.text(ADA, "START").await;
     world.text(ADA, "text 8").await;
     until("she is heard again", async || has_answer(&world.answers(ADA).await, "answer 8")).await;
+}
+
+/// Runs that are over: two that are about Ada, by their event and by what a step came to, and one that is not.
+fn runs_of_workflows(world: &World) {
+    let store = Connection::open(world.data_dir().join("store.db")).unwrap();
+    let mut sql = "INSERT INTO workflow_definition VALUES ('r', 'w', '', 0);".to_owned();
+    for (id, event, output) in [
+        ("1", r#"{"data":{"from":"whatsapp:+15550001111","text":"heliotrope"}}"#, "{}"),
+        ("2", "{}", r#"{"to":"+15550001111","text":"zanzibar"}"#),
+        ("3", r#"{"data":{"from":"+15550002222"}}"#, "{}"),
+    ] {
+        sql += &format!(
+            "INSERT INTO workflow_run (id, workflow, revision, trigger_key, event, state, created_at, updated_at)
+                 VALUES ('{id}', 'w', 'r', '{id}', '{event}', 'done', 0, 0);
+             INSERT INTO workflow_step (run_id, node, state, attempts, output, updated_at)
+                 VALUES ('{id}', 'n', 'done', 1, '{output}', 0);
+             INSERT INTO workflow_fact (id, event_type, event, noted_at) VALUES ('{id}', 't', '{event}', 9999999999999);"
+        );
+    }
+    store.execute_batch(&sql).unwrap();
 }
 
 fn nothing_is_left(world: &World) {
