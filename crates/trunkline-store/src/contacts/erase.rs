@@ -64,8 +64,6 @@ impl Store {
         addresses(&mut transaction, &id, &mut erasure).await?;
         for sql in [
             "DELETE FROM passage WHERE contact_id = $1",
-            "DELETE FROM workflow_run WHERE contact_id = $1",
-            "DELETE FROM workflow_fact WHERE contact_id = $1",
             "DELETE FROM contact_memory WHERE contact_id = $1",
             "DELETE FROM contact_address WHERE contact_id = $1",
         ] {
@@ -314,7 +312,6 @@ async fn addresses(
              WHERE author = $1",
             "DELETE FROM participant WHERE address = $1 AND $2 > 0",
             "DELETE FROM participant WHERE identity = $1 AND $2 > 0",
-            "DELETE FROM workflow_run WHERE person = $1 AND $2 > 0",
         ] {
             sqlx::query(sql).bind(&wire).bind(now_ms()).execute(&mut **transaction).await?;
         }

@@ -133,6 +133,18 @@ impl Store {
         Ok(self.with_addresses(rows).await?.pop())
     }
 
+    /// The person behind an address, on whichever channel.
+    ///
+    /// # Errors
+    /// `store.unavailable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn contact_at(&self, address: &str) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT contact_id FROM contact_address WHERE address = $1 ORDER BY channel LIMIT 1";
+        Ok(sqlx::query_scalar(sql).bind(address).fetch_optional(&self.reader).await?)
+    }
+
     /// What a person has decided about hearing from us, by address.
     ///
     /// # Errors

@@ -221,21 +221,21 @@ async fn who_said_stop_and_was_erased_is_still_not_written_to() {
 /// Runs that are over: two that are about Ada, by their event and by what a step came to, and one that is not.
 fn runs_of_workflows(world: &World) {
     let store = Connection::open(world.data_dir().join("store.db")).unwrap();
-    let mut sql = "INSERT INTO workflow_definition VALUES ('r', 'w', '', 0);".to_owned();
+    store.execute_batch("INSERT INTO workflow_definition VALUES ('r', 'w', '', 0);").unwrap();
     for (id, event, output) in [
         ("1", r#"{"data":{"from":"whatsapp:+15550001111","text":"heliotrope"}}"#, "{}"),
         ("2", "{}", r#"{"to":"+15550001111","text":"zanzibar"}"#),
         ("3", r#"{"data":{"from":"+15550002222"}}"#, "{}"),
     ] {
-        sql += &format!(
+        let sql = format!(
             "INSERT INTO workflow_run (id, workflow, revision, trigger_key, event, state, created_at, updated_at)
                  VALUES ('{id}', 'w', 'r', '{id}', '{event}', 'done', 0, 0);
              INSERT INTO workflow_step (run_id, node, state, attempts, output, updated_at)
                  VALUES ('{id}', 'n', 'done', 1, '{output}', 0);
              INSERT INTO workflow_fact (id, event_type, event, noted_at) VALUES ('{id}', 't', '{event}', 9999999999999);"
         );
+        store.execute_batch(&sql).unwrap();
     }
-    store.execute_batch(&sql).unwrap();
 }
 
 fn nothing_is_left(world: &World) {
