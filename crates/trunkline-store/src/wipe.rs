@@ -3,12 +3,12 @@
 use crate::{Store, StoreError};
 
 /// A database up to this size, in bytes, is written anew. A larger one would hold up whoever writes for too long.
-const MAX_REWRITTEN: i64 = 512 << 20;
+const MAX_REWRITTEN: i64 = 128 << 20;
 
 impl Store {
     /// Makes sure that what was deleted is in no file any more. Deleted rows are overwritten as they go; here the
     /// database is written anew, so that pages that were reorganised keep nothing of them, and the log before it is
-    /// emptied. Returns false where the database is too large to be written anew (512 MiB): then stale copies may be left
+    /// emptied. Returns false where the database is too large to be written anew (128 MiB): then stale copies may be left
     /// in pages until `VACUUM` is run with the gateway stopped.
     ///
     /// # Errors

@@ -286,7 +286,7 @@ impl Gateway {
             store: gateway.store.clone(),
             bus: Arc::clone(&gateway.bus),
             media: context.media.folder.clone(),
-            recordings: voice.as_ref().and_then(|voice| voice.calls.recordings().map(Path::to_owned)),
+            recordings: settings.recordings,
             numbers: settings.numbers,
             tasks: gateway.tasks.clone(),
         };

@@ -12,7 +12,7 @@ use crate::BusError;
 /// Envelopes that are looked at in one transaction.
 const ROWS: i64 = 2_000;
 /// A log up to this size, in bytes, is written anew afterwards.
-const MAX_REWRITTEN: i64 = 512 << 20;
+const MAX_REWRITTEN: i64 = 128 << 20;
 /// The stream of the row that keeps the newest number. Nobody reads it.
 const MARKER: &str = "internal.erased";
 

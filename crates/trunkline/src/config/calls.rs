@@ -238,7 +238,8 @@ fn calls(reader: &Reader, data_dir: &Path, problems: &mut ConfigError) -> CallSe
     }
 }
 
-fn recordings(reader: &Reader, data_dir: &Path) -> PathBuf {
+/// The folder of recordings, whether any are made now or not.
+pub(super) fn recordings(reader: &Reader, data_dir: &Path) -> PathBuf {
     reader.text(&key::RECORDINGS).map_or_else(|| data_dir.join("recordings"), PathBuf::from)
 }
 

@@ -55,6 +55,8 @@ pub struct Settings {
     pub agents: AgentsSettings,
     /// The file that the agents follow while they answer, if there is one.
     pub agents_source: Option<Source>,
+    /// The folder of recordings, whether any are made now or not.
+    pub recordings: PathBuf,
     /// How numbers that people type are read.
     pub numbers: Numbers,
     /// Documents that agents may answer from.
@@ -207,6 +209,7 @@ impl Settings {
             listen,
             voice: base.and_then(|base| calls::voice(reader, &data_dir, &base, &mut problems)),
             emulator_listen: address(reader, &key::EMULATOR_LISTEN, &mut problems),
+            recordings: calls::recordings(reader, &data_dir),
             data_dir,
             subjects,
             drain: reader.duration(&key::DRAIN, Duration::ZERO..=Duration::from_mins(5), &mut problems),

@@ -86,7 +86,7 @@ impl People {
         let (people, erasure) = (self.clone(), erasure.clone());
         let removed = tokio::task::spawn_blocking(move || {
             let files = erasure.files.iter().filter(|hash| is_removed(&people.media.path(hash))).count();
-            let recordings = people.recordings.as_deref().map_or(0, |folder| recordings(folder, &erasure));
+            let recordings = recordings(&people.recordings, &erasure);
             (files, recordings)
         });
         removed.await.unwrap_or_default()

@@ -31,8 +31,8 @@ pub(crate) struct People {
     pub(crate) bus: Arc<dyn Bus>,
     /// Files that people sent.
     pub(crate) media: MediaFolder,
-    /// The folder of recordings, if any are kept.
-    pub(crate) recordings: Option<PathBuf>,
+    /// The folder of recordings, whether any are made now or not.
+    pub(crate) recordings: PathBuf,
     /// How numbers are read.
     pub(crate) numbers: Numbers,
     /// Where work runs that goes on when nobody waits for it.

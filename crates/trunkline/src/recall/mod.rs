@@ -158,3 +158,6 @@ fn bounded(found: Vec<Found>, most: usize) -> Vec<Passage> {
     }
     passages
 }
+
+#[cfg(test)]
+mod tests;

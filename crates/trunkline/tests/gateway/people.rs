@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use trunkline_store::Store;
+
+use super::media::{PNG, send};
 use crate::support::{ADA, Answer, BOB, CONSOLE_TOKEN, NUMBER, Program, Visitor, World, answer, until, until_within};
 
 /// What only Ada says; in no file of ours otherwise.
@@ -190,6 +193,45 @@ async fn an_erased_person_is_in_no_table_and_in_no_file() {
     until("she is answered as a stranger", async || has_answer(&world.answers(ADA).await, "your password")).await;
     world.until_idle().await;
     assert!(found(&world.data_dir(), "heliotrope").is_empty());
+}
+
+#[tokio::test]
+async fn an_erasure_that_was_cut_off_is_finished_by_the_next_start_with_files_and_recordings() {
+    let mut world =
+        World::start(&[("TRUNKLINE_VOICE", "true"), ("TRUNKLINE_RECORD_CALLS", "true"), ("TRUNKLINE_CONCIERGE", "")])
+            .await;
+    for number in [ADA, BOB] {
+        // The same picture: it stays for as long as somebody has sent it.
+        send(&world, number, "my drink is heliotrope", &[("image/png", PNG)]).await;
+    }
+    send(&world, ADA, "another", &[("image/gif", b"GIF89a\x01\0\x01\0\x80\0\0")]).await;
+    let listen = json!({ "wait_for_speech": { "timeout_ms": 15_000 } });
+    call(&world, ADA, &[listen, json!({ "hang_up": true })]).await;
+    let media = || files(&world.data_dir().join("media")).len();
+    until("both files are kept", async || (media() == 2).then_some(())).await;
+    until("the call is over", async || world.api("/api/v1/calls").await["past"].as_array().unwrap().first().cloned())
+        .await;
+    world.until_idle().await;
+    let recordings = world.data_dir().join("recordings");
+    assert_eq!(files(&recordings).len(), 1);
+    let ada = contacts(&world, "0001111").await[0]["id"].as_str().unwrap().to_owned();
+
+    // Killed when the tables were done.
+    world.stop_gateway().await;
+    let store = Store::open(&world.data_dir().join("store.db")).await.unwrap();
+    let erasure = store.erase_contact(&ada).await.unwrap();
+    assert_eq!((erasure.files.len(), erasure.calls.len()), (1, 1), "{erasure:?}");
+    store.close().await;
+    assert!(!found(&world.data_dir(), "15550001111").is_empty());
+    // What was recorded is found also where nothing is recorded any more.
+    world.set("TRUNKLINE_RECORD_CALLS", "false");
+    world.start_gateway().await;
+    let left = || crate::support::rows(&world.data_dir().join("store.db"), "erasure");
+    until("it is finished", async || (left() == 0 && files(&recordings).is_empty()).then_some(())).await;
+    until("the files are written anew", async || found(&world.data_dir(), "15550001111").is_empty().then_some(()))
+        .await;
+    assert_eq!(files(&world.data_dir().join("media")).len(), 1, "Bob's picture is still there");
+    assert!(!found(&world.data_dir(), "heliotrope").is_empty(), "and so are his words");
 }
 
 #[tokio::test]
