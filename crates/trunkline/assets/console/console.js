@@ -4,13 +4,15 @@ import { createCallView } from './call-view.js';
 import { createCallsList } from './calls-list.js';
 import { at, make, setText } from './dom.js';
 import {
-  SignedOut, agents, call, calls, closeConversation, conversation, conversations, follow, messages, orderCall, orderConversation, recordingOf, signIn, status, tools,
+  SignedOut, agents, call, calls, cancelRun, closeConversation, conversation, conversations, follow, messages,
+  orderCall, orderConversation, recordingOf, replayRun, run, runs, signIn, status, tools, workflows,
 } from './gateway.js';
 import { createList } from './list.js';
 import { createCare } from './care.js';
 import { createPeople } from './people.js';
 import { showConnector, showNumber } from './text.js';
 import { createThread } from './thread.js';
+import { createWorkflows } from './workflows.js';
 
 const CONNECTOR_TONES = { healthy: 'good', degraded: 'warn', unhealthy: 'bad' };
 
@@ -27,6 +29,8 @@ const callsList = createCallsList(calls, {
   },
   error: trouble,
 });
+
+const workflowsView = createWorkflows({ workflows, runs, run, replay: replayRun, cancel: cancelRun }, { error: trouble });
 
 // Views
 
@@ -63,17 +67,21 @@ function trouble(error) {
 // The address bar
 
 function route() {
-  const match = /^#\/(c|calls)\/(.+)$/.exec(location.hash);
+  const match = /^#\/(c|calls|workflows)\/([^/]+)(?:\/([^/]+))?$/.exec(location.hash);
   const inCalls = /^#\/calls(\/|$)/.test(location.hash);
+  const inWorkflows = /^#\/workflows(\/|$)/.test(location.hash);
   const id = match ? decode(match[2]) : null;
-  const conversationId = inCalls ? null : id;
+  const conversationId = inCalls || inWorkflows ? null : id;
   const callId = inCalls ? id : null;
   document.body.classList.toggle('in-thread', id !== null);
   at('calls-scroller').hidden = !inCalls;
-  at('list-scroller').hidden = inCalls;
-  mark(at('section-conversations'), !inCalls);
+  at('workflows-scroller').hidden = !inWorkflows;
+  at('list-scroller').hidden = inCalls || inWorkflows;
+  mark(at('section-conversations'), !inCalls && !inWorkflows);
   mark(at('section-calls'), inCalls);
-  setText(at('nothing-title'), inCalls ? 'Pick a call' : 'Pick a conversation');
+  mark(at('section-workflows'), inWorkflows);
+  setText(at('nothing-title'), inCalls ? 'Pick a call' : inWorkflows ? 'Pick a workflow' : 'Pick a conversation');
+  workflowsView.select(inWorkflows, id, match?.[3] ? decode(match[3]) : null);
   list.select(conversationId);
   thread.open(conversationId, conversationId === null ? null : list.find(conversationId)).catch(trouble);
   people.open(conversationId).catch(trouble);
@@ -90,7 +98,8 @@ function mark(link, isCurrent) {
 }
 
 function drawTitle() {
-  const open = thread.openId() !== null ? at('who') : callView.openId() !== null ? at('call-who') : null;
+  const open = thread.openId() !== null ? at('who') : callView.openId() !== null ? at('call-who')
+    : workflowsView.openName() !== null ? at('workflow-name') : null;
   document.title = open ? `${open.textContent} · Trunkline` : 'Trunkline';
 }
 
@@ -111,7 +120,8 @@ addEventListener('hashchange', () => {
 });
 
 addEventListener('keydown', (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, textarea')) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest('input, textarea, select')) return;
+  if (location.hash.startsWith('#/workflows')) return;
   const step = { j: 1, k: -1 }[event.key];
   const inCalls = location.hash.startsWith('#/calls');
   if (step) {
@@ -196,6 +206,7 @@ async function reread() {
   const [now] = await Promise.all([status(), list.reread()]);
   drawStatus(now);
   callsList.refresh();
+  workflowsView.refresh();
   callView.refresh();
   const id = thread.openId();
   if (id === null) return;
@@ -233,6 +244,7 @@ async function start() {
       if (id === thread.openId()) thread.typing(on === true);
     },
     calls: callsList.heard,
+    workflow: workflowsView.heard,
     up: () => {
       line.down = false;
       drawBanner();

@@ -33,6 +33,19 @@ export const messages = (id, limit, before) =>
 
 const callPath = (call) => `/api/v1/calls/${encodeURIComponent(call)}`;
 
+export const workflows = () => read('/api/v1/workflows');
+export function runs(workflow, state, limit, before) {
+  const query = new URLSearchParams({ workflow, limit });
+  if (state) query.set('state', state);
+  if (before) query.set('before', before);
+  return read(`/api/v1/workflow-runs?${query}`);
+}
+const runPath = (id) => `/api/v1/workflow-runs/${encodeURIComponent(id)}`;
+export const run = (id) => read(runPath(id));
+/** Has a run go on that failed. */
+export const replayRun = (id) => order(`${runPath(id)}/replay`);
+export const cancelRun = (id) => order(`${runPath(id)}/cancel`);
+
 export const calls = (limit, before) => page('/api/v1/calls', limit, before);
 export const call = (id) => read(callPath(id));
 export const recordingOf = (id) => `${callPath(id)}/recording`;
@@ -116,6 +129,7 @@ export function follow(on) {
     mine.addEventListener('status', (event) => deliver('status', event));
     mine.addEventListener('typing', (event) => deliver('typing', event));
     mine.addEventListener('calls', (event) => deliver('calls', event));
+    mine.addEventListener('workflow', (event) => deliver('workflow', event));
     mine.addEventListener('error', () => {
       if (mine === source) lost();
     });

@@ -13,6 +13,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use trunkline_agent::Agent;
+use trunkline_agent::tools::Toolbox;
 
 pub use reload::Source;
 pub(crate) use reload::follow;
@@ -28,6 +29,8 @@ pub const DEFAULT: &str = "default";
 pub struct Roster {
     named: BTreeMap<String, Arc<dyn Agent>>,
     routes: Vec<Route>,
+    /// Everything that an agent may be given to use.
+    tools: Toolbox,
 }
 
 impl Roster {
@@ -50,6 +53,12 @@ impl Roster {
         self
     }
 
+    /// What workflows may use, beside agents: every tool there is.
+    #[must_use]
+    pub(crate) fn tools(self, tools: Toolbox) -> Self {
+        Self { tools, ..self }
+    }
+
     /// Adds a route behind those that are there: the first one that fits is taken.
     #[must_use]
     pub fn route(mut self, route: Route) -> Self {
@@ -60,7 +69,10 @@ impl Roster {
 
 impl fmt::Debug for Roster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Roster").field("named", &self.named.keys()).field("routes", &self.routes).finish()
+        f.debug_struct("Roster")
+            .field("named", &self.named.keys())
+            .field("routes", &self.routes)
+            .finish_non_exhaustive()
     }
 }
 
@@ -90,6 +102,11 @@ impl Agents {
     #[must_use]
     pub fn named(&self, name: &str) -> Option<Arc<dyn Agent>> {
         self.roster().named.get(name).cloned()
+    }
+
+    /// Every tool that is configured or built in.
+    pub(crate) fn tools(&self) -> Toolbox {
+        self.roster().tools.clone()
     }
 
     /// The names of all agents, in alphabetical order.

@@ -45,7 +45,8 @@ pub(crate) async fn build(settings: &AgentsSettings, additions: &Additions) -> R
     let (of_servers, is_missing_tools) = of_servers(&settings.mcp).await;
     offers.extend(of_servers);
     let colleagues: Vec<_> = settings.named.keys().cloned().chain([DEFAULT.to_owned()]).collect();
-    let mut roster = Roster::new();
+    let all = offers.iter().map(|offer| Arc::clone(&offer.tool));
+    let mut roster = Roster::new().tools(all.fold(Toolbox::new(settings.limits.clone()), Toolbox::with));
     let default = [(DEFAULT, &settings.default)].into_iter();
     for (name, one) in default.chain(settings.named.iter().map(|(name, one)| (name.as_str(), one))) {
         match agent(name, one, &offers, &colleagues, settings) {

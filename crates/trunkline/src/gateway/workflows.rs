@@ -31,7 +31,6 @@ pub(super) async fn build(
         number: twilio.and_then(|twilio| twilio.settings.phone_number.clone()),
         backend: twilio.map(|twilio| Arc::clone(&twilio.observed)),
         calls: voice.map(|voice| (voice.calls.clone(), voice.edge.twilio.clone())),
-        ..Provider::default()
     };
     Ok(Some(Workflows::new(context.clone(), provider, settings, loaded, stop)))
 }

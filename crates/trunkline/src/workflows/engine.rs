@@ -9,7 +9,6 @@ use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use trunkline_agent::tools::Toolbox;
 use trunkline_agent::workflow::{Kind, Trigger, Workflow};
 use trunkline_bus::BusError;
 use trunkline_core::messaging::ConversationalBackend;
@@ -47,8 +46,6 @@ pub(crate) struct Provider {
     pub(crate) backend: Option<Arc<dyn ConversationalBackend>>,
     /// Calls.
     pub(crate) calls: Option<(Calls, TwilioVoice)>,
-    /// What tools steps can use.
-    pub(crate) tools: Toolbox,
 }
 
 /// The workflows of a gateway. Cheap to clone.

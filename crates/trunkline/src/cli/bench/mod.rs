@@ -12,6 +12,7 @@ mod target;
 mod texts;
 mod webhooks;
 mod wire;
+mod workflows;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,8 @@ pub(super) enum BenchCommand {
     Webhooks(WebhookArgs),
     /// From a person's text to the answer on their phone, through gateway and emulator
     Texts(TextArgs),
+    /// From an event to the first step of the workflow that it starts
+    Workflows(WorkflowArgs),
     /// Many clients with a socket: memory, messages, and how soon an agent is called
     Realtime(RealtimeArgs),
     /// Calls with audio both ways: what a frame costs, how long it takes, and what a call holds
@@ -62,6 +65,19 @@ pub(super) struct TextArgs {
     /// Phones that text in turn
     #[arg(long, default_value_t = 50)]
     phones: usize,
+    /// Print the figures as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+pub(super) struct WorkflowArgs {
+    /// Events a second
+    #[arg(long, default_value_t = 200)]
+    rate: u32,
+    /// Seconds of load
+    #[arg(long, default_value_t = 20)]
+    seconds: u32,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -181,6 +197,7 @@ pub(super) fn run(command: BenchCommand) -> ExitCode {
         BenchCommand::Calls(args) => report(|| async move { calls::run(&args).await }),
         BenchCommand::Webhooks(args) => report(|| async move { webhooks::run(&args).await }),
         BenchCommand::Texts(args) => report(|| async move { texts::run(&args).await }),
+        BenchCommand::Workflows(args) => report(|| async move { workflows::run(&args).await }),
         BenchCommand::Realtime(args) => report(|| async move { realtime::run(&args).await }),
     }
 }

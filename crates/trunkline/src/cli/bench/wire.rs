@@ -19,6 +19,10 @@ pub(super) struct Signer {
 
 impl Signer {
     pub(super) fn request(&self) -> Vec<u8> {
+        self.request_saying("Hello, I would like to know when you are open tomorrow, please.")
+    }
+
+    pub(super) fn request_saying(&self, text: &str) -> Vec<u8> {
         let conversation = ConversationSid::from_random(rand::random());
         let params: Vec<(String, String)> = [
             ("AccountSid", self.account_sid.clone()),
@@ -29,7 +33,7 @@ impl Signer {
             ("ParticipantSid", ParticipantSid::from_random(rand::random()).to_string()),
             ("Index", "0".to_owned()),
             ("Author", "+15550001111".to_owned()),
-            ("Body", "Hello, I would like to know when you are open tomorrow, please.".to_owned()),
+            ("Body", text.to_owned()),
             ("Attributes", "{}".to_owned()),
             ("DateCreated", jiff::Timestamp::now().to_string()),
             ("RetryCount", "0".to_owned()),

@@ -16,7 +16,7 @@ pub(super) async fn call(
     arguments: &Structure,
     conversation: Option<&Template>,
 ) -> Result<StepDone, StepError> {
-    let tools = &effect.engine.0.provider.tools;
+    let tools = effect.engine.0.context.agents.tools();
     if tools.named(tool).is_none() {
         return Err(StepError::new(codes::NOT_CONFIGURED, "this gateway has no such tool"));
     }
