@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use sqlx::{Sqlite, Transaction};
 use trunkline_core::Pii;
 
-use super::{Fact, RUN, Row, RunRow, run};
+use super::steps::write;
+use super::{Fact, RUN, Row, RunRow, StepChange, run};
 use crate::{Store, StoreError};
 
 /// A run that is to begin.
@@ -26,6 +27,8 @@ pub struct NewRun {
     pub contact_id: Option<String>,
     /// Whether it is worked on at once by who begins it; otherwise it waits to be claimed.
     pub is_claimed: bool,
+    /// Steps that begin with it.
+    pub steps: Vec<StepChange>,
     /// The trace that it belongs to.
     pub traceparent: Option<String>,
     /// When it begins.
@@ -289,7 +292,13 @@ async fn begin(transaction: &mut Transaction<'_, Sqlite>, run: &NewRun) -> Resul
     .bind(run.now.as_millisecond())
     .execute(&mut **transaction)
     .await?;
-    Ok(inserted.rows_affected() == 1)
+    if inserted.rows_affected() == 0 {
+        return Ok(false);
+    }
+    for step in &run.steps {
+        write(transaction, &run.id, step, run.now).await?;
+    }
+    Ok(true)
 }
 
 pub(super) async fn cancel_steps(

@@ -200,7 +200,7 @@ async fn is_running(transaction: &mut Transaction<'_, Sqlite>, run_id: &str) -> 
     Ok(state.as_deref() == Some("running"))
 }
 
-async fn write(
+pub(super) async fn write(
     transaction: &mut Transaction<'_, Sqlite>,
     run_id: &str,
     change: &StepChange,

@@ -10,7 +10,7 @@ use super::twilio::Twilio;
 use super::voice::Voice;
 use crate::config::WorkflowSettings;
 use crate::pipeline::Context;
-use crate::workflows::{CONSUMER, Provider, Workflows, read_folder};
+use crate::workflows::{CONSUMER, Provider, SINCE, Workflows, read_folder};
 
 /// Builds the engine of the configured folder; without one, nothing is kept for it any more.
 pub(super) async fn build(
@@ -23,6 +23,10 @@ pub(super) async fn build(
     let Some(settings) = settings else {
         let bus: &Arc<dyn Bus> = &context.bus;
         bus.forget(CONSUMER).await?;
+        // What happens while there are none starts none later.
+        if context.store.cursor(SINCE).await?.is_some_and(|since| since > 0) {
+            context.store.set_cursor(SINCE, 0).await?;
+        }
         return Ok(None);
     };
     let loaded = read_folder(&settings.folder).map_err(GatewayError::Workflows)?;

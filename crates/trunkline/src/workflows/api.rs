@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -161,8 +162,10 @@ struct Start {
 async fn start(
     State(workflows): State<Workflows>,
     Path(name): Path<String>,
-    Json(start): Json<Start>,
+    start: Result<Json<Start>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
+    // What was sent is not repeated: it may be somebody's words.
+    let Json(start) = start.map_err(|_| bad("the body must be a JSON object with data, an object, and perhaps id"))?;
     let workflow = workflows.0.loaded.get(&name).ok_or_else(|| missing("workflow"))?;
     if !workflow.is_startable() {
         let reason = "this workflow has no trigger with api = true".to_owned();

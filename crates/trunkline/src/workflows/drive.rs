@@ -7,26 +7,23 @@ use std::time::{Duration, Instant};
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
-use trunkline_agent::workflow::{Branch, Kind, Outcome, StepState, plan};
-use trunkline_core::Pii;
-use trunkline_store::{RunEnd, SavedRun, StepChange, StoreError, WaitRow, Waiting};
+use trunkline_agent::workflow::{Kind, Outcome, Workflow};
+use trunkline_store::{NewRun, RunEnd, RunRow, SavedRun, StepChange, StoreError, WaitRow};
 
 use super::codes;
 use super::engine::Workflows;
 use super::event::Event;
+use super::round::{look, settle};
 use super::run::Run;
 use super::step::{self, StepDone, StepError};
 use crate::telemetry::set_parent;
 
 /// The wait before the store is asked again when it could not be used.
 const STORE_WAIT: Duration = Duration::from_secs(1);
-/// The longest wait between two tries.
-const MAX_BACKOFF: Duration = Duration::from_hours(1);
 
 type Carried = BoxFuture<'static, (usize, Result<StepDone, StepError>)>;
 /// Steps that are carried out, each by a task of its own: one that holds the store's writer must go on while the run is
@@ -39,20 +36,37 @@ enum Next {
     Over,
 }
 
-/// What one look at a run came to.
-#[derive(Default)]
-struct Round {
-    changes: Vec<StepChange>,
-    /// Steps that have an effect, to be begun once that is noted.
-    begin: Vec<usize>,
-    /// Steps that wait from now on.
-    waits: Vec<usize>,
-    outcome: Option<Outcome>,
-}
-
 impl Workflows {
-    /// Has somebody work on a run that is claimed. `since` is when the event came that begins it.
-    pub(super) fn work(&self, run_id: String, place: OwnedSemaphorePermit, since: Option<Instant>) {
+    /// Plans a run that is about to begin, so that its first steps begin with it. `None` if they do not, or if the whole
+    /// gateway has no place for it now.
+    pub(super) fn prepare(&self, workflow: &Arc<Workflow>, new: &mut NewRun, came: Instant) -> Option<Prepared> {
+        let overall = Arc::clone(&self.0.overall).try_acquire_owned().ok()?;
+        let row = RunRow {
+            id: new.id.clone(),
+            workflow: new.workflow.clone(),
+            revision: new.revision.clone(),
+            event: new.event.clone(),
+            state: "running".to_owned(),
+            version: 0,
+            replays: 0,
+            error_code: None,
+            error_node: None,
+            traceparent: new.traceparent.clone(),
+            created_at: new.now,
+            updated_at: new.now,
+            ended_at: None,
+        };
+        let mut run = Run::new(row, Arc::clone(workflow), &[]);
+        let round = look(&mut run, new.now);
+        if round.begin.is_empty() || !round.waits.is_empty() || round.outcome.is_some() {
+            return None;
+        }
+        new.steps = round.changes;
+        Some(Prepared { run, begin: round.begin, came, overall })
+    }
+
+    /// Has somebody work on a run that is claimed.
+    pub(super) fn work(&self, run_id: String, place: OwnedSemaphorePermit, prepared: Option<Prepared>) {
         let engine = self.clone();
         let changed = Arc::new(Notify::new());
         self.0.working.lock().unwrap_or_else(PoisonError::into_inner).insert(run_id.clone(), Arc::clone(&changed));
@@ -61,13 +75,22 @@ impl Workflows {
             let _place = place;
             let working = Working { engine: engine.clone(), run_id: run_id.clone(), changed: Arc::clone(&changed) };
             tokio::select! {
-                () = drive(&engine, &run_id, &changed, since) => {}
+                () = drive(&engine, &run_id, &changed, prepared) => {}
                 // What is in hand comes again after the next start.
                 () = stop.cancelled() => {}
             }
             drop(working);
         });
     }
+}
+
+/// A run whose first steps are noted, and have a place.
+pub(super) struct Prepared {
+    run: Run,
+    begin: Vec<usize>,
+    /// When the event came.
+    came: Instant,
+    overall: OwnedSemaphorePermit,
 }
 
 /// Leaves the list however the work ends, also by a panic.
@@ -87,11 +110,26 @@ impl Drop for Working {
     }
 }
 
-async fn drive(engine: &Workflows, run_id: &str, changed: &Notify, mut since: Option<Instant>) {
+async fn drive(engine: &Workflows, run_id: &str, changed: &Notify, prepared: Option<Prepared>) {
     // A place of the whole gateway, beside that of the workflow.
-    let Ok(_overall) = Arc::clone(&engine.0.overall).acquire_owned().await else { return };
+    let (mut first, _overall) = match prepared {
+        Some(Prepared { run, begin, came, overall }) => {
+            engine.0.context.metrics.workflow_first_step(came.elapsed());
+            (Some((run, begin)), overall)
+        }
+        None => match Arc::clone(&engine.0.overall).acquire_owned().await {
+            Ok(overall) => (None, overall),
+            Err(_) => return,
+        },
+    };
     loop {
-        match Box::pin(worked(engine, run_id, changed, &mut since)).await {
+        let worked = async {
+            match first.take() {
+                Some((run, begin)) => in_its_span(engine, run, changed, begin).await,
+                None => worked(engine, run_id, changed).await,
+            }
+        };
+        match Box::pin(worked).await {
             Ok(Next::Over) => {
                 engine.0.context.live.workflow_changed(run_id);
                 return;
@@ -105,12 +143,7 @@ async fn drive(engine: &Workflows, run_id: &str, changed: &Notify, mut since: Op
     }
 }
 
-async fn worked(
-    engine: &Workflows,
-    run_id: &str,
-    changed: &Notify,
-    since: &mut Option<Instant>,
-) -> Result<Next, StoreError> {
+async fn worked(engine: &Workflows, run_id: &str, changed: &Notify) -> Result<Next, StoreError> {
     let store = &engine.0.context.store;
     let Some(row) = store.workflow_run(run_id).await?.filter(|row| row.state == "running") else {
         return Ok(Next::Over);
@@ -120,26 +153,25 @@ async fn worked(
         return Ok(Next::Over);
     };
     let rows = store.workflow_steps(run_id).await?;
-    let run = Run::new(row, workflow, &rows);
+    in_its_span(engine, Run::new(row, workflow, &rows), changed, Vec::new()).await
+}
+
+async fn in_its_span(engine: &Workflows, run: Run, changed: &Notify, begun: Vec<usize>) -> Result<Next, StoreError> {
     let span = tracing::info_span!(
         "workflow_run",
         workflow.name = run.row.workflow,
-        workflow.run = run_id,
+        workflow.run = run.row.id,
         run.outcome = tracing::field::Empty,
         error.code = tracing::field::Empty,
     );
     set_parent(&span, run.row.traceparent.as_deref());
-    rounds(engine, run, changed, since).instrument(span).await
+    rounds(engine, run, changed, begun).instrument(span).await
 }
 
-async fn rounds(
-    engine: &Workflows,
-    mut run: Run,
-    changed: &Notify,
-    since: &mut Option<Instant>,
-) -> Result<Next, StoreError> {
+async fn rounds(engine: &Workflows, mut run: Run, changed: &Notify, begun: Vec<usize>) -> Result<Next, StoreError> {
     let (store, clock) = (&engine.0.context.store, &engine.0.clock);
     let mut in_hand = InHand::new();
+    begin_all(engine, &run, begun, &mut in_hand);
     let mut ended: Vec<StepChange> = Vec::new();
     loop {
         let now = clock.now();
@@ -176,13 +208,7 @@ async fn rounds(
             Some(RunEnd::Waits { .. }) => return Ok(Next::Over),
             None => {}
         }
-        for at in round.begin {
-            if let Some(since) = since.take() {
-                engine.0.context.metrics.workflow_first_step(since.elapsed());
-            }
-            let carried = carried_out(engine, &run, at);
-            in_hand.push(AbortOnDropHandle::new(engine.0.tasks.spawn(carried)));
-        }
+        begin_all(engine, &run, round.begin, &mut in_hand);
         tokio::select! {
             Some(Ok((at, result))) = in_hand.next() => ended.push(settle(&mut run, at, result, clock.now())),
             () = changed.notified() => {
@@ -196,101 +222,12 @@ async fn rounds(
     }
 }
 
-/// Plans until everything that needs nobody else is done.
-fn look(run: &mut Run, now: Timestamp) -> Round {
-    let mut round = Round::default();
-    let workflow = Arc::clone(&run.workflow);
-    loop {
-        let next = plan(&workflow, &run.statuses());
-        if next.start.is_empty() && next.skip.is_empty() {
-            round.outcome = next.outcome;
-            return round;
-        }
-        for at in next.skip {
-            let change = mark(run, at, StepState::Skipped);
-            round.changes.extend(change);
-        }
-        for at in next.start {
-            let change = begin(run, at, now, &mut round);
-            round.changes.extend(change);
-        }
+/// Carries out steps that are noted as begun.
+fn begin_all(engine: &Workflows, run: &Run, steps: Vec<usize>, in_hand: &mut InHand) {
+    for at in steps {
+        let carried = carried_out(engine, run, at);
+        in_hand.push(AbortOnDropHandle::new(engine.0.tasks.spawn(carried)));
     }
-}
-
-/// A step as it is now, to be saved.
-fn mark(run: &mut Run, at: usize, state: StepState) -> Option<StepChange> {
-    let node = run.workflow.nodes.get(at)?.name.clone();
-    run.steps.get_mut(at)?.status.state = state;
-    Some(StepChange { node, state: state.as_str(), ..StepChange::default() })
-}
-
-fn fail(run: &mut Run, at: usize, code: &str) -> Option<StepChange> {
-    let change = mark(run, at, StepState::Failed)?;
-    run.steps.get_mut(at)?.error = Some(code.to_owned());
-    Some(StepChange { error_code: Some(code.to_owned()), ..change })
-}
-
-/// Begins a step. What has no effect is done at once.
-fn begin(run: &mut Run, at: usize, now: Timestamp, round: &mut Round) -> Option<StepChange> {
-    let workflow = Arc::clone(&run.workflow);
-    let node = workflow.nodes.get(at)?;
-    let attempts = run.steps.get(at)?.attempts;
-    let scope = run.scope();
-    match node.when.as_ref().filter(|_| attempts == 0).map(|when| when.holds(&scope)) {
-        Some(Ok(false)) => return mark(run, at, StepState::Skipped),
-        Some(Err(error)) => return fail(run, at, error.code()),
-        Some(Ok(true)) | None => {}
-    }
-    match &node.kind {
-        Kind::Join => done(run, at, None, json!({})),
-        Kind::Condition { test } => match test.holds(&scope) {
-            Ok(is) => done(run, at, Some(if is { Branch::Yes } else { Branch::No }), json!({ "is": is })),
-            Err(error) => fail(run, at, error.code()),
-        },
-        Kind::Wait { event, within, until } => {
-            let due_at = match (within, until) {
-                (Some(within), _) => SignedDuration::try_from(*within).ok().and_then(|time| now.checked_add(time).ok()),
-                (None, Some(until)) => match until.text(&scope).map(|text| text.parse::<Timestamp>()) {
-                    Ok(Ok(until)) => Some(until),
-                    Ok(Err(_)) => return fail(run, at, codes::BAD_VALUE),
-                    Err(error) => return fail(run, at, error.code()),
-                },
-                (None, None) => None,
-            };
-            let about = event.as_ref().and_then(|event| event.about.as_ref()).map(|about| about.text(&scope));
-            let about = match about.transpose() {
-                Ok(about) => Pii::new(about.unwrap_or_default()),
-                Err(error) => return fail(run, at, error.code()),
-            };
-            let events = event.iter().flat_map(|event| &event.events);
-            let waits = events.map(|event| Waiting { event_type: event.name.to_owned(), about: about.clone() });
-            let waits = waits.collect();
-            round.waits.push(at);
-            let step = run.steps.get_mut(at)?;
-            step.begun_at = step.begun_at.or(Some(now));
-            let change = mark(run, at, StepState::Waiting)?;
-            Some(StepChange { due_at, waits, ..change })
-        }
-        _ if attempts >= node.retry.attempts => fail(run, at, codes::INTERRUPTED),
-        _ => {
-            let step = run.steps.get_mut(at)?;
-            step.attempts += 1;
-            step.is_in_hand = true;
-            step.begun_at = step.begun_at.or(Some(now));
-            round.begin.push(at);
-            let change = mark(run, at, StepState::Running)?;
-            Some(StepChange { is_try: true, ..change })
-        }
-    }
-}
-
-fn done(run: &mut Run, at: usize, branch: Option<Branch>, output: Value) -> Option<StepChange> {
-    let change = mark(run, at, StepState::Done)?;
-    let step = run.steps.get_mut(at)?;
-    step.status.branch = branch;
-    let kept = Pii::new(output.to_string());
-    step.output = output;
-    Some(StepChange { branch: branch.map(Branch::as_str), output: Some(kept), ..change })
 }
 
 /// Carries a step out, within its time. Whatever becomes of it is a value.
@@ -336,39 +273,6 @@ fn carried_out(engine: &Workflows, run: &Run, at: usize) -> Carried {
         (at, result)
     };
     Box::pin(work.instrument(span))
-}
-
-/// What a step came to, to be saved.
-fn settle(run: &mut Run, at: usize, result: Result<StepDone, StepError>, now: Timestamp) -> StepChange {
-    let workflow = Arc::clone(&run.workflow);
-    if let Some(step) = run.steps.get_mut(at) {
-        step.is_in_hand = false;
-    }
-    let retry = workflow.nodes.get(at).map(|node| node.retry);
-    let attempts = run.steps.get(at).map_or(u32::MAX, |step| step.attempts);
-    let change = match result {
-        Ok(did) => {
-            let change = done(run, at, None, did.output);
-            change.map(|change| StepChange { effect_id: did.effect_id, ..change })
-        }
-        Err(error) => match retry.filter(|retry| error.may_retry && attempts < retry.attempts) {
-            Some(retry) => {
-                let wait = backoff(retry.backoff, attempts).max(error.after);
-                let due = SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok());
-                let change = mark(run, at, StepState::Retrying);
-                change.map(|it| StepChange { due_at: due, error_code: Some(error.code.to_owned()), ..it })
-            }
-            None => fail(run, at, error.code),
-        },
-    };
-    change.unwrap_or_default()
-}
-
-/// Exponential with full jitter, but never less than a tenth, so that nothing is tried again at once.
-fn backoff(first: Duration, attempts: u32) -> Duration {
-    let doubled = 1_u32.checked_shl(attempts.saturating_sub(1).min(20)).unwrap_or(u32::MAX);
-    let ceiling = first.saturating_mul(doubled).min(MAX_BACKOFF);
-    ceiling.mul_f64(rand::random_range(0.1..=1.0))
 }
 
 /// An event may have been faster than the wait for it.

@@ -30,8 +30,10 @@ pub(crate) const CONSUMER: &str = "workflows";
 /// Texts of runs that began with another one than is loaded, kept read.
 const MAX_OLD_DEFINITIONS: usize = 200;
 /// The cursor that says since when events start workflows.
-const SINCE: &str = "workflows:since";
+pub(crate) const SINCE: &str = "workflows:since";
 
+/// Calls that were found to be a step's; more than these have long been saved as its effect.
+pub(super) const MAX_FOUND_CALLS: usize = 10_000;
 /// The provider tells times to the second, by a clock of its own.
 const PROVIDER_CLOCK_MS: i64 = 5_000;
 
@@ -144,7 +146,7 @@ impl Workflows {
             store.keep_definition(&workflow.revision, &workflow.name, &workflow.source, now).await?;
         }
         // What happened before there were workflows starts none.
-        let since = if let Some(since) = store.cursor(SINCE).await? {
+        let since = if let Some(since) = store.cursor(SINCE).await?.filter(|since| *since > 0) {
             since
         } else {
             store.set_cursor(SINCE, now.as_millisecond()).await?;
@@ -234,6 +236,7 @@ impl Workflows {
             person: event.person.clone().map(trunkline_core::Pii::new),
             contact_id: event.contact.clone(),
             is_claimed,
+            steps: Vec::new(),
             traceparent: event.traceparent.clone(),
             now,
             due_at: run_due(workflow, now),

@@ -19,6 +19,7 @@ mod engine;
 mod event;
 mod folder;
 mod lanes;
+mod round;
 mod run;
 mod step;
 mod timer;
@@ -29,4 +30,4 @@ pub use engine::Workflows;
 pub use folder::{FolderError, InvalidFile, read_file, read_folder};
 
 pub(crate) use api::workflow_routes;
-pub(crate) use engine::{CONSUMER, Provider, WorkflowsError};
+pub(crate) use engine::{CONSUMER, Provider, SINCE, WorkflowsError};

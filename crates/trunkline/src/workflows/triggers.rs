@@ -12,6 +12,7 @@ use trunkline_agent::workflow::{Kind, Scope, Trigger, Workflow};
 use trunkline_bus::{BusError, Consumer, ConsumerOptions, Delivery};
 use trunkline_store::{Fact, NewRun, StoreError, WaitRow};
 
+use super::drive::Prepared;
 use super::engine::{CONSUMER, Workflows, starting};
 use super::event::{Event, kept, kind_of, read};
 use super::run::Run;
@@ -40,6 +41,7 @@ struct Rules {
 struct Beginning {
     run: NewRun,
     place: Option<OwnedSemaphorePermit>,
+    prepared: Option<Prepared>,
 }
 
 impl Triggers {
@@ -109,7 +111,7 @@ impl Rules {
             }
             let Some(event) = read(&inner.context, envelope, kind).await? else { continue };
             if may_start {
-                self.begin(&event, &mut beginning).await?;
+                self.begin(&event, came, &mut beginning).await?;
             }
             if may_be_awaited {
                 facts.push(Fact {
@@ -125,13 +127,13 @@ impl Rules {
         if !beginning.is_empty() || !facts.is_empty() {
             let runs: Vec<_> = beginning.iter().map(|beginning: &Beginning| beginning.run.clone()).collect();
             let new = inner.context.store.begin_runs(&runs, &facts).await?;
-            for (Beginning { run, place }, is_new) in beginning.into_iter().zip(new) {
+            for (Beginning { run, place, prepared }, is_new) in beginning.into_iter().zip(new) {
                 if !is_new {
                     continue;
                 }
                 self.engine.due(run.due_at);
                 match place {
-                    Some(place) => self.engine.work(run.id, place, Some(came)),
+                    Some(place) => self.engine.work(run.id, place, prepared),
                     None => self.engine.lane(&run.workflow).wake(),
                 }
             }
@@ -143,7 +145,7 @@ impl Rules {
     }
 
     /// The runs that an event begins.
-    async fn begin(&self, event: &Event, beginning: &mut Vec<Beginning>) -> Result<(), StoreError> {
+    async fn begin(&self, event: &Event, came: Instant, beginning: &mut Vec<Beginning>) -> Result<(), StoreError> {
         let inner = &self.engine.0;
         // A call that a workflow has placed does not start the same workflow: it would call without end.
         let by = match event.provider_call() {
@@ -156,8 +158,9 @@ impl Rules {
                 continue;
             }
             let place = self.engine.lane(&workflow.name).place();
-            let run = self.engine.new_run(workflow, event, event.id.clone(), place.is_some());
-            beginning.push(Beginning { run, place });
+            let mut run = self.engine.new_run(workflow, event, event.id.clone(), place.is_some());
+            let prepared = place.as_ref().and_then(|_| self.engine.prepare(workflow, &mut run, came));
+            beginning.push(Beginning { run, place, prepared });
         }
         Ok(())
     }

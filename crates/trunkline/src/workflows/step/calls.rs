@@ -18,6 +18,7 @@ use trunkline_twilio::voice::TwilioVoice;
 
 use super::{Effect, StepDone, StepError};
 use crate::workflows::codes;
+use crate::workflows::engine::MAX_FOUND_CALLS;
 
 /// Calls that are looked through.
 const MAX_LOOKED_THROUGH: usize = 100;
@@ -102,6 +103,9 @@ async fn look_up(
     }
     // The oldest: whoever called later did so for a reason of their own.
     let mut taken = inner.found_calls.lock().unwrap_or_else(PoisonError::into_inner);
+    if taken.len() >= MAX_FOUND_CALLS {
+        taken.clear();
+    }
     Ok(found.into_iter().rev().find(|call| taken.insert(call.sid.as_str().to_owned())))
 }
 
