@@ -38,7 +38,7 @@ use self::supervision::supervised;
 use self::twilio::{RealtimeParts, Twilio};
 use self::voice::Voice;
 use self::webhook_watch::keep_registered;
-use crate::agents::{self, Additions, Agents, Built};
+use crate::agents::{self, Additions, Agents, Built, Own, Roster};
 use crate::bus_api::{BusApi, bus_routes, poll_routes};
 use crate::calls::Calls;
 use crate::config::{Settings, console_token};
@@ -131,6 +131,7 @@ pub struct Gateway {
     backend: Option<Arc<dyn ConversationalBackend>>,
     voice: Option<(Calls, Arc<dyn VoiceBackend>)>,
     missed: CatchUpTrigger,
+    agents: Agents,
     drain: Duration,
     handlers: Dispatcher,
     workflows: Option<Workflows>,
@@ -190,7 +191,6 @@ impl Gateway {
         extensions: impl Into<Extensions>,
     ) -> Result<Self, GatewayError> {
         let Extensions { handlers, tools, agents: of_program } = extensions.into();
-        let additions = Additions { tools, agents: of_program };
         let address = server.address();
         let lock = claim_folder(&settings.data_dir)?;
         let token = console_token(&settings.console, &settings.data_dir)
@@ -223,14 +223,13 @@ impl Gateway {
             readiness.connector_starting(connector.name());
         }
         let (typing, typing_handle) = Typing::new();
-        let Built { roster, is_missing_tools } = agents::build(&settings.agents, &additions).await?;
         let context = Context {
             bus: Arc::clone(&bus),
             subjects: settings.subjects.clone(),
             horizon: Horizon::open(&store, settings.catch_up.look_back, settings.catch_up.max_age).await?,
             store: store.clone(),
             connectors,
-            agents: Agents::new(roster),
+            agents: Agents::default(),
             settings: Arc::new(settings.pipeline.clone()),
             catch_up: settings.catch_up.clone(),
             media: Media::new(
@@ -246,6 +245,11 @@ impl Gateway {
         };
         let base = twilio.as_ref().map(|twilio| twilio.settings.edge.public_base.clone()).unwrap_or_default();
         let account = twilio.as_ref().map(|twilio| twilio.settings.account_sid.clone()).unwrap_or_default();
+        let number = twilio.as_ref().and_then(|twilio| twilio.settings.phone_number.clone());
+        let own = agents::own_tools(&context, Own { account: account.clone(), number });
+        let additions = Additions { tools: own.into_iter().chain(tools).collect(), agents: of_program };
+        let Built { roster, is_missing_tools } = agents::build(&settings.agents, &additions).await?;
+        context.agents.replace(roster);
         let voice = match settings.voice {
             Some(voice) => Some(Voice::build(*voice, base, address, &context, readiness.clone(), (&account, &meter))?),
             None => None,
@@ -265,6 +269,7 @@ impl Gateway {
             store,
             backend: twilio.as_ref().map(|twilio| Arc::clone(&twilio.observed)),
             missed: context.missed.clone(),
+            agents: context.agents.clone(),
             drain: settings.drain,
             handlers: Dispatcher::new(handlers, telemetry.metrics()),
             workflows,
@@ -516,6 +521,8 @@ impl Gateway {
         }
         self.bus.close().await;
         self.store.close().await;
+        // Tools hold what the gateway works with, and are held by it.
+        self.agents.replace(Roster::new());
     }
 
     async fn finish(&self) {

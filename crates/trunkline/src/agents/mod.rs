@@ -3,6 +3,7 @@
 //! [`Agents`] is what everything else holds. What stands in it may be replaced while it is used: a turn that has begun
 //! keeps its agent, the next one has the new one.
 
+mod own_tools;
 mod reload;
 mod report;
 mod roster;
@@ -15,6 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use trunkline_agent::Agent;
 use trunkline_agent::tools::Toolbox;
 
+pub(crate) use own_tools::{Own, own_tools};
 pub use reload::Source;
 pub(crate) use reload::follow;
 pub(crate) use report::tool_calls;

@@ -83,6 +83,17 @@ impl Recall {
         passages
     }
 
+    /// The same without a deadline of its own, for an agent that asks.
+    ///
+    /// # Errors
+    /// `store.unavailable`, `store.unreadable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn search(&self, contact: &str, input: &[Pii<String>]) -> Result<Vec<Passage>, StoreError> {
+        self.find(contact, None, input).await
+    }
+
     /// A call with this person rings: what will be searched is brought into memory, so that the first turn finds it there.
     pub(crate) fn warm(&self, contact: &str) {
         if self.deadline(Way::Call).is_zero() {

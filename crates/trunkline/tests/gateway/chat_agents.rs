@@ -195,3 +195,56 @@ agent = "nobody"
     ];
     assert_eq!(keys, expected);
 }
+
+/// A model that looks in memory when it is asked where something was said, and texts the address when it is asked to.
+async fn clerk() -> ModelServer {
+    let script = |asked: &Asked| {
+        if let Some(result) = asked.results().last() {
+            return ModelAnswer::say(format!("I found {result}."));
+        }
+        match asked.question() {
+            "where did i leave my umbrella" => ModelAnswer::call("search_memory", json!({"query": "umbrella"})),
+            "text me the address" => ModelAnswer::call("send_text", json!({"text": "1 High Street"})),
+            _ => ModelAnswer::say("Noted."),
+        }
+    };
+    ModelServer::start(script).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_caller_is_sent_a_text_and_what_they_said_before_is_found() {
+    let clerk = clerk().await;
+    let mut world = World::without_gateway(&[("TRUNKLINE_VOICE", "true"), ("TRUNKLINE_RELAY_NUMBERS", "*")]).await;
+    world.set_file(&format!("[agent]\nkind = \"chat\"\nmodel = \"m\"\nbase_url = \"{}\"\n", clerk.base_url()));
+    world.start_gateway().await;
+    world.text(ADA, "my umbrella is at the zoo").await;
+    world.expect_answers(ADA, &["Noted."]).await;
+    let id = world.api("/api/v1/conversations").await["conversations"][0]["id"].as_str().unwrap().to_owned();
+    world.post(&format!("/api/v1/conversations/{id}/close"), json!({})).await;
+    until("what was said can be found", async || {
+        let found = world.api("/api/v1/transcripts/search?q=umbrella").await;
+        found.to_string().contains("zoo").then_some(())
+    })
+    .await;
+
+    let listen = json!({"wait_for_speech": {"timeout_ms": 15_000}});
+    let steps = json!([
+        listen, {"say": "where did i leave my umbrella"}, listen, {"say": "text me the address"}, listen, {"hang_up": true},
+    ]);
+    world
+        .control(reqwest::Method::POST, "/calls", json!({"from": ADA, "to": crate::support::NUMBER, "steps": steps}))
+        .await;
+    let past = until("the call is over", async || {
+        let calls = world.api("/api/v1/calls").await;
+        calls["past"].as_array().unwrap().iter().find(|call| call["ended"].is_string()).cloned()
+    })
+    .await;
+    let call = world.api(&format!("/api/v1/calls/{}", past["call"].as_str().unwrap())).await;
+    let tools: Vec<_> = call["tools"].as_array().unwrap().iter().map(|tool| tool["tool"].as_str().unwrap()).collect();
+    assert_eq!(tools, ["search_memory", "send_text"], "{call}");
+    assert!(call["tools"][0]["result"].as_str().unwrap().contains("at the zoo"), "{call}");
+    until("the text is there", async || world.answers(ADA).await.contains(&"1 High Street".to_owned()).then_some(()))
+        .await;
+    let texts = world.answers(ADA).await;
+    assert_eq!(texts.iter().filter(|text| *text == "1 High Street").count(), 1);
+}
