@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use tempfile::TempDir;
+use trunkline_core::event::ConversationPhase;
 use trunkline_core::{Channel, ContactAddress, Pii};
 use trunkline_store::{Found, NewDocument, NewInbound, NewPassage, PassageKind, Scope, Search, Store, Unindexed};
 
@@ -152,4 +153,17 @@ async fn what_is_too_old_is_not_found_and_goes() {
     assert!(find(&store, "locker", Scope::Contact(ada)).await.is_empty());
     assert_eq!(store.passage_count().await.unwrap(), 0);
     assert_eq!(store.prune_passages().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_conversation_waits_for_quiet_unless_it_is_closed() {
+    let (store, _folder) = store().await;
+    says(&store, "+15550001111", "CH1", 0, "my locker is 1789").await;
+    says(&store, "+15550002222", "CH2", 0, "my locker is 1848").await;
+    assert!(store.unindexed(0, 10).await.unwrap().is_empty());
+    store.set_conversation_state("twilio", "CH1", ConversationPhase::Closed).await.unwrap();
+    assert_eq!(store.unindexed(0, 10).await.unwrap().len(), 1);
+    assert_eq!(store.unindexed(Timestamp::now().as_millisecond() + 1, 10).await.unwrap().len(), 2);
+    while store.forget_said().await.unwrap() > 0 {}
+    assert!(store.unindexed(i64::MAX, 10).await.unwrap().is_empty());
 }

@@ -127,7 +127,8 @@ async fn add(api: &GatewayApi, as_json: bool, collection: &str, paths: &[PathBuf
                 }
                 let document = done.get("document").unwrap_or(&Value::Null);
                 let passages = document.get("passages").and_then(Value::as_u64).unwrap_or_default();
-                let line = || format!("{title}  {passages} passages{}", if changed { "" } else { "  (as before)" });
+                let line =
+                    || format!("{title}  {}{}", count(passages, "passage"), if changed { "" } else { "  (as before)" });
                 print(&if as_json { done.to_string() } else { line() });
             }
             Err(reason) => {
@@ -193,7 +194,10 @@ async fn list(api: &GatewayApi, as_json: bool, collection: Option<&str>) -> Resu
         let all = api.get(&["knowledge"], &[]).await?;
         for one in all.get("collections").and_then(Value::as_array).into_iter().flatten() {
             let (documents, passages) = (number(one, "documents"), number(one, "passages"));
-            let line = || format!("{:<24} {documents} documents, {passages} passages", text(one, "collection"));
+            let line = || {
+                let (documents, passages) = (count(documents, "document"), count(passages, "passage"));
+                format!("{:<24} {documents}, {passages}", text(one, "collection"))
+            };
             print(&if as_json { one.to_string() } else { line() });
         }
         return Ok(());
@@ -226,6 +230,11 @@ async fn remove(api: &GatewayApi, as_json: bool, collection: &str, document: Opt
     let documents = done.get("documents").and_then(Value::as_u64).unwrap_or_default();
     print(&if as_json { done.to_string() } else { format!("{documents} removed") });
     Ok(())
+}
+
+/// `1 passage`, `2 passages`.
+fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 /// Prints passages: where they stand, then the part that fits.
