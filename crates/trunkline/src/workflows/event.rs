@@ -87,8 +87,12 @@ pub(super) async fn read(
         _ => return Ok(None),
     };
     if envelope.kind == MESSAGE_RECEIVED {
-        // Recorded before a workflow hears of it: then it can answer at once.
-        record_text(context, envelope).await?;
+        // Recorded before a workflow hears of it: then it can answer at once. Mostly the lanes were faster, and looking is
+        // cheaper than writing.
+        let message = data.get("metadata").and_then(|metadata| metadata.get("message")).and_then(Value::as_str);
+        if !context.store.is_recorded(&envelope.source, message.unwrap_or_default()).await? {
+            record_text(context, envelope).await?;
+        }
     }
     let conversation = conversation(context, envelope, &data).await?;
     let person = person(&data, conversation.as_ref());

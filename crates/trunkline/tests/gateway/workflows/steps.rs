@@ -200,6 +200,28 @@ text = "It did not work: ${{ steps.left.error }}"
 }
 
 #[tokio::test]
+async fn a_tool_of_the_agents_is_a_step_too() {
+    let text = "name = \"tools\"\n[[trigger]]\napi = true\n[node.look]\nkind = \"tool\"\ntool = \"order_status\"\n\
+                arguments = { number = \"${ event.data.number }\" }\n\
+                [node.unknown]\nkind = \"tool\"\ntool = \"teleport\"\nneeds = [\"look\"]\n";
+    let far = Far::start().await;
+    let mut world = world_with(&[text], &[]).await;
+    let parameters = "{ type = \"object\", properties = { number = { type = \"integer\" } } }";
+    world.set_file(&format!(
+        "[tools.order_status]\nurl = \"{}\"\ndescription = \"Where an order is.\"\nparameters = {parameters}\n",
+        far.url("/order"),
+    ));
+    world.start_gateway().await;
+    let id = begin(&world, "tools", json!({ "number": 7 })).await;
+    let run = until_run(&world, &id, "failed").await;
+    assert_eq!(step(&run, "look")["output"]["result"], json!({ "earlier": 0 }), "{run}");
+    assert_eq!(step(&run, "unknown")["error_code"], "workflow.not_configured");
+    let came = far.came("/order");
+    assert_eq!(came[0].body, "{\"number\":7}");
+    assert!(came[0].key.starts_with("workflow-"), "{came:?}");
+}
+
+#[tokio::test]
 async fn schedules_begin_runs_once_for_each_time_also_when_it_was_missed() {
     let text = "name = \"hourly\"\n[[trigger]]\nevery = \"1h\"\n[[trigger]]\ncron = \"0 0 1 1 *\"\n[node.a]\nkind = \"join\"\n";
     let mut world = start(&[text], &[]).await;
