@@ -56,12 +56,14 @@ fn at(api: ModelApi, server: &ModelServer) -> ModelConfig {
 }
 
 fn agent(models: Vec<ModelConfig>) -> ChatModel {
-    let config = ChatModelConfig {
-        tools: tools(),
-        first_token_timeout: Duration::from_millis(300),
-        total_timeout: Duration::from_secs(1),
-        ..ChatModelConfig::with(models)
-    };
+    patient(models, Duration::from_secs(30))
+}
+
+/// An agent that waits so long for all of an answer.
+fn patient(models: Vec<ModelConfig>, total_timeout: Duration) -> ChatModel {
+    let first_token_timeout = total_timeout.min(Duration::from_secs(15));
+    let config =
+        ChatModelConfig { tools: tools(), first_token_timeout, total_timeout, ..ChatModelConfig::with(models) };
     ChatModel::new(config).expect("agent")
 }
 
@@ -69,7 +71,7 @@ fn turn(text: &str) -> Turn {
     Turn {
         id: "turn-1".into(),
         attempt: 1,
-        deadline: Duration::from_secs(5),
+        deadline: Duration::from_secs(30),
         traceparent: None,
         conversation: "c".into(),
         contact: "p".into(),
@@ -218,15 +220,16 @@ async fn the_next_model_is_asked_until_one_begins() {
 #[tokio::test]
 async fn a_model_that_has_begun_is_not_replaced() {
     for api in BOTH {
-        for (trouble, code) in [
-            (ModelAnswer::BreakOff(vec!["One. Tw".into()]), "agent.unreachable"),
-            (ModelAnswer::Stall(vec!["One. Tw".into()]), "agent.timeout"),
-            (ModelAnswer::Endless("and so on ".into()), "agent.reply_too_long"),
+        let long = Duration::from_secs(30);
+        for (trouble, patience, code) in [
+            (ModelAnswer::BreakOff(vec!["One. Tw".into()]), long, "agent.unreachable"),
+            (ModelAnswer::Stall(vec!["One. Tw".into()]), Duration::from_secs(2), "agent.timeout"),
+            (ModelAnswer::Endless("and so on ".into()), long, "agent.reply_too_long"),
         ] {
             let answer = trouble.clone();
             let first = ModelServer::start(move |_| answer.clone()).await.expect("model");
             let second = ModelServer::start(|_| ModelAnswer::say("Here.")).await.expect("model");
-            let agent = agent(vec![at(api, &first), at(api, &second)]);
+            let agent = patient(vec![at(api, &first), at(api, &second)], patience);
             let error = asked(&agent, turn("?")).await.expect_err("no answer");
             assert_eq!((error.code(), second.asked().len()), (code, 0), "{api:?} {trouble:?}");
         }

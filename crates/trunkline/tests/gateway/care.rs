@@ -53,7 +53,7 @@ async fn a_person_of_ours_answers_until_the_agent_resumes() {
     let resumed = world.post(&path("resume"), Value::Null).await;
     assert_eq!(resumed["handed_over_at"], Value::Null);
     until("the agent answers what has waited", async || (world.answers(ADA).await.len() == 3).then_some(())).await;
-    assert_eq!(conversation(&world).await["state"], "idle");
+    until("the answer is sent", async || (conversation(&world).await["state"] == "idle").then_some(())).await;
 
     let taken = world.post(&path("hand-over"), Value::Null).await;
     assert_eq!(taken["state"], "handed_over");
