@@ -98,5 +98,6 @@ async fn a_conversation_that_wants_a_person_is_shown_as_handed_over() {
     })
     .await;
     assert_eq!(list["conversations"][0]["address"], ADA);
-    assert!(world.answers(ADA).await[0].contains("handing you over"));
+    let answer = until("she is told", async || world.answers(ADA).await.first().cloned()).await;
+    assert!(answer.contains("handing you over"), "{answer}");
 }
