@@ -4,6 +4,7 @@
 //! keeps its agent, the next one has the new one.
 
 mod own_tools;
+mod rehearsal;
 mod reload;
 mod report;
 mod roster;
@@ -17,6 +18,7 @@ use trunkline_agent::Agent;
 use trunkline_agent::tools::Toolbox;
 
 pub(crate) use own_tools::{Own, own_tools};
+pub use rehearsal::{Recorded, rehearse};
 pub use reload::Source;
 pub(crate) use reload::follow;
 pub(crate) use report::tool_calls;

@@ -39,9 +39,7 @@ struct SearchMemory {
 
 impl SearchMemory {
     fn new(context: Context) -> Self {
-        let description = "Search what this person said in earlier calls and conversations, and the documents that you \
-                           may answer from. Say where you found it.";
-        Self { spec: spec("search_memory", description, "query"), context }
+        Self { spec: search_spec(), context }
     }
 }
 
@@ -77,9 +75,7 @@ struct SendText {
 
 impl SendText {
     fn new(context: Context, own: Own) -> Self {
-        let description =
-            "Send the caller a text message, such as an address, a link or a code. Say that you have sent it.";
-        Self { spec: spec("send_text", description, "text"), context, own }
+        Self { spec: send_spec(), context, own }
     }
 
     /// The latest conversation with a person's number; where there is none, a new one.
@@ -138,6 +134,20 @@ impl Tool for SendText {
         })?;
         Ok(ToolOutput::text("it is on its way"))
     }
+}
+
+/// What a model is told of `search_memory`.
+pub(super) fn search_spec() -> ToolSpec {
+    let description = "Search what this person said in earlier calls and conversations, and the documents that you may \
+                       answer from. Say where you found it.";
+    spec("search_memory", description, "query")
+}
+
+/// What a model is told of `send_text`.
+pub(super) fn send_spec() -> ToolSpec {
+    let description =
+        "Send the caller a text message, such as an address, a link or a code. Say that you have sent it.";
+    spec("send_text", description, "text")
 }
 
 fn spec(name: &str, description: &str, field: &str) -> ToolSpec {

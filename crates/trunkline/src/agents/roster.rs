@@ -21,9 +21,11 @@ pub(crate) struct Built {
 }
 
 /// A tool, and the name by which settings ask for it: its own, or its server's.
-struct Offer {
-    name: String,
-    tool: Arc<dyn Tool>,
+pub(super) struct Offer {
+    pub(super) name: String,
+    pub(super) tool: Arc<dyn Tool>,
+    /// It reaches nothing outside.
+    pub(super) is_harmless: bool,
 }
 
 /// What the program itself adds.
@@ -34,7 +36,17 @@ pub(crate) struct Additions {
 
 /// Builds everything, and connects to MCP servers.
 pub(crate) async fn build(settings: &AgentsSettings, additions: &Additions) -> Result<Built, ConfigError> {
-    let mut offers: Vec<Offer> = built_in().into_iter().chain(additions.tools.iter().cloned()).map(Offer::of).collect();
+    let (offers, is_missing_tools) = offers(settings, additions).await?;
+    Ok(Built { roster: assemble(settings, &offers, additions)?, is_missing_tools })
+}
+
+/// Every tool there is, and whether a server is away.
+pub(super) async fn offers(
+    settings: &AgentsSettings,
+    additions: &Additions,
+) -> Result<(Vec<Offer>, bool), ConfigError> {
+    let harmless = built_in().into_iter().map(|tool| Offer { is_harmless: true, ..Offer::of(tool) });
+    let mut offers: Vec<Offer> = harmless.chain(additions.tools.iter().cloned().map(Offer::of)).collect();
     let mut problems = ConfigError::new();
     for config in &settings.tools {
         match HttpTool::new(config.clone()) {
@@ -44,12 +56,22 @@ pub(crate) async fn build(settings: &AgentsSettings, additions: &Additions) -> R
     }
     let (of_servers, is_missing_tools) = of_servers(&settings.mcp).await;
     offers.extend(of_servers);
+    problems.or((offers, is_missing_tools))
+}
+
+/// The agents and routes of a configuration, with these tools to choose from.
+pub(super) fn assemble(
+    settings: &AgentsSettings,
+    offers: &[Offer],
+    additions: &Additions,
+) -> Result<Roster, ConfigError> {
+    let mut problems = ConfigError::new();
     let colleagues: Vec<_> = settings.named.keys().cloned().chain([DEFAULT.to_owned()]).collect();
     let all = offers.iter().map(|offer| Arc::clone(&offer.tool));
     let mut roster = Roster::new().tools(all.fold(Toolbox::new(settings.limits.clone()), Toolbox::with));
     let default = [(DEFAULT, &settings.default)].into_iter();
     for (name, one) in default.chain(settings.named.iter().map(|(name, one)| (name.as_str(), one))) {
-        match agent(name, one, &offers, &colleagues, settings) {
+        match agent(name, one, offers, &colleagues, settings) {
             Ok(Some(agent)) => roster = roster.with(name, agent),
             Ok(None) => {}
             Err(error) => problems.extend(error),
@@ -61,12 +83,12 @@ pub(crate) async fn build(settings: &AgentsSettings, additions: &Additions) -> R
     for route in &settings.routes {
         roster = roster.route(route.clone());
     }
-    problems.or(Built { roster, is_missing_tools })
+    problems.or(roster)
 }
 
 impl Offer {
-    fn of(tool: Arc<dyn Tool>) -> Self {
-        Self { name: tool.spec().name.clone(), tool }
+    pub(super) fn of(tool: Arc<dyn Tool>) -> Self {
+        Self { name: tool.spec().name.clone(), tool, is_harmless: false }
     }
 }
 
@@ -82,7 +104,7 @@ async fn of_servers(servers: &[McpConfig]) -> (Vec<Offer>, bool) {
     for (server, tools) in servers.iter().zip(listed) {
         match tools {
             Ok(tools) => {
-                offers.extend(tools.into_iter().map(|tool| Offer { name: server.name.clone(), tool }));
+                offers.extend(tools.into_iter().map(|tool| Offer { name: server.name.clone(), ..Offer::of(tool) }));
             }
             Err(error) => {
                 is_missing_tools = true;

@@ -312,8 +312,8 @@ async fn export(api: &GatewayApi, as_json: bool, all: bool, ids: &[String]) -> R
     Ok(())
 }
 
-async fn messages_of(api: &GatewayApi, conversation: &Value, as_json: bool) -> Result<(), String> {
-    let id = text(conversation, "id");
+/// All messages of a conversation, the oldest first.
+pub(super) async fn all_messages(api: &GatewayApi, id: &str) -> Result<Vec<Value>, String> {
     let (mut newest_first, mut before) = (Vec::new(), None::<String>);
     let limit = PAGE.to_string();
     loop {
@@ -327,13 +327,19 @@ async fn messages_of(api: &GatewayApi, conversation: &Value, as_json: bool) -> R
             return Err(format!("{id} has more than {MAX_EXPORTED} messages"));
         }
         if before.is_none() {
-            break;
+            newest_first.reverse();
+            return Ok(newest_first);
         }
     }
+}
+
+async fn messages_of(api: &GatewayApi, conversation: &Value, as_json: bool) -> Result<(), String> {
+    let id = text(conversation, "id");
+    let messages = all_messages(api, id).await?;
     if !as_json {
         print(&format!("# {id} {} {}", text(conversation, "channel"), text(conversation, "address")));
     }
-    for mut message in newest_first.into_iter().rev() {
+    for mut message in messages {
         if !as_json {
             print(&spoken(&message));
             continue;

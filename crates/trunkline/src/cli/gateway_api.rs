@@ -30,7 +30,7 @@ pub(super) struct GatewayArgs {
     data_dir: Option<PathBuf>,
     /// Configuration file [default: trunkline.toml if it is there]
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
 }
 
 /// A client of one gateway.

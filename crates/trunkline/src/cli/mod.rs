@@ -11,6 +11,7 @@ mod emulator;
 mod gateway_api;
 mod knowledge;
 mod messages;
+mod replay;
 mod run;
 mod scenarios;
 mod text;
@@ -74,6 +75,8 @@ enum Command {
     Workflow(workflow::WorkflowCommand),
     /// Tries the agents of the configuration with scripted people: texts and calls against a local Twilio
     Test(scenarios::TestArgs),
+    /// Has an agent answer what was said before, and shows the difference; nothing is sent
+    Replay(replay::ReplayArgs),
     /// What could not be dealt with and waits for you
     #[command(subcommand)]
     Dlq(DlqCommand),
@@ -212,6 +215,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Messages(command) => messages::run(&command),
         Command::Workflow(command) => workflow::run(&command),
         Command::Test(args) => scenarios::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Dlq(command) => dlq::run(command),
         Command::Bench(command) => bench::run(command),
     }

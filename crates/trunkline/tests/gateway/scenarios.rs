@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::support::Program;
+use crate::support::{CONSOLE_TOKEN, Program, World, until};
+
+const ADA: &str = "+15550001111";
 
 /// A concierge that forgets, and greets nobody by name.
 const BROKEN: &str = r#"
@@ -73,4 +75,43 @@ async fn every_problem_of_scenario_files_is_told() {
     for problem in expected {
         assert!(done.stderr.contains(problem), "{problem}: {done:?}");
     }
+}
+
+#[tokio::test]
+async fn a_replay_shows_what_another_agent_says_now() {
+    let world = World::start(&[("TRUNKLINE_CONCIERGE", "")]).await;
+    for text in ["my name is Ada", "what is my name?"] {
+        let before = world.answers(ADA).await.len();
+        world.text(ADA, text).await;
+        until("it is answered", async || (world.answers(ADA).await.len() > before).then_some(())).await;
+    }
+    world.until_idle().await;
+    let id = world.api("/api/v1/conversations").await["conversations"][0]["id"].as_str().unwrap().to_owned();
+    let folder = world.folder.path();
+    let (gateway, data) = (world.gateway_url(""), world.data_dir().display().to_string());
+    std::fs::write(folder.join("rules.toml"), BROKEN).unwrap();
+    let other = folder.join("other.toml");
+    std::fs::write(&other, "[agent]\nconcierge = \"rules.toml\"\n").unwrap();
+    let other = other.display().to_string();
+    let base = ["replay", &id, "--gateway", &gateway, "--data-dir", &data];
+    let env = world.env().clone();
+
+    let same = Program::run(folder, &env, &base).await;
+    assert_eq!(same.code, Some(0), "{same:?}");
+    assert!(same.stderr.contains("0 of 2 answers have other words"), "{same:?}");
+
+    let changed = Program::run(
+        folder,
+        &BTreeMap::from([("TRUNKLINE_CONSOLE_TOKEN".into(), CONSOLE_TOKEN.into())]),
+        &[&base[..], &["--against", &other, "--strict"]].concat(),
+    )
+    .await;
+    assert_eq!(changed.code, Some(1), "{changed:?}");
+    assert!(
+        changed.stdout.contains("then    Your name is Ada.")
+            && changed.stdout.contains("~ now     I did not understand."),
+        "{changed:?}"
+    );
+    assert!(changed.stderr.contains("2 of 2 answers have other words"), "{changed:?}");
+    assert_eq!(world.answers(ADA).await.len(), 2, "nothing was sent");
 }
