@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A document is read whole, or it is refused with a code. What is in it is data: it is found and quoted, and never
-//! carried out. The same room makes passages of what was said in calls and conversations ([`indexer`]).
+//! carried out. The same room makes passages of what was said in calls and conversations (`indexer`).
 
 mod block;
 mod chunk;
