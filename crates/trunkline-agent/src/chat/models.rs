@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::time::{Instant, timeout_at};
-use trunkline_core::ConfigError;
+use trunkline_core::{ConfigError, Retry};
 
 use crate::AgentError;
 use crate::models::{LanguageModel, ModelConfig, ModelEvent, ModelStream, Prompt};
@@ -62,7 +62,7 @@ impl Models {
         let now = Instant::now();
         let mut members: Vec<&Member> = self.0.iter().collect();
         members.sort_by_key(|member| member.rests(now));
-        let mut last = AgentError::Timeout(patience);
+        let mut trouble: Option<AgentError> = None;
         let mut left = members.len();
         for member in members {
             left -= 1;
@@ -86,14 +86,17 @@ impl Models {
                             "the next model is asked"
                         );
                     }
-                    last = error;
+                    // Whether it is worth another try, the one that may get better says.
+                    if trouble.as_ref().is_none_or(|known| known.retry() == Retry::No) {
+                        trouble = Some(error);
+                    }
                 }
             }
             if Instant::now() >= by {
                 break;
             }
         }
-        Err(last)
+        Err(trouble.unwrap_or(AgentError::Timeout(patience)))
     }
 }
 

@@ -24,9 +24,6 @@ pub struct Source {
     reader: Reader,
 }
 
-/// What the agents' part of the configuration says, and a name for what it says.
-type Said = (AgentsSettings, [u8; 32]);
-
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source").field("path", &self.path).finish_non_exhaustive()
@@ -40,26 +37,34 @@ impl Source {
         Self { path, reader }
     }
 
-    /// Reads the file again. One that is not there says nothing.
-    fn read(&self) -> Result<Said, ConfigError> {
-        let text = match std::fs::read_to_string(&self.path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+    /// What the file says. One that is not there says nothing.
+    fn text(&self) -> Result<String, ConfigError> {
+        match std::fs::read_to_string(&self.path) {
+            Ok(text) => Ok(text),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
             Err(error) => {
                 let mut problem = ConfigError::new();
                 problem.add(self.path.display().to_string(), format!("cannot be read: {error}"));
-                return Err(problem);
-            }
-        };
-        let settings = AgentsSettings::load(&self.reader.clone().with_file(&text)?)?;
-        let mut digest = Sha256::new();
-        digest.update(&text);
-        for agent in settings.named.values().chain([&settings.default]) {
-            if let AgentSettings::Concierge(ConciergeSource::File { text, .. }) = agent {
-                digest.update(text);
+                Err(problem)
             }
         }
-        Ok((settings, digest.finalize().into()))
+    }
+
+    /// A name for what the file says, and the rules that `settings` have from other files.
+    fn name(&self, settings: &AgentsSettings) -> Result<[u8; 32], ConfigError> {
+        let mut digest = Sha256::new();
+        digest.update(self.text()?);
+        for agent in settings.named.values().chain([&settings.default]) {
+            if let AgentSettings::Concierge(ConciergeSource::File { path, .. }) = agent {
+                // One that cannot be read is told of when it is loaded.
+                digest.update(std::fs::read(path).unwrap_or_default());
+            }
+        }
+        Ok(digest.finalize().into())
+    }
+
+    fn load(&self) -> Result<AgentsSettings, ConfigError> {
+        AgentsSettings::load(&self.reader.clone().with_file(&self.text()?)?)
     }
 }
 
@@ -72,29 +77,30 @@ pub(crate) async fn follow(
     mut is_missing_tools: bool,
 ) {
     let mut settings = first;
-    let mut held = source.as_ref().and_then(|source| source.read().ok()).map(|(_, name)| name);
-    let mut complained: Option<String> = None;
+    let name = |settings: &AgentsSettings| source.as_ref().map(|source| source.name(settings)).transpose();
+    let mut held = name(&settings).ok().flatten();
     let mut tried = Instant::now();
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
+        let now = name(&settings).ok().flatten();
         let mut is_new = false;
-        match source.as_ref().map(Source::read) {
-            Some(Ok((said, name))) if Some(name) != held => {
-                (settings, held, is_new) = (said, Some(name), true);
-            }
-            Some(Err(error)) => {
-                let said = error.to_string();
-                if complained.as_ref() != Some(&said) {
-                    tracing::error!(%error, "the configuration has changed and cannot be used; the agents stay as they are");
-                    complained = Some(said);
+        if now != held
+            && let Some(source) = &source
+        {
+            match source.load() {
+                Ok(said) => {
+                    settings = said;
+                    held = name(&settings).ok().flatten();
+                    is_new = true;
                 }
-                // When it is mended, it is read as something new.
-                held = None;
-                continue;
+                Err(error) => {
+                    // Told once; when it is mended, it is read as something new.
+                    tracing::error!(%error, "the configuration has changed and cannot be used; the agents stay as they are");
+                    held = now;
+                }
             }
-            _ => {}
         }
         let tries = is_missing_tools && tried.elapsed() >= TRY_EVERY;
         if !is_new && !tries {
@@ -105,7 +111,6 @@ pub(crate) async fn follow(
             Ok(built) => {
                 is_missing_tools = built.is_missing_tools;
                 agents.replace(built.roster);
-                complained = None;
                 if is_new {
                     tracing::info!(agents = ?agents.names(), "the agents are those of the changed configuration");
                 }

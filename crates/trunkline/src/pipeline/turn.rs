@@ -99,6 +99,11 @@ async fn turn(
     if may_redo && is_edited(context, conversation, waiting).await? {
         return Ok(Turned::Edited);
     }
+    // A person of ours has taken over meanwhile: the texts wait for them.
+    let now = context.store.conversation(&conversation.id).await?;
+    if now.is_some_and(|now| now.handed_over_at.is_some()) {
+        return Ok(Turned::AnsweredElsewhere);
+    }
     let turned = commit(context, agent.name(), conversation, waiting, (reply, notice), kind).await?;
     context.metrics.turn(label, begun.elapsed());
     Ok(turned)

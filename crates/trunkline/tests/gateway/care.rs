@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{World, until};
+use crate::support::{Model, World, until};
 
 const ADA: &str = "+15550001111";
 
@@ -60,4 +60,29 @@ async fn a_person_of_ours_answers_until_the_agent_resumes() {
     world.text(ADA, "hello again").await;
     waits(&world, 1).await;
     assert_eq!(world.answers(ADA).await.len(), 3);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_made_while_a_person_takes_over_is_not_sent() {
+    let model = Model::silent().await;
+    let world = World::start(&[
+        ("TRUNKLINE_AGENT", "chat"),
+        ("TRUNKLINE_MODEL", "m"),
+        ("OPENAI_BASE_URL", &model.base_url),
+        ("TRUNKLINE_TURN_ATTEMPTS", "2"),
+        ("TRUNKLINE_TURN_TIMEOUT", "2s"),
+    ])
+    .await;
+    world.text(ADA, "hello").await;
+    until("the model is asked", async || (model.asked() > 0).then_some(())).await;
+    let id = conversation(&world).await["id"].as_str().unwrap().to_owned();
+    world.post(&format!("/api/v1/conversations/{id}/hand-over"), Value::Null).await;
+    // The second try is answered, and by then somebody else answers here.
+    model.speak();
+    until("the second try is answered", async || (model.asked() > 1).then_some(())).await;
+    world.until_idle().await;
+    waits(&world, 1).await;
+    assert!(world.answers(ADA).await.is_empty());
+    world.post(&format!("/api/v1/conversations/{id}/resume"), Value::Null).await;
+    world.expect_answers(ADA, &["a considered answer"]).await;
 }
