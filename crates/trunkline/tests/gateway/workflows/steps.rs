@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::support::{ADA, BOB, NUMBER};
+use crate::support::{ADA, BOB, NUMBER, column};
 
 #[tokio::test]
 async fn an_agent_answers_a_text_goes_out_and_a_person_takes_over() {
@@ -226,6 +226,9 @@ async fn schedules_begin_runs_once_for_each_time_also_when_it_was_missed() {
     let text = "name = \"hourly\"\n[[trigger]]\nevery = \"1h\"\n[[trigger]]\ncron = \"0 0 1 1 *\"\n[node.a]\nkind = \"join\"\n";
     let mut world = start(&[text], &[]).await;
     world.until_idle().await;
+    let known = "SELECT name FROM cursor WHERE name LIKE 'workflow:hourly:%'";
+    let store = world.data_dir().join("store.db");
+    until("both schedules are known", async || (column(&store, known).len() == 2).then_some(())).await;
     assert_eq!(runs(&world, "hourly").await.len(), 0, "none for the past");
     world.gateway().workflows().unwrap().clock().advance(Duration::from_mins(61));
     until("one begins", async || (runs(&world, "hourly").await.len() == 1).then_some(())).await;
