@@ -104,6 +104,9 @@ impl Agent for ChatModel {
         let tools = self.config.tools.offered_on(turn.channel);
         let mut prompt = prompt::prompt(&self.config, &turn).await;
         prompt.tools = tools.specs().cloned().collect();
+        if !prompt.tools.is_empty() {
+            prompt.instructions = format!("{}\n\n{}", prompt::TOOL_NOTE, prompt.instructions);
+        }
         let context = ToolContext {
             turn: turn.id,
             number: 0,

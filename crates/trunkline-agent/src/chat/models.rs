@@ -100,6 +100,15 @@ impl Models {
     }
 }
 
+impl Models {
+    /// A model has begun and broken off: it is asked last for a while.
+    pub(super) fn has_failed(&self, model: &str) {
+        for member in self.0.iter().filter(|member| member.model.model() == model) {
+            member.note(Some(Instant::now() + REST));
+        }
+    }
+}
+
 /// The first thing that a model says.
 async fn first(member: &Member, prompt: &Prompt) -> Result<(ModelEvent, ModelStream), AgentError> {
     let mut stream = member.model.ask(prompt).await?;

@@ -112,7 +112,14 @@ impl Talk {
             }
             match self.hearing.take() {
                 None => self.begin().await?,
-                Some(hearing) => self.hear(hearing).await?,
+                Some(hearing) => {
+                    let model = hearing.model.clone();
+                    let heard = self.hear(hearing).await;
+                    if heard.as_ref().is_err_and(|error| !matches!(error, AgentError::Filtered)) {
+                        self.models.has_failed(&model);
+                    }
+                    heard?;
+                }
             }
         }
     }

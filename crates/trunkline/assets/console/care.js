@@ -12,6 +12,7 @@ export function createCare(order, fetchAgents, fetchOne, onError) {
   const choice = at('care-agent');
   let conversation = null;
   let agents = [];
+  let draft = null;
 
   async function open(newId) {
     if (conversation?.id !== newId) {
@@ -19,6 +20,7 @@ export function createCare(order, fetchAgents, fetchOne, onError) {
       bar.hidden = true;
       at('care-trouble').textContent = '';
       form.reset();
+      draft = null;
     }
     if (newId === null) return;
     const [known, one] = await Promise.all([fetchAgents(), fetchOne(newId)]);
@@ -75,7 +77,12 @@ export function createCare(order, fetchAgents, fetchOne, onError) {
   form.addEventListener('submit', async (event) => {
     event.preventDefault();
     const text = form.elements.text.value.trim();
-    if (text && (await act(form.querySelector('button'), 'messages', { text, id: crypto.randomUUID() }))) form.reset();
+    // The same words again, because the answer to the request was lost, are the same message.
+    if (draft?.text !== text) draft = { text, id: [...crypto.getRandomValues(new Uint8Array(16))].join('.') };
+    if (text && (await act(form.querySelector('button'), 'messages', draft))) {
+      form.reset();
+      draft = null;
+    }
   });
 
   return { open, describe };

@@ -78,14 +78,13 @@ impl SendText {
         Self { spec: send_spec(), context, own }
     }
 
-    /// The latest conversation with a person's number; where there is none, a new one.
-    async fn conversation(&self, contact: &str) -> Result<ConversationRow, ToolError> {
+    /// The latest conversation with the number of a call; where there is none, a new one. Not with another number of
+    /// the same person: a code is for the telephone at which they are.
+    async fn conversation(&self, call: &str) -> Result<ConversationRow, ToolError> {
         let store = &self.context.store;
-        let person = store.contact(contact).await.map_err(|error| stored(&error))?;
-        let number = person.into_iter().flat_map(|person| person.addresses).find_map(|one| {
-            let number = ContactAddress::parse(one.address.expose()).ok()?;
-            (matches!(one.channel.as_str(), "sms" | "voice") && number.channel() == Channel::Sms).then_some(number)
-        });
+        let call = store.call(call).await.map_err(|error| stored(&error))?;
+        let number = call.and_then(|call| ContactAddress::parse(call.address.expose()).ok());
+        let number = number.filter(|number| number.channel() == Channel::Sms);
         let number = number.ok_or_else(|| failed("the caller's number cannot be written to"))?;
         let known = store.open_conversation_with(&number.to_wire(), None).await.map_err(|error| stored(&error))?;
         if let Some(row) = known {
@@ -111,7 +110,7 @@ impl Tool for SendText {
 
     async fn call(&self, arguments: Value, call: &ToolContext) -> Result<ToolOutput, ToolError> {
         let text = words(&arguments, "text")?;
-        let row = self.conversation(&call.contact).await?;
+        let row = self.conversation(&call.conversation).await?;
         let mut parts = split(&text, limits(&self.context, &row));
         if parts.is_empty() {
             return Err(failed("the text is blank"));

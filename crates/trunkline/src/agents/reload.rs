@@ -37,11 +37,11 @@ impl Source {
         Self { path, reader }
     }
 
-    /// What the file says. One that is not there says nothing.
-    fn text(&self) -> Result<String, ConfigError> {
+    /// What the file says; `None` if it says nothing: it is not there, or it is being written.
+    fn text(&self) -> Result<Option<String>, ConfigError> {
         match std::fs::read_to_string(&self.path) {
-            Ok(text) => Ok(text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+            Ok(text) => Ok(Some(text).filter(|text| !text.trim().is_empty())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => {
                 let mut problem = ConfigError::new();
                 problem.add(self.path.display().to_string(), format!("cannot be read: {error}"));
@@ -50,22 +50,22 @@ impl Source {
         }
     }
 
-    /// A name for what the file says, and the rules that `settings` have from other files.
-    fn name(&self, settings: &AgentsSettings) -> Result<[u8; 32], ConfigError> {
-        let mut digest = Sha256::new();
-        digest.update(self.text()?);
-        for agent in settings.named.values().chain([&settings.default]) {
-            if let AgentSettings::Concierge(ConciergeSource::File { path, .. }) = agent {
-                // One that cannot be read is told of when it is loaded.
-                digest.update(std::fs::read(path).unwrap_or_default());
-            }
-        }
-        Ok(digest.finalize().into())
+    fn load(&self, text: &str) -> Result<AgentsSettings, ConfigError> {
+        AgentsSettings::load(&self.reader.clone().with_file(text)?)
     }
+}
 
-    fn load(&self) -> Result<AgentsSettings, ConfigError> {
-        AgentsSettings::load(&self.reader.clone().with_file(&self.text()?)?)
+/// A name for what a file says, and the rules that `settings` have from other files.
+fn name(text: &str, settings: &AgentsSettings) -> [u8; 32] {
+    let mut digest = Sha256::new();
+    digest.update(text);
+    for agent in settings.named.values().chain([&settings.default]) {
+        if let AgentSettings::Concierge(ConciergeSource::File { path, .. }) = agent {
+            // One that cannot be read is told of when it is loaded.
+            digest.update(std::fs::read(path).unwrap_or_default());
+        }
     }
+    digest.finalize().into()
 }
 
 /// Keeps the agents as the file says, until it is dropped. What cannot be used is told of once, and changes nothing.
@@ -77,28 +77,31 @@ pub(crate) async fn follow(
     mut is_missing_tools: bool,
 ) {
     let mut settings = first;
-    let name = |settings: &AgentsSettings| source.as_ref().map(|source| source.name(settings)).transpose();
-    let mut held = name(&settings).ok().flatten();
+    let text = || source.as_ref().and_then(|source| source.text().ok().flatten());
+    let mut held = text().map(|text| name(&text, &settings));
+    let mut refused: Option<String> = None;
     let mut tried = Instant::now();
     let mut looks = interval(LOOK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         looks.tick().await;
-        let now = name(&settings).ok().flatten();
         let mut is_new = false;
-        if now != held
-            && let Some(source) = &source
+        // A file that is gone, or empty for the moment that it takes to write it, changes nothing.
+        if let (Some(source), Some(text)) = (&source, text())
+            && Some(name(&text, &settings)) != held
         {
-            match source.load() {
+            match source.load(&text) {
                 Ok(said) => {
-                    settings = said;
-                    held = name(&settings).ok().flatten();
-                    is_new = true;
+                    held = Some(name(&text, &said));
+                    (settings, refused, is_new) = (said, None, true);
                 }
                 Err(error) => {
-                    // Told once; when it is mended, it is read as something new.
-                    tracing::error!(%error, "the configuration has changed and cannot be used; the agents stay as they are");
-                    held = now;
+                    // It is read again with each look, as another file may be what is wrong, and told of once.
+                    let said = error.to_string();
+                    if refused.as_ref() != Some(&said) {
+                        tracing::error!(%error, "the configuration has changed and cannot be used; the agents stay as they are");
+                        refused = Some(said);
+                    }
                 }
             }
         }

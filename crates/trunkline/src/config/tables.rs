@@ -120,7 +120,7 @@ pub(super) fn named<T: DeserializeOwned>(
     for (name, value) in entries.iter().take(MAX_TABLES) {
         match value.clone().try_into::<T>() {
             Ok(table) => drop(read.insert(name.clone(), table)),
-            Err(error) => problems.add(format!("{section}.{name}"), error.message().trim().to_owned()),
+            Err(error) => problems.add(format!("{section}.{name}"), shape_of(error.message())),
         }
     }
     read
@@ -137,8 +137,20 @@ pub(super) fn list<T: DeserializeOwned>(tables: &toml::Table, section: &str, pro
     for (place, value) in entries.iter().take(MAX_TABLES).enumerate() {
         match value.clone().try_into::<T>() {
             Ok(table) => read.push(table),
-            Err(error) => problems.add(format!("{section}[{place}]"), error.message().trim().to_owned()),
+            Err(error) => problems.add(format!("{section}[{place}]"), shape_of(error.message())),
         }
     }
     read
+}
+
+/// What is wrong with a table, without the values that it holds: one of them may be a secret.
+fn shape_of(message: &str) -> String {
+    let message = message.trim();
+    match (message.split_once(": "), message.rsplit_once(", expected ")) {
+        (Some((kind @ ("invalid type" | "invalid value"), _)), Some((_, expected))) => {
+            format!("{kind}, expected {expected}")
+        }
+        (Some((kind, _)), None) => kind.to_owned(),
+        _ => message.to_owned(),
+    }
 }

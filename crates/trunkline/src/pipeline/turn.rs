@@ -89,6 +89,9 @@ async fn turn(
             if may_redo && is_edited(context, conversation, waiting).await? {
                 return Ok(Turned::Edited);
             }
+            if is_handed_over(context, conversation).await? {
+                return Ok(Turned::AnsweredElsewhere);
+            }
             give_up(context, conversation, waiting, &error).await?;
             // An operator's second treatment is not the person's to hear of.
             let is_first = waiting.iter().any(|message| message.replays == 0);
@@ -99,14 +102,18 @@ async fn turn(
     if may_redo && is_edited(context, conversation, waiting).await? {
         return Ok(Turned::Edited);
     }
-    // A person of ours has taken over meanwhile: the texts wait for them.
-    let now = context.store.conversation(&conversation.id).await?;
-    if now.is_some_and(|now| now.handed_over_at.is_some()) {
+    if is_handed_over(context, conversation).await? {
         return Ok(Turned::AnsweredElsewhere);
     }
     let turned = commit(context, agent.name(), conversation, waiting, (reply, notice), kind).await?;
     context.metrics.turn(label, begun.elapsed());
     Ok(turned)
+}
+
+/// Whether a person of ours has taken over meanwhile: then the texts wait for them.
+async fn is_handed_over(context: &Context, conversation: &ConversationRow) -> Result<bool, StoreError> {
+    let now = context.store.conversation(&conversation.id).await?;
+    Ok(now.is_some_and(|now| now.handed_over_at.is_some()))
 }
 
 /// What a turn is to say.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use trunkline_testing::{Asked, ModelAnswer, ModelServer};
 
-use crate::support::{IDENTITY, World, until};
+use crate::support::{World, until};
 
 const ADA: &str = "+15550001111";
 const BOB: &str = "+15550002222";
@@ -134,7 +134,12 @@ async fn routes_choose_and_the_file_is_followed_while_agents_answer() {
     .await;
     world.text(ADA, "three").await;
     world.expect_answers(ADA, &["billing heard one", "billing heard two", "main heard three"]).await;
-    assert!(world.api("/api/v1/status").await["ready"].as_bool().unwrap() && IDENTITY != ADA);
+    // A file that is empty while it is written, or gone, changes nothing.
+    world.set_file("\n");
+    world.text(ADA, "four").await;
+    let four = ["billing heard one", "billing heard two", "main heard three", "main heard four"];
+    world.expect_answers(ADA, &four).await;
+    assert_eq!(world.api("/api/v1/agents").await["agents"], json!(["billing", "default", "third"]));
 }
 
 #[test]
@@ -176,6 +181,10 @@ agent = "nobody"
     let error = AgentsSettings::load(&reader).unwrap_err();
     let mut keys: Vec<_> = error.problems().iter().map(|problem| problem.key.as_str()).collect();
     keys.sort_unstable();
+    let leaky = "[tools.t]\nurl = \"http://x\"\ndescription = \"d\"\nheaders = \"authorization: sk-leaked\"\n";
+    let reader_of_leaky = Reader::new([]).with_file(leaky).unwrap();
+    let told = AgentsSettings::load(&reader_of_leaky).unwrap_err().to_string();
+    assert!(told.contains("tools.t") && told.contains("expected a map") && !told.contains("sk-leaked"), "{told}");
     let expected = [
         "agent.models",
         "agents.a.models",
