@@ -51,6 +51,9 @@ pub enum AgentError {
         /// The limit.
         limit: usize,
     },
+    /// What the tools of earlier tries did cannot be read, so that they might be called again.
+    #[error("what was done for this answer before cannot be read")]
+    Unrecorded,
 }
 
 impl AgentError {
@@ -68,6 +71,7 @@ impl AgentError {
             Self::Filtered => "agent.filtered",
             Self::Empty => "agent.empty",
             Self::ReplyTooLong { .. } => "agent.reply_too_long",
+            Self::Unrecorded => "agent.unrecorded",
         }
     }
 
@@ -82,7 +86,8 @@ impl AgentError {
             | Self::Malformed(_)
             | Self::Incomplete
             | Self::Empty
-            | Self::ReplyTooLong { .. } => Retry::After(Duration::ZERO),
+            | Self::ReplyTooLong { .. }
+            | Self::Unrecorded => Retry::After(Duration::ZERO),
         }
     }
 }

@@ -30,7 +30,7 @@ struct Order {
 fn orders() -> FunctionTool {
     FunctionTool::new("order_status", "Where an order is.", |order: Order, context| async move {
         match order.number {
-            7 => Ok(ToolOutput::text(format!("on its way ({})", context.idempotency_key()))),
+            7 => Ok(ToolOutput::text(format!("on its way ({})", context.key))),
             8 => Err(ToolError::Failed("that order was never placed".to_owned())),
             9 => std::future::pending().await,
             _ => Ok(ToolOutput::text("x".repeat(10 << 20))),
@@ -103,7 +103,8 @@ async fn a_model_is_given_what_its_tools_give_and_goes_on() {
         let server = ModelServer::start(clerk).await.expect("model");
         let agent = agent(vec![at(api, &server)]);
         let reply = asked(&agent, turn("7")).await.expect("answer");
-        assert_eq!(reply.text.expose(), "Let me look.It says: on its way (turn-1.0)");
+        let key = trunkline_core::derived_name("turn-1\norder_status\n{\"number\":7}\n1");
+        assert_eq!(reply.text.expose(), &format!("Let me look.It says: on its way ({key})"));
         let report = &reply.tools[0];
         assert_eq!((report.tool.as_str(), report.error_code, reply.tools.len()), ("order_status", None, 1));
         assert_eq!(report.arguments.expose(), "{\"number\":7}");
@@ -291,7 +292,8 @@ async fn a_tool_behind_a_url_is_asked_and_its_troubles_are_told() {
         asked(&ChatModel::new(config).expect("agent"), turn("?")).await.expect("answer").text.into_inner()
     };
     assert_eq!(said("GET", "/get").await, "n=2&q=two+words");
-    assert_eq!(said("POST", "/post").await, "turn-1.0 k-1 {\"n\":2,\"q\":\"two words\"}");
+    let key = trunkline_core::derived_name("turn-1\nsearch\n{\"n\":2,\"q\":\"two words\"}\n1");
+    assert_eq!(said("POST", "/post").await, format!("{key} k-1 {{\"n\":2,\"q\":\"two words\"}}"));
     assert_eq!(said("POST", "/secret").await, "error: the tool answered with status 500");
     assert_eq!(said("GET", "/away").await, "error: the tool answered with status 307");
     assert_eq!(said("GET", "/never").await, "error: the tool did not answer within 200 ms");

@@ -23,6 +23,7 @@
 mod address;
 mod backend_config;
 mod config_error;
+mod derived;
 mod envelope;
 pub mod event;
 mod health;
@@ -38,6 +39,7 @@ pub mod voice;
 pub use address::{AddressError, Channel, ContactAddress, E164};
 pub use backend_config::{Config, ConfigBuilder, Setting};
 pub use config_error::{ConfigError, Problem};
+pub use derived::derived_name;
 pub use envelope::{Envelope, EnvelopeError, SPEC_VERSION};
 pub use health::{HealthState, HealthStatus};
 pub use operation_error::OperationError;

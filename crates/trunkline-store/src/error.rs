@@ -21,6 +21,9 @@ pub enum StoreError {
     /// A reply was committed for a message that is no longer waiting: someone else has answered it.
     #[error("the message was answered by someone else")]
     AlreadyAnswered,
+    /// A person of ours has taken the conversation over: what an agent wanted to say is not said.
+    #[error("a person has taken the conversation over")]
+    HandedOver,
     /// A command of this id was carried out already, and it said something else or answered other messages: ids are not
     /// used again.
     #[error("a command of this id has said something else, or answered other messages")]
@@ -45,6 +48,7 @@ impl StoreError {
             Self::Migration(_) => "store.migration",
             Self::Unreadable { .. } => "store.unreadable",
             Self::AlreadyAnswered => "store.already_answered",
+            Self::HandedOver => "store.handed_over",
             Self::CommandReused => "store.command_reused",
             Self::InCall => "store.in_call",
             Self::NotFound { .. } => "store.not_found",
@@ -59,6 +63,7 @@ impl StoreError {
             Self::Migration(_)
             | Self::Unreadable { .. }
             | Self::AlreadyAnswered
+            | Self::HandedOver
             | Self::CommandReused
             | Self::NotFound { .. } => Retry::No,
         }

@@ -60,7 +60,7 @@ pub use search::{
 pub use sent::Attempt;
 pub use sessions::SessionRow;
 pub use store::Store;
-pub use tool_calls::ToolCallRow;
+pub use tool_calls::{NewToolCall, OpenToolCall, ToolCallEnd, ToolCallRow, ToolPlace};
 pub use workflows::{
     DueStep, Fact, NewRun, RunCounts, RunEnd, RunRow, SavedRun, StepChange, StepRow, WaitRow, Waiting,
 };

@@ -115,13 +115,22 @@ impl Store {
     /// the ids of the rows, in the order of what is said. They are sent in that order, with nothing in between.
     ///
     /// # Errors
-    /// `store.already_answered` if one of the messages is not waiting any more; `store.unavailable`.
+    /// `store.already_answered` if one of the messages is not waiting any more; `store.handed_over` if a person of ours has
+    /// taken the conversation over; `store.unavailable`.
     ///
     /// # Cancel safety
     /// It may have been committed; committing it again is refused.
     pub async fn commit_reply(&self, reply: &Reply) -> Result<Vec<String>, StoreError> {
         let mut transaction = self.writer.begin().await?;
         let now = now_ms();
+        let handed_over: Option<i64> =
+            sqlx::query_scalar("SELECT 1 FROM conversation WHERE id = $1 AND handed_over_at IS NOT NULL")
+                .bind(&reply.conversation_id)
+                .fetch_optional(&mut *transaction)
+                .await?;
+        if handed_over.is_some() {
+            return Err(StoreError::HandedOver);
+        }
         let outbox_ids: Vec<_> = reply.says.iter().map(|_| new_id()).collect();
         let first = outbox_ids.first();
         for message_id in &reply.answers {
@@ -142,6 +151,9 @@ impl Store {
         remember(&mut transaction, &reply.conversation_id, &reply.memories).await?;
         care::change(&mut transaction, &reply.conversation_id, &reply.care).await?;
         tool_calls::keep(&mut transaction, Some(&reply.conversation_id), None, &reply.tool_calls).await?;
+        if reply.kind == ReplyKind::Answer {
+            tool_calls::settle(&mut transaction, &reply.conversation_id, first.map(String::as_str)).await?;
+        }
         let group = first.filter(|_| outbox_ids.len() > 1).map(String::as_str);
         for (one, outbox_id) in reply.says.iter().zip(&outbox_ids) {
             say(&mut transaction, reply, one, outbox_id, group, now).await?;
@@ -199,6 +211,7 @@ pub(crate) async fn take_back(
             .execute(&mut **transaction)
             .await?;
         sqlx::query("DELETE FROM message WHERE outbox_id = $1").bind(outbox_id).execute(&mut **transaction).await?;
+        tool_calls::reopen(transaction, outbox_id).await?;
         sqlx::query(
             "UPDATE message SET answer = 'waiting', answered_by = NULL, updated_at = $2 WHERE answered_by = $1",
         )

@@ -10,7 +10,8 @@ use trunkline_core::event::DeliveryStatus;
 use trunkline_core::voice::CallDirection;
 use trunkline_core::{Channel, ContactAddress, Pii};
 use trunkline_store::{
-    Answer, CallTurn, Care, Claim, Direction, NewCall, NewInbound, Recorded, Reply, ReplyKind, Say, Sent, Store,
+    Answer, CallTurn, Care, Claim, Direction, NewCall, NewInbound, NewToolCall, OpenToolCall, Recorded, Reply,
+    ReplyKind, Say, Sent, Store, ToolCallEnd, ToolPlace,
 };
 
 struct Fixture {
@@ -137,6 +138,59 @@ async fn an_unsent_answer_can_be_taken_back_a_claimed_one_cannot() {
     assert_eq!(store.supersede(&first.conversation_id).await.expect("superseded"), 0);
     let thread = store.messages(&first.conversation_id, 10, None).await.expect("thread");
     assert_eq!(thread.iter().filter(|m| m.direction == Direction::Out).count(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_committed_once_a_person_of_ours_has_taken_over() {
+    let Fixture { store, _folder } = fixture().await;
+    let first = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
+    store.set_care(&first.conversation_id, &Care::HandOver).await.expect("taken over");
+    let refused = store.commit_reply(&reply(&[&first], "hello")).await.expect_err("refused");
+    assert_eq!(refused.code(), "store.handed_over");
+    assert_eq!(store.waiting(&first.conversation_id, 10).await.expect("waiting").len(), 1);
+    assert!(store.memories(&first.conversation_id).await.expect("memories").is_empty());
+}
+
+#[tokio::test]
+async fn what_tools_did_is_open_until_an_answer_tells_of_it() {
+    let Fixture { store, _folder } = fixture().await;
+    let first = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
+    let place = ToolPlace::Conversation(&first.conversation_id);
+    let new = NewToolCall {
+        place,
+        turn: "turn-1",
+        key: "k",
+        tool: "book",
+        arguments: "{}",
+        acts: true,
+        unfinished: "tool.unfinished",
+    };
+    assert_eq!(store.begin_tool_call(&new).await.expect("begun"), 0);
+    assert_eq!(store.begin_tool_call(&NewToolCall { key: "l", ..new.clone() }).await.expect("begun"), 1);
+    let looked = NewToolCall { key: "m", acts: false, ..new.clone() };
+    assert_eq!(store.begin_tool_call(&looked).await.expect("begun"), 2);
+    let end = ToolCallEnd { result: "table 7", error_code: None, duration_ms: 3, has_effects: false };
+    store.end_tool_call("turn-1", 0, &end).await.expect("ended");
+    store.end_tool_call("turn-1", 2, &ToolCallEnd { has_effects: true, ..end }).await.expect("ended");
+    let open = async || {
+        let open = store.open_tool_calls(place).await.expect("open");
+        let of = |one: OpenToolCall| (one.key, one.result, one.error_code);
+        open.into_iter().map(of).collect::<HashSet<_>>()
+    };
+    let both = HashSet::from([
+        ("k".to_owned(), "table 7".to_owned(), None),
+        ("l".to_owned(), String::new(), Some("tool.unfinished".to_owned())),
+    ]);
+    assert_eq!(open().await, both);
+    let apology = Reply { kind: ReplyKind::Apology, answers: Vec::new(), ..reply(&[&first], "sorry") };
+    store.commit_reply(&apology).await.expect("committed");
+    assert_eq!(open().await, both, "an apology tells of nothing");
+    store.commit_reply(&reply(&[&first], "You have table 7.")).await.expect("committed");
+    assert!(open().await.is_empty());
+    assert_eq!(store.supersede(&first.conversation_id).await.expect("taken back"), 1);
+    assert_eq!(open().await, both, "the answer was taken back");
+    let nowhere = NewToolCall { place: ToolPlace::Call("gone"), ..new };
+    assert!(store.begin_tool_call(&nowhere).await.is_err(), "nothing is kept of nobody");
 }
 
 #[tokio::test]

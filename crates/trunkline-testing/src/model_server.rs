@@ -84,17 +84,23 @@ impl Asked {
         self.last("person").unwrap_or_default()
     }
 
-    /// What the tools gave since the person's last words, oldest first.
+    /// What the tools gave since the person's last words, oldest first, without the marks around it.
     #[must_use]
     pub fn results(&self) -> Vec<&str> {
         let behind = self.said.iter().rposition(|(role, _)| role == "person").map_or(0, |at| at + 1);
         let behind = self.said.iter().skip(behind);
-        behind.filter(|(role, _)| role == "tool").map(|(_, words)| words.as_str()).collect()
+        behind.filter(|(role, _)| role == "tool").map(|(_, words)| without_marks(words)).collect()
     }
 
     fn last(&self, role: &str) -> Option<&str> {
         self.said.iter().rev().find(|(said_by, _)| said_by == role).map(|(_, words)| words.as_str())
     }
+}
+
+/// What stands between the marks of data, if there are any.
+fn without_marks(words: &str) -> &str {
+    let inside = words.strip_prefix("<data>\n").and_then(|words| words.strip_suffix("\n</data>"));
+    inside.unwrap_or(words)
 }
 
 type Script = dyn Fn(&Asked) -> ModelAnswer + Send + Sync;

@@ -38,7 +38,7 @@ use self::supervision::supervised;
 use self::twilio::{RealtimeParts, Twilio};
 use self::voice::Voice;
 use self::webhook_watch::keep_registered;
-use crate::agents::{self, Additions, Agents, Built, Own, Roster};
+use crate::agents::{self, Additions, Agents, McpServers, Own, Roster, StoreJournal};
 use crate::bus_api::{BusApi, bus_routes, poll_routes};
 use crate::calls::Calls;
 use crate::config::{Settings, console_token};
@@ -56,7 +56,9 @@ use crate::knowledge::{Indexer, Knowledge, knowledge_routes, transcript_routes};
 use crate::live::Live;
 use crate::media::{Media, MediaFolder, MediaLinks, media_routes, public_routes};
 use crate::people::{People, people_routes};
-use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender, Typing};
+use crate::pipeline::{
+    CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender, TurnsUnderWay, Typing,
+};
 use crate::realtime::{Joining, Listener, PARTICIPATION_CONSUMER, Participation};
 use crate::recall::Recall;
 use crate::server::{Server, ServerError};
@@ -242,13 +244,20 @@ impl Gateway {
             live: Live::default(),
             missed: CatchUpTrigger::default(),
             typing: typing_handle,
+            under_way: TurnsUnderWay::default(),
         };
         let base = twilio.as_ref().map(|twilio| twilio.settings.edge.public_base.clone()).unwrap_or_default();
         let account = twilio.as_ref().map(|twilio| twilio.settings.account_sid.clone()).unwrap_or_default();
         let number = twilio.as_ref().and_then(|twilio| twilio.settings.phone_number.clone());
         let own = agents::own_tools(&context, Own { account: account.clone(), number });
-        let additions = Additions { tools: own.into_iter().chain(tools).collect(), agents: of_program };
-        let Built { roster, is_missing_tools } = agents::build(&settings.agents, &additions).await?;
+        let journal = StoreJournal::new(store.clone(), telemetry.metrics(), context.live.clone());
+        let additions = Additions {
+            tools: own.into_iter().chain(tools).collect(),
+            agents: of_program,
+            journal: Some(Arc::new(journal)),
+        };
+        let mut servers = McpServers::default();
+        let roster = agents::build(&settings.agents, &additions, &mut servers).await?;
         context.agents.replace(roster);
         let voice = match settings.voice {
             Some(voice) => Some(Voice::build(*voice, base, address, &context, readiness.clone(), (&account, &meter))?),
@@ -285,6 +294,7 @@ impl Gateway {
             live: context.live.clone(),
             agents: context.agents.clone(),
             missed: context.missed.clone(),
+            under_way: context.under_way.clone(),
             access: Access::new(&token),
         });
         let people = People {
@@ -321,13 +331,8 @@ impl Gateway {
         if lost > 0 {
             tracing::warn!(calls = lost, "calls of an earlier run were cut off");
         }
-        let follow = agents::follow(
-            context.agents.clone(),
-            settings.agents_source,
-            additions,
-            settings.agents,
-            is_missing_tools,
-        );
+        let follow =
+            agents::follow(context.agents.clone(), settings.agents_source, additions, settings.agents, servers);
         gateway.until_taken("agents", follow);
         gateway.work(&context, typing).await?;
         gateway.serve(server, router);

@@ -110,13 +110,15 @@ impl Agent for ChatModel {
         let context = ToolContext {
             turn: turn.id,
             number: 0,
+            key: String::new(),
             conversation: turn.conversation,
             contact: turn.contact,
             channel: turn.channel,
             deadline: all,
             traceparent: turn.traceparent,
         };
-        let mut talk = Talk::new(Arc::clone(&self.models), tools, context, prompt, patience);
+        let made = tools.made(&context).await.map_err(|_| AgentError::Unrecorded)?;
+        let mut talk = Talk::new(Arc::clone(&self.models), tools, context, prompt, patience).after(&made);
         talk.begin().await?;
         Ok(Box::pin(talk.events()))
     }

@@ -10,8 +10,9 @@ use trunkline_core::Pii;
 
 use super::answer::Answer;
 use super::models::{Begun, Models};
+use super::prompt::result;
 use crate::models::{Finish, Message, ModelEvent, ModelStream, Prompt, Usage};
-use crate::tools::{Effect, ToolCall, ToolContext, Toolbox};
+use crate::tools::{Effect, MadeCall, ToolCall, ToolContext, ToolUse, Toolbox};
 use crate::{AgentError, AgentEvent, ModelUsage};
 
 /// How long a server may take after the last word to say what it has cost.
@@ -31,8 +32,9 @@ pub(super) struct Patience {
 pub(super) struct Talk {
     pub(super) models: Arc<Models>,
     pub(super) tools: Toolbox,
-    /// Names the next call of a tool.
+    /// For whom tools are called.
     pub(super) context: ToolContext,
+    used: ToolUse,
     pub(super) prompt: Prompt,
     pub(super) patience: Patience,
     hearing: Option<Hearing>,
@@ -65,6 +67,7 @@ impl Talk {
             models,
             tools,
             context,
+            used: ToolUse::default(),
             prompt,
             patience,
             hearing: None,
@@ -74,6 +77,20 @@ impl Talk {
             has_acted: false,
             is_over: false,
         }
+    }
+
+    /// Goes on after calls that earlier tries have made: the model is told what they gave. What had effects is called
+    /// again, as they were lost.
+    pub(super) fn after(mut self, made: &[MadeCall]) -> Self {
+        self.used = ToolUse::after(made);
+        for (number, one) in made.iter().enumerate().filter(|(_, one)| !one.lost_effects) {
+            let id = format!("earlier-{number}");
+            let call = ToolCall { id: id.clone(), name: one.tool.clone(), arguments: one.arguments.clone() };
+            self.prompt.messages.push(Message::Model { text: Pii::default(), calls: vec![call] });
+            let (content, has_failed) = (result(&one.told()), one.error_code.is_some());
+            self.prompt.messages.push(Message::Result { id, content, has_failed });
+        }
+        self
     }
 
     /// The answer as events; ends after the first error.
@@ -196,12 +213,11 @@ impl Talk {
         let Hearing { words, calls, .. } = hearing;
         let left = self.patience.by.saturating_duration_since(Instant::now());
         let context = ToolContext { deadline: left, ..self.context.clone() };
-        let outcomes = self.tools.run(&calls, &context).await;
-        self.context.number += calls.len();
+        let outcomes = self.tools.run(&calls, &context, &mut self.used).await;
         let ids: Vec<_> = calls.iter().map(|call| call.id.clone()).collect();
         self.prompt.messages.push(Message::Model { text: Pii::new(words), calls });
         for (id, (report, effects)) in ids.into_iter().zip(outcomes) {
-            let (content, has_failed) = (report.result.clone(), report.error_code.is_some());
+            let (content, has_failed) = (result(&report.result), report.error_code.is_some());
             self.prompt.messages.push(Message::Result { id, content, has_failed });
             self.has_acted |= !effects.is_empty();
             self.to_tell.push_back(AgentEvent::Tool(report));

@@ -27,6 +27,10 @@ impl Tool for Remember {
         &self.0
     }
 
+    fn acts(&self) -> bool {
+        false
+    }
+
     async fn call(&self, arguments: Value, _: &ToolContext) -> Result<ToolOutput, ToolError> {
         let (name, value) = (word(&arguments, "name")?, word(&arguments, "value")?);
         // What begins with a dot is ours.
@@ -52,6 +56,10 @@ impl Default for HandOver {
 impl Tool for HandOver {
     fn spec(&self) -> &ToolSpec {
         &self.0
+    }
+
+    fn acts(&self) -> bool {
+        false
     }
 
     async fn call(&self, _: Value, _: &ToolContext) -> Result<ToolOutput, ToolError> {
@@ -81,6 +89,10 @@ impl Tool for HandOverTo {
         &self.spec
     }
 
+    fn acts(&self) -> bool {
+        false
+    }
+
     async fn call(&self, arguments: Value, _: &ToolContext) -> Result<ToolOutput, ToolError> {
         let agent = word(&arguments, "agent")?;
         if !self.agents.contains(&agent) {
@@ -104,6 +116,10 @@ impl Default for EndCall {
 impl Tool for EndCall {
     fn spec(&self) -> &ToolSpec {
         &self.0
+    }
+
+    fn acts(&self) -> bool {
+        false
     }
 
     fn is_offered_on(&self, channel: Channel) -> bool {

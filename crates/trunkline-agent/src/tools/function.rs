@@ -37,6 +37,7 @@ type Doing = Pin<Box<dyn Future<Output = Result<ToolOutput, ToolError>> + Send>>
 /// ```
 pub struct FunctionTool {
     spec: ToolSpec,
+    acts: bool,
     work: Box<dyn Fn(Value, ToolContext) -> Doing + Send + Sync>,
 }
 
@@ -56,7 +57,13 @@ impl FunctionTool {
             Ok(arguments) => Box::pin(work(arguments, context)) as Doing,
             Err(error) => Box::pin(std::future::ready(Err(ToolError::BadArguments(shape_of(&error))))),
         };
-        Self { spec, work: Box::new(work) }
+        Self { spec, acts: true, work: Box::new(work) }
+    }
+
+    /// It only looks: see [`Tool::acts`].
+    #[must_use]
+    pub fn read_only(self) -> Self {
+        Self { acts: false, ..self }
     }
 }
 
@@ -74,6 +81,10 @@ fn shape_of(error: &serde_json::Error) -> String {
 impl Tool for FunctionTool {
     fn spec(&self) -> &ToolSpec {
         &self.spec
+    }
+
+    fn acts(&self) -> bool {
+        self.acts
     }
 
     async fn call(&self, arguments: Value, context: &ToolContext) -> Result<ToolOutput, ToolError> {

@@ -90,7 +90,7 @@ impl HttpTool {
 
     fn request(&self, arguments: &Value, context: &ToolContext) -> reqwest::RequestBuilder {
         let request = self.client.request(self.method.clone(), self.url.clone()).headers(self.headers.clone());
-        let request = request.header(IDEMPOTENCY_KEY, context.idempotency_key()).timeout(context.deadline);
+        let request = request.header(IDEMPOTENCY_KEY, &context.key).timeout(context.deadline);
         let request = match &context.traceparent {
             Some(traceparent) => request.header("traceparent", traceparent),
             None => request,
@@ -111,6 +111,10 @@ impl HttpTool {
 impl Tool for HttpTool {
     fn spec(&self) -> &ToolSpec {
         &self.spec
+    }
+
+    fn acts(&self) -> bool {
+        self.method != Method::GET
     }
 
     async fn call(&self, arguments: Value, context: &ToolContext) -> Result<ToolOutput, ToolError> {

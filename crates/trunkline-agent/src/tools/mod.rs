@@ -7,6 +7,7 @@
 mod built_in;
 mod function;
 mod http;
+mod journal;
 mod mcp;
 mod toolbox;
 
@@ -20,7 +21,8 @@ use trunkline_core::{Channel, Pii};
 pub use built_in::{EndCall, HandOver, HandOverTo, Remember};
 pub use function::{FunctionTool, ToolArguments};
 pub use http::{HttpTool, HttpToolConfig};
-pub use mcp::{McpConfig, McpError, McpTransport, check_mcp, mcp_tools};
+pub use journal::{JournalError, MadeCall, ToolJournal, ToolUse};
+pub use mcp::{McpConfig, McpError, McpServer, McpTransport, check_mcp};
 pub use toolbox::{MAX_RESULT_BYTES, ToolCall, ToolLimits, ToolReport, Toolbox};
 
 /// What a model is told of a tool.
@@ -39,8 +41,11 @@ pub struct ToolSpec {
 pub struct ToolContext {
     /// The turn.
     pub turn: String,
-    /// Which call of the turn, from 0. With the turn it names the call: the same at each try, also after a restart.
+    /// Which call of the turn, from 0.
     pub number: usize,
+    /// Names the call, made from the turn, the tool and the arguments: the same again is the same wish, also after a
+    /// restart. HTTP tools are sent it as `Idempotency-Key`, MCP servers in `_meta`.
+    pub key: String,
     /// Our name for the conversation, or for the telephone call.
     pub conversation: String,
     /// Our name for the person.
@@ -51,14 +56,6 @@ pub struct ToolContext {
     pub deadline: Duration,
     /// W3C trace context of the turn.
     pub traceparent: Option<String>,
-}
-
-impl ToolContext {
-    /// Names this call of a tool: the same again is the same wish.
-    #[must_use]
-    pub fn idempotency_key(&self) -> String {
-        format!("{}.{}", self.turn, self.number)
-    }
 }
 
 /// What changes beside what the model is told.
@@ -122,6 +119,9 @@ pub enum ToolError {
     /// It did not answer in time.
     #[error("the tool did not answer within {} ms", .0.as_millis())]
     Timeout(Duration),
+    /// It was begun for an earlier try, and its end is not known.
+    #[error("it is not known whether this was done")]
+    Unfinished,
     /// The turn has used its calls up.
     #[error("no more tools can be used in this turn")]
     OverBudget,
@@ -137,6 +137,7 @@ impl ToolError {
             Self::Failed(_) => "tool.failed",
             Self::Unreachable => "tool.unreachable",
             Self::Timeout(_) => "tool.timeout",
+            Self::Unfinished => "tool.unfinished",
             Self::OverBudget => "tool.over_budget",
         }
     }
@@ -153,14 +154,20 @@ pub trait Tool: Send + Sync {
         true
     }
 
+    /// Whether a call may change something outside. One that does not may be broken off, and be made again as if it had
+    /// not been. Default: it does.
+    fn acts(&self) -> bool {
+        true
+    }
+
     /// Does it. The arguments are an object; whether they fit the schema is for the tool to find out.
     ///
     /// # Errors
     /// See [`ToolError`]. The model is told, and may try otherwise.
     ///
     /// # Cancel safety
-    /// The caller gives up after the deadline, or when the turn ends: what it began may be done or not. What must happen
-    /// once is named by [`ToolContext::idempotency_key`].
+    /// The caller gives up after the deadline, or, if it does not act, when the turn ends: what it began may be done or
+    /// not. What must happen once is named by [`ToolContext::key`].
     async fn call(&self, arguments: Value, context: &ToolContext) -> Result<ToolOutput, ToolError>;
 }
 

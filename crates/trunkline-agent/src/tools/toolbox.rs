@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use serde_json::Value;
+use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use trunkline_core::{Channel, Pii};
 
-use super::{Effect, Tool, ToolContext, ToolError, ToolSpec};
+use super::{Effect, JournalError, MadeCall, Tool, ToolContext, ToolError, ToolJournal, ToolOutput, ToolSpec, ToolUse};
 
 /// What a model is told of one result, in bytes; the rest is left out.
 pub const MAX_RESULT_BYTES: usize = 16 << 10;
@@ -64,6 +65,8 @@ pub struct ToolReport {
     pub error_code: Option<&'static str>,
     /// How long it took.
     pub duration: Duration,
+    /// It is in the journal already.
+    pub is_kept: bool,
 }
 
 /// The tools of one agent. Cheap to clone.
@@ -71,13 +74,24 @@ pub struct ToolReport {
 pub struct Toolbox {
     tools: BTreeMap<String, Arc<dyn Tool>>,
     limits: ToolLimits,
+    journal: Option<Arc<dyn ToolJournal>>,
+    /// What acts is not broken off: its end has to be known.
+    acting: TaskTracker,
 }
 
 impl Toolbox {
     /// An empty box.
     #[must_use]
     pub fn new(limits: ToolLimits) -> Self {
-        Self { tools: BTreeMap::new(), limits }
+        Self { limits, ..Self::default() }
+    }
+
+    /// Has each call written down before it is made, and after it. What acts then goes on to its end when the answer
+    /// that wanted it is broken off.
+    #[must_use]
+    pub fn journaled(mut self, journal: Arc<dyn ToolJournal>) -> Self {
+        self.journal = Some(journal);
+        self
     }
 
     /// Adds a tool; one of the same name is replaced.
@@ -92,7 +106,7 @@ impl Toolbox {
     pub fn offered_on(&self, channel: Channel) -> Self {
         let offered = self.tools.iter().filter(|(_, tool)| tool.is_offered_on(channel));
         let tools = offered.map(|(name, tool)| (name.clone(), Arc::clone(tool))).collect();
-        Self { tools, limits: self.limits.clone() }
+        Self { tools, ..self.clone() }
     }
 
     /// Whether there is nothing in it.
@@ -118,52 +132,122 @@ impl Toolbox {
         &self.limits
     }
 
-    /// Makes the calls that a model asks for together, as many at once as the limits say. `context` names the first of
-    /// them. The results are in the order of the calls.
+    /// The calls that acted since the last answer where `context` is. None without a journal.
+    ///
+    /// # Errors
+    /// [`JournalError`].
     ///
     /// # Cancel safety
-    /// As [`Tool::call`].
-    pub async fn run(&self, calls: &[ToolCall], context: &ToolContext) -> Vec<(ToolReport, Vec<Effect>)> {
-        let mut work = Vec::with_capacity(calls.len());
-        for (place, call) in calls.iter().enumerate() {
-            let context = ToolContext { number: context.number + place, ..context.clone() };
-            work.push(async move { self.one(call, &context).await });
+    /// Cancel-safe.
+    pub async fn made(&self, context: &ToolContext) -> Result<Vec<MadeCall>, JournalError> {
+        match &self.journal {
+            Some(journal) => journal.made(context).await,
+            None => Ok(Vec::new()),
         }
-        stream::iter(work).buffered(self.limits.at_once.max(1)).collect().await
+    }
+
+    /// Makes the calls that a model asks for together, as many at once as the limits say; `used` names them. The results
+    /// are in the order of the calls.
+    ///
+    /// # Cancel safety
+    /// As [`Self::one`].
+    pub async fn run(
+        &self,
+        calls: &[ToolCall],
+        context: &ToolContext,
+        used: &mut ToolUse,
+    ) -> Vec<(ToolReport, Vec<Effect>)> {
+        let named: Vec<_> = calls.iter().map(|call| used.name(context, call)).collect();
+        let work: Vec<_> = calls.iter().zip(&named).map(|(call, context)| self.one(call, context)).collect();
+        let outcomes: Vec<_> = stream::iter(work).buffered(self.limits.at_once.max(1)).collect().await;
+        for ((call, context), (report, _)) in calls.iter().zip(&named).zip(&outcomes) {
+            used.ended(&context.key, call, report);
+        }
+        outcomes
     }
 
     /// Makes one call.
     ///
     /// # Cancel safety
-    /// As [`Tool::call`].
+    /// As [`Tool::call`]. With a journal, what acts goes on to its end, and is kept.
     pub async fn one(&self, call: &ToolCall, context: &ToolContext) -> (ToolReport, Vec<Effect>) {
         let span = tracing::info_span!("agent.tool", tool.name = %known_name(self, &call.name), error.code = tracing::field::Empty);
-        let begun = Instant::now();
-        let outcome = self.called(call, context).instrument(span.clone()).await;
-        let (result, effects, error_code) = match outcome {
-            Ok(output) => (output.content.into_inner(), output.effects, None),
-            Err(error) => {
-                span.record("error.code", error.code());
-                (format!("error: {error}"), Vec::new(), Some(error.code()))
+        let tool = self.tools.get(&call.name).cloned();
+        let acts = tool.as_ref().is_some_and(|tool| tool.acts());
+        let is_over_budget = context.number >= self.limits.calls;
+        let made =
+            Call { tool, wish: call.clone(), context: context.clone(), limit: self.limits.timeout, is_over_budget };
+        match &self.journal {
+            // A model may ask for any number of calls; what is not made is not written down.
+            Some(journal) if !is_over_budget => {
+                let Ok(number) = journal.begins(context, call, acts).await else {
+                    return (made.report(&Err(ToolError::Unreachable), Duration::ZERO), Vec::new());
+                };
+                let journal = Arc::clone(journal);
+                let work = made.written_down(number, journal).instrument(span);
+                if acts {
+                    let lost = || (made_nothing(call, number), Vec::new());
+                    self.acting.spawn(work).await.unwrap_or_else(|_| lost())
+                } else {
+                    work.await
+                }
             }
-        };
-        let report = ToolReport {
-            number: context.number,
-            tool: call.name.clone(),
-            arguments: call.arguments.clone(),
-            result: Pii::new(cut(result)),
-            error_code,
-            duration: begun.elapsed(),
-        };
+            _ => made.made().instrument(span).await,
+        }
+    }
+}
+
+/// A call of a tool of which it is known how long it may take.
+struct Call {
+    /// `None`: there is no such tool.
+    tool: Option<Arc<dyn Tool>>,
+    wish: ToolCall,
+    context: ToolContext,
+    limit: Duration,
+    is_over_budget: bool,
+}
+
+impl Call {
+    async fn made(self) -> (ToolReport, Vec<Effect>) {
+        let begun = Instant::now();
+        let outcome = self.outcome().await;
+        if let Err(error) = &outcome {
+            tracing::Span::current().record("error.code", error.code());
+        }
+        let report = self.report(&outcome, begun.elapsed());
+        (report, outcome.map(|output| output.effects).unwrap_or_default())
+    }
+
+    async fn written_down(self, number: usize, journal: Arc<dyn ToolJournal>) -> (ToolReport, Vec<Effect>) {
+        let context = self.context.clone();
+        let (report, effects) = self.made().await;
+        let report = ToolReport { number, is_kept: true, ..report };
+        journal.ends(&context, &report, !effects.is_empty()).await;
         (report, effects)
     }
 
-    async fn called(&self, call: &ToolCall, context: &ToolContext) -> Result<super::ToolOutput, ToolError> {
-        let tool = self.tools.get(&call.name).ok_or(ToolError::Unknown)?;
-        if context.number >= self.limits.calls {
+    fn report(&self, outcome: &Result<ToolOutput, ToolError>, duration: Duration) -> ToolReport {
+        let (result, error_code) = match outcome {
+            Ok(output) => (output.content.expose().clone(), None),
+            Err(error) => (format!("error: {error}"), Some(error.code())),
+        };
+        ToolReport {
+            number: self.context.number,
+            tool: self.wish.name.clone(),
+            arguments: self.wish.arguments.clone(),
+            result: Pii::new(cut(result)),
+            error_code,
+            duration,
+            is_kept: false,
+        }
+    }
+
+    async fn outcome(&self) -> Result<ToolOutput, ToolError> {
+        let tool = self.tool.as_ref().ok_or(ToolError::Unknown)?;
+        if self.is_over_budget {
             return Err(ToolError::OverBudget);
         }
-        let written = call.arguments.expose().trim();
+        let written = self.wish.arguments.expose().trim();
         if written.len() > MAX_ARGUMENT_BYTES {
             return Err(ToolError::BadArguments(format!("they are longer than {MAX_ARGUMENT_BYTES} bytes")));
         }
@@ -173,10 +257,23 @@ impl Toolbox {
         if !arguments.is_object() {
             return Err(ToolError::BadArguments("they are not an object".to_owned()));
         }
-        let limit = self.limits.timeout.min(context.deadline);
-        let context = ToolContext { deadline: limit, ..context.clone() };
+        let limit = self.limit.min(self.context.deadline);
+        let context = ToolContext { deadline: limit, ..self.context.clone() };
         let work = tool.call(arguments, &context);
         tokio::time::timeout(limit, work).await.unwrap_or(Err(ToolError::Timeout(limit)))
+    }
+}
+
+/// What is known of a call that broke down.
+fn made_nothing(call: &ToolCall, number: usize) -> ToolReport {
+    ToolReport {
+        number,
+        tool: call.name.clone(),
+        arguments: call.arguments.clone(),
+        result: Pii::new(format!("error: {}", ToolError::Unreachable)),
+        error_code: Some(ToolError::Unreachable.code()),
+        duration: Duration::ZERO,
+        is_kept: true,
     }
 }
 

@@ -159,12 +159,16 @@ export function createThread(fetchPage, fetchTools, onError) {
     // Tools that were called before the oldest message that is shown stand with what is not.
     const start = messages.length > 0 && next ? dateOf(messages[0].at) : 0;
     const called = tools.filter((tool) => dateOf(tool.at) >= start);
+    const keepTools = (until) => {
+      while (called.length > 0 && dateOf(called[0].at) <= until) {
+        const tool = called.shift();
+        // One that goes on is drawn anew when it has ended.
+        keep(`tool:${tool.turn}:${tool.number}:${tool.error_code}`, () => toolNode(tool));
+      }
+    };
     for (const message of messages) {
       const when = dateOf(message.at);
-      while (called.length > 0 && dateOf(called[0].at) <= when) {
-        const tool = called.shift();
-        keep(`tool:${tool.turn}:${tool.number}`, () => toolNode(tool));
-      }
+      keepTools(when);
       const sameDay = before && when.toDateString() === dateOf(before.at).toDateString();
       if (!sameDay) keep(`day:${when.toDateString()}`, () => dayNode(when));
       const joined = sameDay && before.direction === message.direction && before.author === message.author
@@ -174,6 +178,7 @@ export function createThread(fetchPage, fetchTools, onError) {
       dress(node, message);
       before = message;
     }
+    keepTools(Infinity);
     nodes = kept;
     place(log, wanted);
     at('earlier').hidden = !next;

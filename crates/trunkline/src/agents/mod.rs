@@ -3,12 +3,14 @@
 //! [`Agents`] is what everything else holds. What stands in it may be replaced while it is used: a turn that has begun
 //! keeps its agent, the next one has the new one.
 
+mod journal;
 mod own_tools;
 mod rehearsal;
 mod reload;
 mod report;
 mod roster;
 mod route;
+mod servers;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,13 +19,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use trunkline_agent::Agent;
 use trunkline_agent::tools::Toolbox;
 
+pub(crate) use journal::StoreJournal;
 pub(crate) use own_tools::{Own, own_tools};
 pub use rehearsal::{Recorded, rehearse};
 pub use reload::Source;
 pub(crate) use reload::follow;
 pub(crate) use report::tool_calls;
-pub(crate) use roster::{Additions, Built, build};
+pub(crate) use roster::{Additions, build};
 pub use route::{Asked, Route};
+pub(crate) use servers::McpServers;
 
 /// The name of the agent that answers where no route says otherwise.
 pub const DEFAULT: &str = "default";

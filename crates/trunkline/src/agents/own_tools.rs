@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use trunkline_agent::tools::{Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
-use trunkline_core::{Channel, ContactAddress, Pii};
+use trunkline_core::{Channel, ContactAddress, Pii, derived_name};
 use trunkline_store::{ConversationRow, NewCommand, StoreError};
 
 use crate::edge::from_messaging;
@@ -47,6 +46,10 @@ impl SearchMemory {
 impl Tool for SearchMemory {
     fn spec(&self) -> &ToolSpec {
         &self.spec
+    }
+
+    fn acts(&self) -> bool {
+        false
     }
 
     async fn call(&self, arguments: Value, call: &ToolContext) -> Result<ToolOutput, ToolError> {
@@ -116,7 +119,7 @@ impl Tool for SendText {
             return Err(failed("the text is blank"));
         }
         let command = NewCommand {
-            outbox_id: outbox_id(&call.idempotency_key()),
+            outbox_id: outbox_id(&call.key),
             connector: row.connector,
             conversation: row.external_id,
             in_reply_to: Vec::new(),
@@ -178,7 +181,5 @@ fn stored(error: &StoreError) -> ToolError {
 
 /// The same for the same call of the tool.
 fn outbox_id(key: &str) -> String {
-    let digest: [u8; 32] = Sha256::digest(key).into();
-    let head = digest.iter().take(16).fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
-    format!("tool-{head:032x}")
+    format!("tool-{}", derived_name(key))
 }

@@ -10,6 +10,7 @@ use trunkline_core::{Channel, ConfigError};
 use super::Agents;
 use super::own_tools::{search_spec, send_spec};
 use super::roster::{Additions, Offer, assemble, offers};
+use super::servers::McpServers;
 use crate::config::AgentsSettings;
 
 /// What a tool gave when it was called.
@@ -33,13 +34,13 @@ pub struct Recorded {
 /// Cancel-safe.
 pub async fn rehearse(settings: &AgentsSettings, recorded: Vec<Recorded>) -> Result<Agents, ConfigError> {
     let recorded: Arc<[Recorded]> = recorded.into();
-    let additions = Additions { tools: Vec::new(), agents: Vec::new() };
-    let (offered, _) = offers(settings, &additions).await?;
+    let additions = Additions { tools: Vec::new(), agents: Vec::new(), journal: None };
+    let offered = offers(settings, &additions, &mut McpServers::default()).await?;
     let played = |spec: &ToolSpec| Arc::new(Played { spec: spec.clone(), recorded: Arc::clone(&recorded) });
     let own = [search_spec(), send_spec()].map(|spec| Offer::of(played(&spec)));
     let offered = offered
         .into_iter()
-        .map(|offer| if offer.is_harmless { offer } else { Offer { tool: played(offer.tool.spec()), ..offer } });
+        .map(|offer| if offer.is_built_in { offer } else { Offer { tool: played(offer.tool.spec()), ..offer } });
     Ok(Agents::new(assemble(settings, &offered.chain(own).collect::<Vec<_>>(), &additions)?))
 }
 

@@ -10,6 +10,7 @@ use trunkline_core::ConfigError;
 
 use super::Agents;
 use super::roster::{Additions, build};
+use super::servers::McpServers;
 use crate::config::{AgentSettings, AgentsSettings, ConciergeSource, Reader};
 
 /// How often the file is looked at.
@@ -74,7 +75,7 @@ pub(crate) async fn follow(
     source: Option<Source>,
     additions: Additions,
     first: AgentsSettings,
-    mut is_missing_tools: bool,
+    mut servers: McpServers,
 ) {
     let mut settings = first;
     let text = || source.as_ref().and_then(|source| source.text().ok().flatten());
@@ -105,15 +106,14 @@ pub(crate) async fn follow(
                 }
             }
         }
-        let tries = is_missing_tools && tried.elapsed() >= TRY_EVERY;
+        let tries = servers.is_any_missing() && tried.elapsed() >= TRY_EVERY;
         if !is_new && !tries {
             continue;
         }
         tried = Instant::now();
-        match build(&settings, &additions).await {
-            Ok(built) => {
-                is_missing_tools = built.is_missing_tools;
-                agents.replace(built.roster);
+        match build(&settings, &additions, &mut servers).await {
+            Ok(roster) => {
+                agents.replace(roster);
                 if is_new {
                     tracing::info!(agents = ?agents.names(), "the agents are those of the changed configuration");
                 }

@@ -10,23 +10,26 @@ use crate::telemetry::Metrics;
 /// What a model wrote for a tool is kept up to this many bytes.
 const MAX_KEPT_ARGUMENTS: usize = 16 << 10;
 
-/// The tool calls of a turn: counted, and ready to be kept.
+/// What is kept of what a tool was given.
+pub(super) fn kept_arguments(arguments: &str) -> &str {
+    arguments.get(..arguments.floor_char_boundary(MAX_KEPT_ARGUMENTS)).unwrap_or_default()
+}
+
+/// The tool calls of a turn that no journal has kept: counted, and ready to be kept.
 pub(crate) fn tool_calls(metrics: &Metrics, turn: &str, reports: Vec<ToolReport>) -> Vec<ToolCallRow> {
     let now = Timestamp::now();
     let row = |report: ToolReport| {
         metrics.tool_called(&report);
-        let mut arguments = report.arguments.into_inner();
-        arguments.truncate(arguments.floor_char_boundary(MAX_KEPT_ARGUMENTS));
         ToolCallRow {
             turn: turn.to_owned(),
             number: i64::try_from(report.number).unwrap_or(i64::MAX),
             tool: report.tool,
-            arguments: Pii::new(arguments),
+            arguments: Pii::new(kept_arguments(report.arguments.expose()).to_owned()),
             result: report.result,
             error_code: report.error_code.map(str::to_owned),
             duration_ms: i64::try_from(report.duration.as_millis()).unwrap_or(i64::MAX),
             created_at: now,
         }
     };
-    reports.into_iter().map(row).collect()
+    reports.into_iter().filter(|report| !report.is_kept).map(row).collect()
 }

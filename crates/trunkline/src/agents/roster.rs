@@ -2,51 +2,51 @@
 
 use std::sync::Arc;
 
-use futures_util::future::join_all;
-use trunkline_agent::tools::{EndCall, HandOver, HandOverTo, HttpTool, McpConfig, Remember, Tool, Toolbox, mcp_tools};
+use trunkline_agent::tools::{EndCall, HandOver, HandOverTo, HttpTool, Remember, Tool, ToolJournal, Toolbox};
 use trunkline_agent::{Agent, ChatModel, ChatModelConfig, Concierge, HttpAgent};
 use trunkline_core::ConfigError;
 
+use super::servers::McpServers;
 use super::{DEFAULT, Roster};
 use crate::config::{AgentSettings, AgentsSettings, ChatSettings, ConciergeSource};
 
 /// Whoever takes every tool.
 const ALL: &str = "*";
 
-/// What came of the settings.
-pub(crate) struct Built {
-    pub(crate) roster: Roster,
-    /// MCP servers that could not be reached: their tools are missing.
-    pub(crate) is_missing_tools: bool,
-}
-
 /// A tool, and the name by which settings ask for it: its own, or its server's.
 pub(super) struct Offer {
     pub(super) name: String,
     pub(super) tool: Arc<dyn Tool>,
     /// It reaches nothing outside.
-    pub(super) is_harmless: bool,
+    pub(super) is_built_in: bool,
 }
 
 /// What the program itself adds.
 pub(crate) struct Additions {
     pub(crate) tools: Vec<Arc<dyn Tool>>,
     pub(crate) agents: Vec<(String, Arc<dyn Agent>)>,
+    /// Where calls of tools are written down.
+    pub(crate) journal: Option<Arc<dyn ToolJournal>>,
 }
 
-/// Builds everything, and connects to MCP servers.
-pub(crate) async fn build(settings: &AgentsSettings, additions: &Additions) -> Result<Built, ConfigError> {
-    let (offers, is_missing_tools) = offers(settings, additions).await?;
-    Ok(Built { roster: assemble(settings, &offers, additions)?, is_missing_tools })
+/// Builds everything, and connects to the MCP servers that are new or away.
+pub(crate) async fn build(
+    settings: &AgentsSettings,
+    additions: &Additions,
+    servers: &mut McpServers,
+) -> Result<Roster, ConfigError> {
+    let offers = offers(settings, additions, servers).await?;
+    assemble(settings, &offers, additions)
 }
 
-/// Every tool there is, and whether a server is away.
+/// Every tool there is.
 pub(super) async fn offers(
     settings: &AgentsSettings,
     additions: &Additions,
-) -> Result<(Vec<Offer>, bool), ConfigError> {
-    let harmless = built_in().into_iter().map(|tool| Offer { is_harmless: true, ..Offer::of(tool) });
-    let mut offers: Vec<Offer> = harmless.chain(additions.tools.iter().cloned().map(Offer::of)).collect();
+    servers: &mut McpServers,
+) -> Result<Vec<Offer>, ConfigError> {
+    let built_in = built_in().into_iter().map(|tool| Offer { is_built_in: true, ..Offer::of(tool) });
+    let mut offers: Vec<Offer> = built_in.chain(additions.tools.iter().cloned().map(Offer::of)).collect();
     let mut problems = ConfigError::new();
     for config in &settings.tools {
         match HttpTool::new(config.clone()) {
@@ -54,9 +54,9 @@ pub(super) async fn offers(
             Err(error) => problems.extend(error),
         }
     }
-    let (of_servers, is_missing_tools) = of_servers(&settings.mcp).await;
-    offers.extend(of_servers);
-    problems.or((offers, is_missing_tools))
+    servers.ask(&settings.mcp).await;
+    offers.extend(servers.tools().map(|(server, tool)| Offer { name: server.to_owned(), ..Offer::of(tool) }));
+    problems.or(offers)
 }
 
 /// The agents and routes of a configuration, with these tools to choose from.
@@ -71,7 +71,7 @@ pub(super) fn assemble(
     let mut roster = Roster::new().tools(all.fold(Toolbox::new(settings.limits.clone()), Toolbox::with));
     let default = [(DEFAULT, &settings.default)].into_iter();
     for (name, one) in default.chain(settings.named.iter().map(|(name, one)| (name.as_str(), one))) {
-        match agent(name, one, offers, &colleagues, settings) {
+        match agent(name, one, offers, &colleagues, settings, additions) {
             Ok(Some(agent)) => roster = roster.with(name, agent),
             Ok(None) => {}
             Err(error) => problems.extend(error),
@@ -88,31 +88,12 @@ pub(super) fn assemble(
 
 impl Offer {
     pub(super) fn of(tool: Arc<dyn Tool>) -> Self {
-        Self { name: tool.spec().name.clone(), tool, is_harmless: false }
+        Self { name: tool.spec().name.clone(), tool, is_built_in: false }
     }
 }
 
 fn built_in() -> [Arc<dyn Tool>; 3] {
     [Arc::new(Remember::default()), Arc::new(HandOver::default()), Arc::new(EndCall::default())]
-}
-
-/// The tools of all servers that answer, and whether one does not.
-async fn of_servers(servers: &[McpConfig]) -> (Vec<Offer>, bool) {
-    let listed = join_all(servers.iter().map(|server| mcp_tools(server.clone()))).await;
-    let mut offers = Vec::new();
-    let mut is_missing_tools = false;
-    for (server, tools) in servers.iter().zip(listed) {
-        match tools {
-            Ok(tools) => {
-                offers.extend(tools.into_iter().map(|tool| Offer { name: server.name.clone(), ..Offer::of(tool) }));
-            }
-            Err(error) => {
-                is_missing_tools = true;
-                tracing::error!(error.code = error.code(), %error, "its tools are missing; it is tried again");
-            }
-        }
-    }
-    (offers, is_missing_tools)
 }
 
 fn agent(
@@ -121,6 +102,7 @@ fn agent(
     offers: &[Offer],
     colleagues: &[String],
     all: &AgentsSettings,
+    additions: &Additions,
 ) -> Result<Option<Arc<dyn Agent>>, ConfigError> {
     Ok(Some(match settings {
         AgentSettings::Concierge(source) => {
@@ -130,7 +112,7 @@ fn agent(
             };
             Arc::new(concierge.recalling(all.concierge_recalls))
         }
-        AgentSettings::Chat(chat) => Arc::new(chat_model(name, chat, offers, colleagues, all)?),
+        AgentSettings::Chat(chat) => Arc::new(chat_model(name, chat, offers, colleagues, all, additions)?),
         AgentSettings::Http(config) => Arc::new(HttpAgent::new((**config).clone())?),
         AgentSettings::Nobody => return Ok(None),
     }))
@@ -142,8 +124,12 @@ fn chat_model(
     offers: &[Offer],
     colleagues: &[String],
     all: &AgentsSettings,
+    additions: &Additions,
 ) -> Result<ChatModel, ConfigError> {
     let mut tools = Toolbox::new(all.limits.clone());
+    if let Some(journal) = &additions.journal {
+        tools = tools.journaled(Arc::clone(journal));
+    }
     let wants = |offered: &str| chat.tools.iter().any(|wanted| wanted == ALL || wanted == offered);
     for offer in offers.iter().filter(|offer| wants(&offer.name)) {
         tools = tools.with(Arc::clone(&offer.tool));

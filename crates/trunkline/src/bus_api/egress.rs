@@ -8,10 +8,9 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use trunkline_core::event::{SEND_MESSAGE, SendMessage};
 use trunkline_core::messaging::ErrorCode;
-use trunkline_core::{Envelope, Pii};
+use trunkline_core::{Envelope, Pii, derived_name};
 use trunkline_store::{Content, MediaRow, NewCommand};
 
 use super::failure::Failure;
@@ -158,7 +157,5 @@ fn content(send: &SendMessage) -> Option<Content> {
 
 /// The same for the same `source` and `id`, which is what makes two CloudEvents one.
 fn outbox_id(envelope: &Envelope) -> String {
-    let digest: [u8; 32] = Sha256::digest(format!("{}\0{}", envelope.source, envelope.id)).into();
-    let head = digest.iter().take(16).fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
-    format!("command-{head:032x}")
+    format!("command-{}", derived_name(format!("{}\0{}", envelope.source, envelope.id)))
 }

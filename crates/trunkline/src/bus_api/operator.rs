@@ -9,14 +9,13 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use trunkline_core::Pii;
+use trunkline_core::{Pii, derived_name};
 use trunkline_store::{Content, ConversationRow, NewCommand, StoreError};
 
 use super::egress::{MAX_WORD_BYTES, bounded, check_content, kept};
 use super::failure::Failure;
 use super::{BusApi, codes};
-use crate::pipeline::{Limits, limits, split, submit};
+use crate::pipeline::{Limits, is_taken, limits, split, submit};
 use crate::telemetry::traceparent;
 
 /// Who speaks when no author is named.
@@ -71,7 +70,9 @@ pub(super) async fn accept(
         let why = "the connector of this conversation is switched off";
         return Err(Failure(StatusCode::UNPROCESSABLE_ENTITY, codes::UNKNOWN_CONNECTOR, why.to_owned()));
     };
-    if row.state == "closed" {
+    let outbox_id = wish.id.map_or_else(fresh, |id| named(&row.id, &id));
+    let is_taken = is_taken(&api.context, &outbox_id).await?;
+    if row.state == "closed" && !is_taken {
         let why = "the conversation is closed; the next message of the person opens another one";
         return Err(Failure(StatusCode::CONFLICT, codes::CLOSED, why.to_owned()));
     }
@@ -97,8 +98,8 @@ pub(super) async fn accept(
     let first = if parts.is_empty() { wish.text } else { parts.remove(0) };
     let content = wish.content_sid.map(|sid| Content { sid, variables: Pii::new(wish.content_variables) });
     check_content(content.as_ref(), connector.as_ref())?;
-    let outbox_id = wish.id.map_or_else(fresh, |id| named(&row.id, &id));
-    let in_reply_to = answered(&api, &row, &outbox_id).await?;
+    let in_reply_to =
+        if is_taken { api.context.store.answered_by(&outbox_id).await? } else { answered(&api, &row).await? };
     let command = NewCommand {
         outbox_id,
         connector: row.connector,
@@ -115,19 +116,12 @@ pub(super) async fn accept(
     Ok((StatusCode::ACCEPTED, Json(Taken { outbox_id: command.outbox_id, new: adopted.is_new })))
 }
 
-/// The texts that this answers, as their connector names them: where a person of ours answers, what waits. The same
-/// wish again answers what it has answered.
-async fn answered(api: &BusApi, row: &ConversationRow, outbox_id: &str) -> Result<Vec<String>, StoreError> {
-    let store = &api.context.store;
-    match store.outbox_row(outbox_id).await {
-        Ok(_) => return store.answered_by(outbox_id).await,
-        Err(StoreError::NotFound { .. }) => {}
-        Err(error) => return Err(error),
-    }
+/// The texts that this answers, as their connector names them: where a person of ours answers, what waits.
+async fn answered(api: &BusApi, row: &ConversationRow) -> Result<Vec<String>, StoreError> {
     if row.handed_over_at.is_none() {
         return Ok(Vec::new());
     }
-    let waiting = store.waiting(&row.id, MAX_ANSWERED).await?;
+    let waiting = api.context.store.waiting(&row.id, MAX_ANSWERED).await?;
     Ok(waiting.into_iter().filter_map(|message| message.external_id).collect())
 }
 
@@ -137,7 +131,5 @@ fn fresh() -> String {
 
 /// The same for the same name in the same conversation.
 fn named(conversation: &str, id: &str) -> String {
-    let digest: [u8; 32] = Sha256::digest(format!("{conversation}\0{id}")).into();
-    let head = digest.iter().take(16).fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
-    format!("message-{head:032x}")
+    format!("message-{}", derived_name(format!("{conversation}\0{id}")))
 }

@@ -1,6 +1,7 @@
 //! What a call leaves behind: facts on the bus, rows in the store. Written beside the call, in order; the call never waits.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -126,6 +127,11 @@ impl Journal {
     }
 }
 
+/// The name of a turn of a call.
+pub(super) fn turn_id(call: impl Display, number: impl Display) -> String {
+    format!("{call}-{number}")
+}
+
 async fn write(
     context: Context,
     source: &'static str,
@@ -139,11 +145,19 @@ async fn write(
             Entry::Spoke(turn, kept) => (turn, kept, true),
         };
         kept.usage.iter().for_each(|usage| context.metrics.model_used(usage));
-        let tools = tool_calls(&context.metrics, &format!("{call}/{}", turn.number), kept.tools);
+        let tools = tool_calls(&context.metrics, &turn_id(&call, turn.number), kept.tools);
         if !tools.is_empty()
             && let Err(error) = context.store.keep_tool_calls_of_call(&call, &tools).await
         {
             tracing::error!(error.code = error.code(), "the tool calls of a call could not be kept");
+        }
+        // What was done for an answer that was heard to its end needs no further word.
+        if is_spoken
+            && !turn.interrupted
+            && !turn.agent.expose().is_empty()
+            && let Err(error) = context.store.settle_tool_calls_of_call(&call).await
+        {
+            tracing::error!(error.code = error.code(), "the tool calls of a call could not be settled");
         }
         if let Err(error) = context.store.keep_call_turn(&call, &contact, &turn, &kept.memories).await {
             tracing::error!(error.code = error.code(), "a turn of a call could not be kept");

@@ -13,8 +13,8 @@ use trunkline_core::{Channel, Pii};
 use trunkline_store::CallTurn;
 
 use super::course::{agent_of, began};
-use super::journal::address_of;
 use super::journal::{self, Journal, Known};
+use super::journal::{address_of, turn_id};
 use super::kept::Kept;
 use super::live_calls::or_hung_up;
 use super::live_calls::{CallOrder, LiveCall};
@@ -326,7 +326,7 @@ impl<'a> Call<'a> {
         let said: Vec<_> = input.iter().map(|text| text.expose().as_str()).collect();
         let turn = self.turn("answer", said.join("\n"));
         let question = Turn {
-            id: format!("{}-{}", self.live.session.id(), turn.number),
+            id: turn_id(self.live.session.id(), turn.number),
             attempt: 1,
             deadline: ANSWER_DEADLINE,
             traceparent: traceparent(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use trunkline::config::{AgentSettings, AgentsSettings, RealtimeConfig, Settings, TwilioSettings, WebChatSettings};
-use trunkline_agent::tools::mcp_tools;
+use trunkline_agent::tools::McpServer;
 use trunkline_bus::{Bus as _, EmbeddedBus, EmbeddedOptions};
 use trunkline_store::Store;
 use trunkline_twilio::TwilioMessaging;
@@ -130,7 +130,7 @@ async fn agents(settings: &AgentsSettings, report: &mut Report) {
         agent(&format!("agents.{name}.url"), one, report).await;
     }
     for server in &settings.mcp {
-        match mcp_tools(server.clone()).await {
+        match McpServer::new(server.clone()).tools().await {
             Ok(tools) => Report::good(&format!("the MCP server {} has {} tools", server.name, tools.len())),
             Err(error) => report.wrong(&format!("{error}: look at [mcp.{}]", server.name)),
         }

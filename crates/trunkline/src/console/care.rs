@@ -32,7 +32,10 @@ pub(super) async fn hand_over(
     State(state): State<Arc<ConsoleState>>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Failure> {
-    changed(&state, &id, Care::HandOver).await
+    let shown = changed(&state, &id, Care::HandOver).await?;
+    // What an agent is saying just now is not said any more.
+    state.under_way.end(&id);
+    Ok(shown)
 }
 
 /// The agents answer again, beginning with what has waited.

@@ -22,7 +22,7 @@ use crate::calls::Calls;
 use crate::connectors::Connectors;
 use crate::edge::Readiness;
 use crate::live::Live;
-use crate::pipeline::CatchUpTrigger;
+use crate::pipeline::{CatchUpTrigger, TurnsUnderWay};
 pub(crate) use api::{Failure, bad, message, summary};
 pub use auth::Access;
 pub(crate) use body::Body;
@@ -49,6 +49,8 @@ pub struct ConsoleState {
     pub agents: Agents,
     /// Wakes the lanes of what waits.
     pub missed: CatchUpTrigger,
+    /// Ends the turn of an agent.
+    pub under_way: TurnsUnderWay,
     /// Who gets in.
     pub access: Access,
 }

@@ -3,11 +3,10 @@
 //! This platform keeps no conversations: a conversation is one of our addresses and a person's.
 
 use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
 use trunkline_core::event::{
     DELIVERY_UPDATED, DeliveryStatus, DeliveryUpdated, MESSAGE_RECEIVED, MediaRef, MessageMetadata, MessageReceived,
 };
-use trunkline_core::{Channel, ContactAddress, Envelope, EnvelopeError};
+use trunkline_core::{Channel, ContactAddress, Envelope, EnvelopeError, derived_name};
 use trunkline_proto::messaging::{ChannelMessage, InboundMessage, MessageStatusUpdate};
 use url::Url;
 
@@ -28,9 +27,7 @@ const MAX_OUTBOX_ID: usize = 128;
 /// The name of the conversation of two addresses: the same however a message of it is seen, and no telephone number,
 /// because names stand in logs.
 pub(crate) fn conversation(account: &str, own: &str, person: &str) -> String {
-    let digest: [u8; 32] = Sha256::digest(format!("{account}\n{own}\n{person}")).into();
-    let name = digest.iter().take(16).fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
-    format!("pair-{name:032x}")
+    format!("pair-{}", derived_name(format!("{account}\n{own}\n{person}")))
 }
 
 /// Whether the sender of a message is a person to answer: on a telephone, and not ourselves.

@@ -142,9 +142,8 @@ impl Lane {
                 }
                 Turned::AnsweredElsewhere => {}
                 Turned::Edited => redone += 1,
-                Turned::Interrupted(heard) => {
+                Turned::Interrupted => {
                     redone += 1;
-                    self.hear(*heard).await;
                     self.gather(inbox).await;
                 }
             }

@@ -30,6 +30,7 @@ mod split;
 mod submit;
 mod turn;
 mod typing;
+mod under_way;
 mod wait;
 
 use std::sync::Arc;
@@ -58,9 +59,10 @@ use relay::publish;
 pub(crate) use sender::CONSUMER as SENDER_CONSUMER;
 pub use sender::Sender;
 pub(crate) use split::{Limits, split};
-pub(crate) use submit::{SubmitError, submit, why_refused};
+pub(crate) use submit::{SubmitError, is_taken, submit, why_refused};
 pub(crate) use turn::limits;
 pub use typing::{Typing, TypingHandle};
+pub use under_way::TurnsUnderWay;
 
 /// What every part of the pipeline works with. Cheap to clone.
 #[derive(Clone)]
@@ -93,4 +95,6 @@ pub struct Context {
     pub missed: CatchUpTrigger,
     /// Tells people that they are being answered.
     pub typing: TypingHandle,
+    /// The turns of texts that are under way.
+    pub under_way: TurnsUnderWay,
 }

@@ -35,7 +35,8 @@ impl From<GateError> for SubmitError {
 /// It may have been taken; taking it again is harmless.
 pub(crate) async fn submit(context: &Context, command: &NewCommand) -> Result<Adopted, SubmitError> {
     let speaks = command.says_something();
-    if speaks {
+    // What was taken before is not asked again whether it may be said: it may be out already.
+    if speaks && !is_taken(context, &command.outbox_id).await? {
         let known = context.store.conversation_by_external(&command.connector, &command.conversation).await?;
         let row = known.ok_or(StoreError::NotFound { what: "conversation" })?;
         let outgoing = Outgoing {
@@ -57,6 +58,15 @@ pub(crate) async fn submit(context: &Context, command: &NewCommand) -> Result<Ad
         }
     }
     Ok(adopted)
+}
+
+/// Whether a command of this id was taken before.
+pub(crate) async fn is_taken(context: &Context, outbox_id: &str) -> Result<bool, StoreError> {
+    match context.store.outbox_row(outbox_id).await {
+        Ok(_) => Ok(true),
+        Err(StoreError::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// What a refusal means, for people.

@@ -1,15 +1,17 @@
 //! One turn: what waits goes to the agent, what it says is committed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
-use sha2::{Digest as _, Sha256};
 use tracing::Instrument as _;
 use trunkline_agent::{Agent, AgentError, Attachment, Reply as AgentReply, Role, Turn, Utterance, collect};
 use trunkline_bus::BusError;
 use trunkline_core::event::{DeadLetter, MESSAGE_RECEIVED, MessageMetadata, MessageReceived, SendMessage};
-use trunkline_core::{Channel, Envelope, Pii, Retry};
-use trunkline_store::{Care, ConversationRow, Direction, MediaRow, MessageRow, Reply, ReplyKind, Say, StoreError};
+use trunkline_core::{Channel, Envelope, Pii, Retry, derived_name};
+use trunkline_store::{
+    Care, ConversationRow, Direction, MediaRow, MessageRow, Reply, ReplyKind, Say, StoreError, ToolPlace,
+};
 
 use super::Context;
 use super::lane::{Heard, LaneError};
@@ -27,11 +29,11 @@ use crate::telemetry::{set_parent, traceparent};
 pub(super) enum Turned {
     /// The messages are answered; this is to be said, if anything.
     Committed(Vec<EgressCommand>),
-    /// The person wrote more before the answer was there.
-    Interrupted(Box<Heard>),
+    /// The person wrote more before the answer was there; it is in the inbox.
+    Interrupted,
     /// The person changed what they wrote before the answer was there.
     Edited,
-    /// A message was answered by someone else meanwhile, or has other words now: look again.
+    /// A message was answered by someone else meanwhile, or a person of ours takes over: look again.
     AnsweredElsewhere,
 }
 
@@ -71,22 +73,26 @@ async fn turn(
     let begun = Instant::now();
     // Until the reply is committed, or the turn is dropped.
     let _typing = context.typing.begin(&conversation.connector, &conversation.external_id);
+    let under_way = context.under_way.begin(&conversation.id);
     let work = considered(context, agent, conversation, waiting);
-    let outcome = match interrupt {
-        None => work.await?,
-        Some(inbox) => tokio::select! {
-            outcome = work => outcome?,
-            Some(heard) = inbox.more() => {
-                context.metrics.turn("superseded", begun.elapsed());
-                return Ok(Turned::Interrupted(Box::new(heard)));
-            }
-        },
+    let considered = tokio::select! {
+        considered = work => considered?,
+        interrupted = interrupted(context, conversation, interrupt) => {
+            interrupted?;
+            context.metrics.turn("superseded", begun.elapsed());
+            return Ok(Turned::Interrupted);
+        }
+        () = under_way.ended() => {
+            context.metrics.turn("superseded", begun.elapsed());
+            return Ok(Turned::AnsweredElsewhere);
+        }
     };
-    let Considered { outcome, notice } = outcome;
+    let Considered { outcome, notice } = considered;
     let (reply, kind, label) = match outcome {
         Ok(reply) => (reply, ReplyKind::Answer, "answered"),
         Err(error) => {
             if may_redo && is_edited(context, conversation, waiting).await? {
+                // What tools did before is told to the next try.
                 return Ok(Turned::Edited);
             }
             if is_handed_over(context, conversation).await? {
@@ -99,15 +105,33 @@ async fn turn(
             (AgentReply { text, ..AgentReply::default() }, ReplyKind::Apology, "given_up")
         }
     };
-    if may_redo && is_edited(context, conversation, waiting).await? {
+    if may_redo && is_edited(context, conversation, waiting).await? && !has_acted(context, conversation).await? {
         return Ok(Turned::Edited);
-    }
-    if is_handed_over(context, conversation).await? {
-        return Ok(Turned::AnsweredElsewhere);
     }
     let turned = commit(context, agent.name(), conversation, waiting, (reply, notice), kind).await?;
     context.metrics.turn(label, begun.elapsed());
     Ok(turned)
+}
+
+/// Waits for another text that the answer is to cover too. Once a tool has acted for it, none is waited for: that answer
+/// is to be heard.
+async fn interrupted(
+    context: &Context,
+    conversation: &ConversationRow,
+    interrupt: Option<&mut Inbox<Heard>>,
+) -> Result<(), StoreError> {
+    let Some(inbox) = interrupt else { return std::future::pending().await };
+    inbox.arrived().await;
+    if has_acted(context, conversation).await? {
+        return std::future::pending().await;
+    }
+    Ok(())
+}
+
+/// Whether a tool has acted since the last answer.
+async fn has_acted(context: &Context, conversation: &ConversationRow) -> Result<bool, StoreError> {
+    let open = context.store.open_tool_calls(ToolPlace::Conversation(&conversation.id)).await?;
+    Ok(!open.is_empty())
 }
 
 /// Whether a person of ours has taken over meanwhile: then the texts wait for them.
@@ -227,17 +251,14 @@ async fn is_edited(
 
 /// The same for the same texts, also after a restart; another one for texts that an operator has had treated again.
 fn turn_id(conversation: &ConversationRow, waiting: &[MessageRow]) -> String {
-    let mut digest = Sha256::new();
-    digest.update(&conversation.id);
+    let mut texts = conversation.id.clone();
     for message in waiting {
-        digest.update(format!("/{};{}", message.id, message.replays));
+        let _infallible = write!(texts, "/{};{}", message.id, message.replays);
         if let Some(edited) = message.edited_at {
-            digest.update(edited.to_string());
+            texts.push_str(&edited.to_string());
         }
     }
-    let digest: [u8; 32] = digest.finalize().into();
-    let head = digest.iter().take(16).fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
-    format!("turn-{head:032x}")
+    format!("turn-{}", derived_name(texts))
 }
 
 async fn commit(
@@ -278,7 +299,7 @@ async fn commit(
     };
     let outbox_ids = match context.store.commit_reply(&reply).await {
         Ok(outbox_ids) => outbox_ids,
-        Err(StoreError::AlreadyAnswered) => return Ok(Turned::AnsweredElsewhere),
+        Err(StoreError::AlreadyAnswered | StoreError::HandedOver) => return Ok(Turned::AnsweredElsewhere),
         Err(error) => return Err(error.into()),
     };
     let commands = outbox_ids.into_iter().zip(reply.says).map(|(outbox_id, say)| EgressCommand {

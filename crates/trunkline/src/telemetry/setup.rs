@@ -23,7 +23,7 @@ use crate::config::TelemetrySettings;
 /// How long one export may take.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Libraries whose own chatter is not ours to log; one of them quotes what servers answer.
-const QUIET: &[&str] = &["hyper", "h2", "reqwest", "tower", "rustls", "opentelemetry", "async_openai", "sqlx"];
+const QUIET: &[&str] = &["hyper", "h2", "reqwest", "tower", "rustls", "opentelemetry", "async_openai", "rmcp", "sqlx"];
 
 /// Logs, traces and metrics of this process.
 pub struct Telemetry {
@@ -84,7 +84,8 @@ impl Telemetry {
         let json = settings.json.unwrap_or_else(|| !std::io::stderr().is_terminal());
         let wanted = settings.log.parse().unwrap_or_else(|_| Targets::new().with_default(LevelFilter::INFO));
         let quiet = QUIET.iter().map(|target| (*target, LevelFilter::WARN));
-        let silent = [("async_openai", LevelFilter::OFF)];
+        // They repeat what servers say.
+        let silent = [("async_openai", LevelFilter::OFF), ("rmcp", LevelFilter::OFF)];
         let wanted =
             wanted.with_targets(quiet.filter(|(target, _)| !settings.log.contains(target))).with_targets(silent);
         let traced = Targets::new()

@@ -20,7 +20,7 @@ use crate::config::{Reader, Settings};
 use crate::connectors::Connectors;
 use crate::live::Live;
 use crate::media::{Media, MediaFolder};
-use crate::pipeline::{CatchUpTrigger, Horizon, Typing};
+use crate::pipeline::{CatchUpTrigger, Horizon, TurnsUnderWay, Typing};
 use crate::recall::Recall;
 use crate::telemetry::Metrics;
 
@@ -59,6 +59,7 @@ impl Served {
             live: Live::default(),
             missed: CatchUpTrigger::default(),
             typing: Typing::new().1,
+            under_way: TurnsUnderWay::default(),
         };
         let mut chat = WebChat::new(context, settings.webchat.unwrap(), Readiness::starting(), Hub::default());
         change(&mut chat);

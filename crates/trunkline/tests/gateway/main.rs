@@ -38,6 +38,7 @@ mod sessions;
 mod support;
 mod telemetry;
 mod telemetry_voice;
+mod tools;
 mod webchat;
 mod webchat_strangers;
 mod workflows;

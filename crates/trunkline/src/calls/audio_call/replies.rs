@@ -10,6 +10,7 @@ use trunkline_core::voice::{AudioFrame, VoiceError};
 use trunkline_core::{Channel, Pii};
 use trunkline_store::CallTurn;
 
+use super::super::journal::turn_id;
 use super::super::kept::Kept;
 use super::super::mouth::{LEAD, Made, Mouth, Pumped};
 use super::super::thinking::{ANSWER_DEADLINE, Grain, Thinking};
@@ -165,7 +166,7 @@ impl Call<'_> {
     fn turn(&self, reply: ReplyId, input: Vec<Pii<String>>) -> Turn {
         let history = self.history.iter().skip(self.history.len().saturating_sub(MAX_HISTORY)).cloned();
         Turn {
-            id: format!("{}-{}", self.live.session.id(), reply.number()),
+            id: turn_id(self.live.session.id(), reply.number()),
             attempt: 1,
             deadline: ANSWER_DEADLINE,
             traceparent: traceparent(),

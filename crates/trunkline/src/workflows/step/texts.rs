@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
 use trunkline_agent::workflow::Kind;
-use trunkline_core::{Channel, ContactAddress, Pii};
+use trunkline_core::{Channel, ContactAddress, Pii, derived_name};
 use trunkline_store::{Content, ConversationRow, NewCommand};
 
 use super::{Effect, StepDone, StepError};
@@ -76,9 +75,7 @@ pub(super) async fn send(effect: &Effect, kind: &Kind) -> Result<StepDone, StepE
 }
 
 fn outbox_id(name: &str) -> String {
-    let digest: [u8; 32] = Sha256::digest(name).into();
-    let head = digest.iter().take(16).fold(0_u128, |number, byte| (number << 8) | u128::from(*byte));
-    format!("workflow-{head:032x}")
+    format!("workflow-{}", derived_name(name))
 }
 
 /// The latest conversation with an address; where there is none, a new one by the number without Conversations.

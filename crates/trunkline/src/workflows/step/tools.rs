@@ -23,6 +23,7 @@ pub(super) async fn call(
     let mut context = ToolContext {
         turn: effect.name.clone(),
         number: 0,
+        key: effect.name.clone(),
         conversation: effect.name.clone(),
         contact: effect.name.clone(),
         channel: Channel::Chat,

@@ -25,7 +25,7 @@ use trunkline::connectors::Connectors;
 use trunkline::edge::{Readiness, VoiceEdge, Warnings, call_sockets, health_routes, voice_routes};
 use trunkline::live::Live;
 use trunkline::media::{Media, MediaFolder};
-use trunkline::pipeline::{CatchUpTrigger, Context, Horizon, Typing};
+use trunkline::pipeline::{CatchUpTrigger, Context, Horizon, TurnsUnderWay, Typing};
 use trunkline::recall::Recall;
 use trunkline::telemetry::{ObservedVoice, Telemetry, observe_streams};
 use trunkline_agent::turns::{Input, Output, Policy, ReplyId, TurnMachine};
@@ -135,6 +135,7 @@ async fn context(args: &CallServerArgs, settings: &Settings, telemetry: &Telemet
         live: Live::default(),
         missed: CatchUpTrigger::default(),
         typing: Typing::new().1,
+        under_way: TurnsUnderWay::default(),
     })
 }
 

@@ -1,0 +1,219 @@
+//! Tools that act: what they did is done once and never forgotten, however the answer ends that wanted it.
+
+use std::sync::{Arc, Mutex};
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+use trunkline_testing::{Asked, ModelAnswer, ModelServer};
+
+use crate::support::{Program, World, free_address, until};
+
+const ADA: &str = "+15550001111";
+
+/// A shop that books tables, each as soon as it may.
+#[derive(Clone)]
+struct Shop {
+    /// The names of the bookings that came in.
+    asked: Arc<Mutex<Vec<String>>>,
+    may_answer: Arc<Semaphore>,
+    url: String,
+    tasks: TaskTracker,
+}
+
+impl Shop {
+    async fn open(may_answer: usize) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/book", listener.local_addr().unwrap());
+        let shop = Self {
+            asked: Arc::default(),
+            may_answer: Arc::new(Semaphore::new(may_answer)),
+            url,
+            tasks: TaskTracker::new(),
+        };
+        let app = axum::Router::new().route("/book", post(Self::book)).with_state(shop.clone());
+        shop.tasks.spawn(async move { axum::serve(listener, app).await });
+        shop
+    }
+
+    async fn book(State(shop): State<Self>, headers: HeaderMap) -> Result<&'static str, StatusCode> {
+        let key = headers.get("idempotency-key").ok_or(StatusCode::BAD_REQUEST)?;
+        shop.asked.lock().unwrap().push(key.to_str().unwrap().to_owned());
+        shop.may_answer.acquire().await.unwrap().forget();
+        Ok("table 7")
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    async fn world(&self, model: &ModelServer, settings: &[(&str, &str)]) -> World {
+        let mut world = self.prepared(model, settings).await;
+        world.start_gateway().await;
+        world
+    }
+
+    /// Everything but the gateway.
+    async fn prepared(&self, model: &ModelServer, settings: &[(&str, &str)]) -> World {
+        let mut world = World::without_gateway(settings).await;
+        world.set_file(&format!(
+            r#"
+[agent]
+kind = "chat"
+models = "m"
+[models.m]
+model = "m"
+base_url = "{}"
+[tools.book]
+url = "{}"
+description = "Books a table."
+"#,
+            model.base_url(),
+            self.url
+        ));
+        world
+    }
+}
+
+/// A model that books a table for each text that asks for one, and does `then` when it is told what came of it.
+async fn waiter(then: impl Fn(&Asked, usize) -> ModelAnswer + Send + Sync + 'static) -> ModelServer {
+    let told = Mutex::new(0);
+    let script = move |asked: &Asked| {
+        if asked.results().is_empty() {
+            return ModelAnswer::call("book", json!({"persons": 2}));
+        }
+        let mut told = told.lock().unwrap();
+        *told += 1;
+        then(asked, *told)
+    };
+    ModelServer::start(script).await.unwrap()
+}
+
+fn booked(asked: &Asked) -> ModelAnswer {
+    ModelAnswer::say(format!("You have {}.", asked.results().join(" and ")))
+}
+
+async fn id(world: &World) -> String {
+    world.api("/api/v1/conversations").await["conversations"][0]["id"].as_str().unwrap().to_owned()
+}
+
+/// Tool, result and error code of each call that is kept.
+async fn kept(world: &World) -> Vec<Value> {
+    let tools = world.api(&format!("/api/v1/conversations/{}/tools", id(world).await)).await;
+    let tools = tools["tools"].as_array().unwrap().clone();
+    tools.iter().map(|tool| json!([tool["tool"], tool["result"], tool["error_code"]])).collect()
+}
+
+#[tokio::test]
+async fn the_next_try_goes_on_after_what_was_done() {
+    let shop = Shop::open(9).await;
+    let model = waiter(|asked, told| if told == 1 { ModelAnswer::BreakOff(Vec::new()) } else { booked(asked) }).await;
+    let world = shop.world(&model, &[]).await;
+    world.text(ADA, "a table for two").await;
+    world.expect_answers(ADA, &["You have table 7."]).await;
+    assert_eq!(shop.asked().len(), 1, "one table");
+    assert_eq!(kept(&world).await, [json!(["book", "table 7", null])]);
+    assert_eq!(world.metric("trunkline_tool_calls_total", "tool=\"book\"").await.to_string(), "1");
+    // What was told of is not told again.
+    world.text(ADA, "another one").await;
+    world.expect_answers(ADA, &["You have table 7.", "You have table 7."]).await;
+    let asked = shop.asked();
+    assert!(asked.len() == 2 && asked[0] != asked[1], "another wish has another name");
+}
+
+#[tokio::test]
+async fn what_was_done_for_an_answer_that_was_given_up_is_known_to_the_next_one() {
+    let shop = Shop::open(9).await;
+    let model = waiter(|asked, told| if told <= 2 { ModelAnswer::Rubbish } else { booked(asked) }).await;
+    let world = shop.world(&model, &[("TRUNKLINE_TURN_ATTEMPTS", "2"), ("TRUNKLINE_APOLOGY", "Sorry.")]).await;
+    world.text(ADA, "a table for two").await;
+    world.expect_answers(ADA, &["Sorry."]).await;
+    assert_eq!(kept(&world).await, [json!(["book", "table 7", null])], "there is a trace of it");
+    world.text(ADA, "did it work?").await;
+    world.expect_answers(ADA, &["Sorry.", "You have table 7."]).await;
+    assert_eq!(shop.asked().len(), 1, "one table");
+}
+
+#[tokio::test]
+async fn a_call_of_which_nobody_knows_the_end_is_made_again_under_its_name() {
+    let shop = Shop::open(0).await;
+    let model = waiter(|asked, told| match told {
+        1 => {
+            assert!(asked.results()[0].starts_with("error: the tool did not answer"), "{:?}", asked.results());
+            ModelAnswer::call("book", json!({"persons": 2}))
+        }
+        _ => booked(asked),
+    })
+    .await;
+    let world = shop.world(&model, &[("TRUNKLINE_TOOL_TIMEOUT", "300ms")]).await;
+    world.text(ADA, "a table for two").await;
+    until("the second try is made", async || (shop.asked().len() == 2).then_some(())).await;
+    world.until_idle().await;
+    let asked = shop.asked();
+    assert_eq!(asked[0], asked[1], "the shop can tell that it is the same wish");
+}
+
+#[tokio::test]
+async fn another_text_does_not_break_off_an_answer_that_has_acted() {
+    let shop = Shop::open(0).await;
+    let model = waiter(|asked, _| booked(asked)).await;
+    let world = shop.world(&model, &[("TRUNKLINE_DEBOUNCE", "50ms")]).await;
+    world.text(ADA, "a table for two").await;
+    until("the shop is asked", async || (shop.asked().len() == 1).then_some(())).await;
+    world.text(ADA, "quickly").await;
+    until("the second text waits", async || {
+        (world.api("/api/v1/conversations").await["conversations"][0]["pending"] == 2).then_some(())
+    })
+    .await;
+    shop.may_answer.add_permits(9);
+    world.expect_answers(ADA, &["You have table 7.", "You have table 7."]).await;
+    assert_eq!(shop.asked().len(), 2, "one for each text");
+}
+
+#[tokio::test]
+async fn a_killed_gateway_knows_what_it_had_begun() {
+    let shop = Shop::open(0).await;
+    let model = waiter(|asked, _| ModelAnswer::say(asked.results().join(" and "))).await;
+    let mut world = shop.prepared(&model, &[]).await;
+    let address = free_address().await;
+    let mut env = world.env().clone();
+    env.insert("TRUNKLINE_LISTEN".to_owned(), address.to_string());
+    env.insert("TWILIO_WEBHOOK_URL".to_owned(), format!("http://{address}/webhooks/twilio"));
+    let mut program = Program::start("serve", world.folder.path(), &env, &["serve"]);
+    program.told("gateway").await;
+    until("texts flow", async || {
+        let ready = reqwest::get(format!("http://{address}/readyz")).await.ok()?;
+        ready.status().is_success().then_some(())
+    })
+    .await;
+    world.text(ADA, "a table for two").await;
+    until("the shop is asked", async || (shop.asked().len() == 1).then_some(())).await;
+    drop(program);
+    world.start_gateway().await;
+    world.expect_answers(ADA, &["error: it is not known whether this was done"]).await;
+    assert_eq!(shop.asked().len(), 1, "it is for the model to say what to do");
+    assert_eq!(kept(&world).await, [json!(["book", "", "tool.unfinished"])]);
+}
+
+#[tokio::test]
+async fn a_tool_ends_its_work_when_a_person_takes_over() {
+    let shop = Shop::open(0).await;
+    let model = waiter(|asked, _| booked(asked)).await;
+    let world = shop.world(&model, &[]).await;
+    world.text(ADA, "a table for two").await;
+    until("the shop is asked", async || (shop.asked().len() == 1).then_some(())).await;
+    world.post(&format!("/api/v1/conversations/{}/hand-over", id(&world).await), Value::Null).await;
+    shop.may_answer.add_permits(9);
+    until("the operator sees what was done", async || {
+        (kept(&world).await == [json!(["book", "table 7", null])]).then_some(())
+    })
+    .await;
+    assert!(world.answers(ADA).await.is_empty());
+    world.post(&format!("/api/v1/conversations/{}/resume", id(&world).await), Value::Null).await;
+    world.expect_answers(ADA, &["You have table 7."]).await;
+    assert_eq!(shop.asked().len(), 1, "one table");
+}
