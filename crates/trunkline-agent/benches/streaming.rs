@@ -42,7 +42,8 @@ async fn answer(State(sent): State<Sent>) -> Response {
                 number => {
                     ticks.tick().await;
                     let end = (number + 1 == PIECES).then_some("stop");
-                    let choice = json!({"index": 0, "delta": {"content": format!("Piece {number}. ")}, "finish_reason": end});
+                    let choice =
+                        json!({"index": 0, "delta": {"content": format!("Piece {number}. ")}, "finish_reason": end});
                     let chunk = json!({
                         "id": "c", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": [choice],
                     });
@@ -102,5 +103,7 @@ async fn main() {
     took.sort_unstable();
     let at = |share: usize| took.get((took.len() * share / 1_000).min(took.len() - 1)).copied().unwrap_or_default();
     let (median, p99, most) = (at(500), at(990), at(1_000));
-    println!("a piece, from the model's socket to the agent's event: median {median:?}, p99 {p99:?}, most {most:?}  (aim: under 1 ms)");
+    println!(
+        "a piece, from the model's socket to the agent's event: median {median:?}, p99 {p99:?}, most {most:?}  (aim: under 1 ms)"
+    );
 }

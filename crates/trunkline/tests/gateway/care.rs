@@ -60,6 +60,10 @@ async fn a_person_of_ours_answers_until_the_agent_resumes() {
     world.text(ADA, "hello again").await;
     waits(&world, 1).await;
     assert_eq!(world.answers(ADA).await.len(), 3);
+
+    // A word that was taken before is known, whatever has become of the conversation since.
+    world.post(&path("close"), Value::Null).await;
+    assert_eq!(world.post(&path("messages"), word).await["new"], false);
 }
 
 #[tokio::test]

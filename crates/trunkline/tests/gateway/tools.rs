@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use trunkline_testing::{Asked, ModelAnswer, ModelServer};
 
-use crate::support::{Program, World, free_address, until};
+use crate::support::{NUMBER, Program, World, free_address, until};
 
 const ADA: &str = "+15550001111";
 
@@ -216,4 +216,27 @@ async fn a_tool_ends_its_work_when_a_person_takes_over() {
     world.post(&format!("/api/v1/conversations/{}/resume", id(&world).await), Value::Null).await;
     world.expect_answers(ADA, &["You have table 7."]).await;
     assert_eq!(shop.asked().len(), 1, "one table");
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_on_speaking_does_not_have_it_done_twice() {
+    let shop = Shop::open(9).await;
+    let silent = || ModelAnswer::Stall(Vec::new());
+    let model = waiter(move |asked, told| if told == 1 { silent() } else { booked(asked) }).await;
+    let world = shop.world(&model, &[("TRUNKLINE_VOICE", "true"), ("TRUNKLINE_RELAY_NUMBERS", "*")]).await;
+    let listen = json!({"wait_for_speech": {"timeout_ms": 15_000}});
+    let steps = json!([
+        listen, {"say": "a table for two"}, {"pause_ms": 1_500}, {"say": "are you there"}, listen, {"hang_up": true},
+    ]);
+    let call = json!({"from": ADA, "to": NUMBER, "steps": steps});
+    world.control(reqwest::Method::POST, "/calls", call).await;
+    let past = until("the call is over", async || {
+        let calls = world.api("/api/v1/calls").await;
+        calls["past"].as_array().unwrap().iter().find(|call| call["ended"].is_string()).cloned()
+    })
+    .await;
+    let call = world.api(&format!("/api/v1/calls/{}", past["call"].as_str().unwrap())).await;
+    assert!(call["turns"].to_string().contains("You have table 7."), "{call}");
+    assert_eq!(shop.asked().len(), 1, "one table");
+    assert_eq!(call["tools"].as_array().unwrap().len(), 1, "{call}");
 }
