@@ -25,6 +25,7 @@ mod long_answers;
 mod media;
 mod media_messaging;
 mod messaging;
+mod one_person;
 mod outage;
 mod people;
 mod rates;
