@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use super::until;
 
+const TRUNKLINE: &str = env!("CARGO_BIN_EXE_trunkline");
+
 /// A running program; killed when dropped.
 pub(crate) struct Program {
     child: Child,
@@ -22,8 +24,8 @@ pub(crate) struct Finished {
     pub(crate) stderr: String,
 }
 
-fn command(folder: &Path, env: &BTreeMap<String, String>, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_trunkline"));
+fn command(program: &Path, folder: &Path, env: &BTreeMap<String, String>, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.args(args).current_dir(folder).env_clear().envs(env).stdin(Stdio::null());
     command
 }
@@ -31,15 +33,25 @@ fn command(folder: &Path, env: &BTreeMap<String, String>, args: &[&str]) -> Comm
 impl Program {
     /// Starts the program in `folder`; what it prints goes to files there that begin with `name`.
     pub(crate) fn start(name: &'static str, folder: &Path, env: &BTreeMap<String, String>, args: &[&str]) -> Self {
+        Self::run_in(folder, name, command(Path::new(TRUNKLINE), folder, env, args))
+    }
+
+    /// Starts an example program of this crate, as [`start`](Self::start) does. It is built with all targets.
+    pub(crate) fn example(name: &'static str, folder: &Path, env: &BTreeMap<String, String>) -> Self {
+        let program = Path::new(TRUNKLINE).with_file_name("examples").join(name);
+        assert!(program.exists(), "build it first: cargo build -p trunkline --example {name}");
+        Self::run_in(folder, name, command(&program, folder, env, &[]))
+    }
+
+    fn run_in(folder: &Path, name: &'static str, mut command: Command) -> Self {
         let file = |kind: &str| File::create(folder.join(format!("{name}.{kind}"))).unwrap();
-        let mut command = command(folder, env, args);
         let child = command.stdout(file("out")).stderr(file("err")).spawn().unwrap();
         Self { child, folder: folder.to_owned(), name }
     }
 
     /// Runs the program to its end.
     pub(crate) async fn run(folder: &Path, env: &BTreeMap<String, String>, args: &[&str]) -> Finished {
-        let mut command = command(folder, env, args);
+        let mut command = command(Path::new(TRUNKLINE), folder, env, args);
         let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Finished { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
