@@ -167,6 +167,9 @@ pub struct ConversationChanged {
     /// Its name for people, where the provider tells it with this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub friendly_name: Option<String>,
+    /// What its platform keeps beside it, where it is told with this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<serde_json::Map<String, serde_json::Value>>,
     /// Whether it has just come to be.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub created: bool,

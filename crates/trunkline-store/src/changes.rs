@@ -1,6 +1,7 @@
-//! Messages that were changed or taken away, and names of conversations.
+//! Messages that were changed or taken away, and names and attributes of conversations.
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 use sqlx::{Sqlite, Transaction};
 use trunkline_core::Pii;
 use trunkline_core::event::ConversationUpdated;
@@ -115,8 +116,8 @@ impl Store {
         Ok(Some(Removed { conversation_id, others_wait }))
     }
 
-    /// Notes what a conversation is called; a name that is told late changes nothing. Returns our name for it, if it is
-    /// recorded.
+    /// Notes what a conversation is called, and what its platform keeps beside it; what is told late changes nothing.
+    /// Returns our name for it, if it is recorded.
     ///
     /// # Errors
     /// `store.unavailable`.
@@ -128,11 +129,13 @@ impl Store {
         connector: &str,
         told: &ConversationUpdated,
     ) -> Result<Option<String>, StoreError> {
+        let attributes = told.attributes.as_ref().and_then(|told| serde_json::to_string(told).ok());
         sqlx::query(
-            "INSERT INTO conversation_name (connector, external_id, friendly_name, unique_name, changed_at)
-             VALUES ($1, $2, $3, $4, $5)
+            "INSERT INTO conversation_name (connector, external_id, friendly_name, unique_name, changed_at, attributes)
+             VALUES ($1, $2, $3, $4, $5, $6)
              ON CONFLICT (connector, external_id) DO UPDATE SET
                  friendly_name = excluded.friendly_name, unique_name = excluded.unique_name,
+                 attributes = COALESCE(excluded.attributes, conversation_name.attributes),
                  changed_at = excluded.changed_at
              WHERE excluded.changed_at >= conversation_name.changed_at",
         )
@@ -141,10 +144,34 @@ impl Store {
         .bind(&told.friendly_name)
         .bind(&told.unique_name)
         .bind(told.changed.as_millisecond())
+        .bind(attributes)
         .execute(&self.writer)
         .await?;
         Ok(self.conversation_by_external(connector, &told.conversation).await?.map(|row| row.id))
     }
+
+    /// What a conversation's platform keeps beside it, as it was last told; nothing if it was told nothing.
+    ///
+    /// # Errors
+    /// `store.unavailable`, `store.unreadable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn attributes_of_conversation(
+        &self,
+        connector: &str,
+        external_id: &str,
+    ) -> Result<Map<String, Value>, StoreError> {
+        let sql = "SELECT attributes FROM conversation_name WHERE connector = $1 AND external_id = $2";
+        let told: Option<Option<String>> =
+            sqlx::query_scalar(sql).bind(connector).bind(external_id).fetch_optional(&self.reader).await?;
+        told.flatten().map_or(Ok(Map::new()), |told| read_attributes(&told))
+    }
+}
+
+/// What stands in a row.
+pub(crate) fn read_attributes(told: &str) -> Result<Map<String, Value>, StoreError> {
+    serde_json::from_str(told).map_err(|_| StoreError::Unreadable { column: "conversation_name.attributes" })
 }
 
 /// When a message that is being recorded was taken away, if it was.

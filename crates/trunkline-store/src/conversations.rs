@@ -1,9 +1,11 @@
 //! Conversations: what is known of each, and lists for the console.
 
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 use sqlx::{FromRow, Sqlite, Transaction};
 use trunkline_core::event::ConversationPhase;
 
+use crate::changes::read_attributes;
 use crate::store::{new_id, now_ms, timestamp};
 use crate::{NewInbound, Store, StoreError, contacts, sessions};
 
@@ -51,6 +53,8 @@ pub struct ConversationSummary {
     pub opted_out: bool,
     /// What it is called, if it is.
     pub friendly_name: Option<String>,
+    /// What its platform keeps beside it, as far as it has told.
+    pub attributes: Map<String, Value>,
 }
 
 #[derive(FromRow)]
@@ -65,6 +69,7 @@ struct SummaryRow {
     last_status: Option<String>,
     opted_out: bool,
     friendly_name: Option<String>,
+    attributes: Option<String>,
 }
 
 const SUMMARY: &str = "
@@ -77,7 +82,7 @@ SELECT c.id, c.connector, c.external_id, c.channel, c.address, c.contact_id, c.s
                  WHERE d.address = c.address
                    AND (d.sender = '' OR c.own_address IS NULL OR d.sender = c.own_address)
                  ORDER BY d.changed_at DESC LIMIT 1), FALSE) AS opted_out,
-       n.friendly_name
+       n.friendly_name, n.attributes
 FROM conversation c
 LEFT JOIN conversation_name n ON n.connector = c.connector AND n.external_id = c.external_id
 LEFT JOIN message m ON m.id = (
@@ -285,6 +290,7 @@ fn summary(row: SummaryRow) -> Result<ConversationSummary, StoreError> {
         failed,
         opted_out: row.opted_out,
         friendly_name: row.friendly_name,
+        attributes: row.attributes.map_or(Ok(Map::new()), |told| read_attributes(&told))?,
     })
 }
 

@@ -126,6 +126,7 @@ async fn people_and_names_are_what_was_told_last() {
 
     let recorded = record(&store, "IM0", 0, at(1)).await;
     let named = |name: &str, seconds: i64| ConversationUpdated {
+        attributes: None,
         conversation: CH.into(),
         friendly_name: Some(name.into()),
         unique_name: None,
@@ -136,6 +137,20 @@ async fn people_and_names_are_what_was_told_last() {
     }
     let summary = store.conversation_summary(&recorded.conversation_id).await.expect("read").expect("one");
     assert_eq!(summary.friendly_name.as_deref(), Some("second"));
+    assert!(store.attributes_of_conversation("twilio", CH).await.expect("read").is_empty());
+
+    // Attributes stay where a name is told without them, and what is told late changes nothing.
+    let told = |tier: Option<&str>, seconds: i64| {
+        let attributes = tier.map(|tier| serde_json::Map::from_iter([("tier".to_owned(), tier.into())]));
+        ConversationUpdated { attributes, ..named("second", seconds) }
+    };
+    for told in [told(Some("gold"), 10), told(None, 11), told(Some("iron"), 9)] {
+        store.name_conversation("twilio", &told).await.expect("noted");
+    }
+    let kept = store.attributes_of_conversation("twilio", CH).await.expect("read");
+    assert_eq!(kept.get("tier").and_then(|tier| tier.as_str()), Some("gold"));
+    let summary = store.conversation_summary(&recorded.conversation_id).await.expect("read").expect("one");
+    assert_eq!(summary.attributes, kept);
 }
 
 #[tokio::test]

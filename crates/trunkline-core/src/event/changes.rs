@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::Channel;
 
@@ -33,7 +34,7 @@ pub struct MessageRemoved {
     pub removed: Timestamp,
 }
 
-/// Fact: a conversation has another name now, or has its first.
+/// Fact: a conversation has another name or other attributes now, or has its first.
 #[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConversationUpdated {
@@ -45,6 +46,9 @@ pub struct ConversationUpdated {
     /// Its name for programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unique_name: Option<String>,
+    /// What its platform keeps beside it, where it is told with this: all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Map<String, Value>>,
     /// When it was changed.
     #[cfg_attr(feature = "schema", schemars(with = "String", extend("format" = "date-time")))]
     pub changed: Timestamp,

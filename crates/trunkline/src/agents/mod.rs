@@ -27,6 +27,7 @@ pub(crate) use reload::follow;
 pub(crate) use report::tool_calls;
 pub(crate) use roster::{Additions, build};
 pub use route::{Asked, Route};
+pub(crate) use route::{MAX_ATTRIBUTES, MAX_DEPTH};
 pub(crate) use servers::McpServers;
 
 /// The name of the agent that answers where no route says otherwise.
@@ -117,6 +118,12 @@ impl Agents {
         self.roster().tools.clone()
     }
 
+    /// Whether any route asks for attributes, so that they have to be known.
+    #[must_use]
+    pub fn ask_for_attributes(&self) -> bool {
+        self.roster().routes.iter().any(|route| !route.attribute.is_empty())
+    }
+
     /// The names of all agents, in alphabetical order.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
@@ -140,6 +147,7 @@ impl Agents {
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
+    use serde_json::json;
     use trunkline_agent::{AgentError, AgentStream, Turn};
 
     use super::*;
@@ -158,13 +166,35 @@ mod tests {
     }
 
     #[test]
+    fn a_route_asks_for_attributes_exactly() {
+        let check = |wanted: serde_json::Value, told: serde_json::Value, fits: bool| {
+            let route = Route { attribute: serde_json::from_value(wanted.clone()).unwrap(), ..Route::to("gold") };
+            let asked =
+                Asked { connector: "twilio", channel: "sms", number: None, attributes: told.as_object(), chosen: None };
+            assert_eq!(route.fits(&asked), fits, "{wanted} of {told}");
+        };
+        check(json!({"tier": "gold"}), json!({"tier": "gold", "x": 1}), true);
+        check(json!({"tier": "gold"}), json!({"tier": "Gold"}), false);
+        check(json!({"tier": "gold"}), json!({}), false);
+        check(json!({"tier": "gold"}), json!("gold"), false);
+        check(json!({"tier": "1"}), json!({"tier": 1}), false);
+        check(json!({"tier": 1, "vip": true}), json!({"tier": 1, "vip": true}), true);
+        check(json!({"tier": 1, "vip": true}), json!({"tier": 1, "vip": false}), false);
+        check(json!({"customer.tier": "gold"}), json!({"customer": {"tier": "gold"}}), true);
+        check(json!({"customer.tier": "gold"}), json!({"customer": "gold"}), false);
+        check(json!({"customer.tier": "gold"}), json!({"customer.tier": "iron", "customer": {"tier": "gold"}}), false);
+        check(json!({}), json!(null), true);
+    }
+
+    #[test]
     fn the_chosen_agent_then_the_first_route_then_the_default() {
         let german = Route { number: Some("+4930123456".to_owned()), ..Route::to("german") };
         let gone = Route { channel: Some("whatsapp".to_owned()), ..Route::to("gone") };
         let roster = Roster::of(Arc::new(Named("main"))).with("german", Arc::new(Named("anna")));
         let agents = Agents::new(roster.route(gone).route(german));
         let name = |asked: &Asked<'_>| agents.choose(asked).map(|agent| agent.name().to_owned());
-        let asked = Asked { connector: "twilio", channel: "sms", number: Some("+4930123456"), chosen: None };
+        let asked =
+            Asked { connector: "twilio", channel: "sms", number: Some("+4930123456"), attributes: None, chosen: None };
         assert_eq!(name(&asked).as_deref(), Some("anna"));
         assert_eq!(name(&Asked { chosen: Some("default"), ..asked }).as_deref(), Some("main"));
         assert_eq!(name(&Asked { chosen: Some("left the company"), ..asked }).as_deref(), Some("anna"));

@@ -115,7 +115,14 @@ pub(super) fn agent_of(pipeline: &Context, session: &VoiceSession) -> Option<Arc
         CallDirection::Outbound => session.from(),
     };
     let number = Some(number.expose().as_str());
-    pipeline.agents.choose(&Asked { connector: SOURCE, channel: "voice", number, chosen: session.agent() })
+    let along = session.metadata().iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    pipeline.agents.choose(&Asked {
+        connector: SOURCE,
+        channel: "voice",
+        number,
+        attributes: Some(&along),
+        chosen: session.agent(),
+    })
 }
 
 /// Tells the provider what is to become of a call, and keeps what is left of it.

@@ -11,7 +11,7 @@ use trunkline_core::ConfigError;
 
 use super::tables::{AgentTable, McpTable, ModelTable, ToolTable, Word, list, named};
 use super::{Reader, table as key};
-use crate::agents::{DEFAULT, Route};
+use crate::agents::{DEFAULT, MAX_ATTRIBUTES, MAX_DEPTH, Route};
 
 /// Who answers.
 #[derive(Debug, Clone)]
@@ -83,6 +83,23 @@ impl AgentsSettings {
     }
 }
 
+/// Whether what a route asks for can be asked.
+fn attributes_of(place: usize, route: &Route, problems: &mut ConfigError) {
+    let key = format!("routes[{place}].attribute");
+    if route.attribute.len() > MAX_ATTRIBUTES {
+        problems.add(&key, format!("has more than {MAX_ATTRIBUTES} members"));
+    }
+    for (name, value) in &route.attribute {
+        let key = format!("{key}.{name}");
+        if name.split('.').count() > MAX_DEPTH {
+            problems.add(&key, format!("goes down more than {MAX_DEPTH} members"));
+        }
+        if !(value.is_string() || value.is_number() || value.is_boolean()) {
+            problems.add(key, "must be a text, a number, true or false");
+        }
+    }
+}
+
 pub(super) fn agents(reader: &Reader, problems: &mut ConfigError) -> AgentsSettings {
     let tables = reader.tables();
     let mut models = BTreeMap::new();
@@ -104,6 +121,7 @@ pub(super) fn agents(reader: &Reader, problems: &mut ConfigError) -> AgentsSetti
         if route.agent != DEFAULT && !agents.contains_key(&route.agent) {
             problems.add(format!("routes[{place}].agent"), format!("there is no [agents.{}]", route.agent));
         }
+        attributes_of(place, route, problems);
     }
     let tools: Vec<_> = named::<ToolTable>(tables, "tools", problems)
         .into_iter()

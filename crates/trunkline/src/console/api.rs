@@ -197,6 +197,7 @@ pub(crate) fn summary(row: &ConversationSummary) -> Value {
         "channel": row.conversation.channel,
         "address": row.conversation.address,
         "friendly_name": row.friendly_name,
+        "attributes": row.attributes,
         "state": state,
         "last_message": last,
         "updated_at": row.updated_at.to_string(),

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use trunkline_core::event::{
     CONVERSATION_UPDATED, ConversationUpdated, MESSAGE_REMOVED, MESSAGE_UPDATED, MessageRemoved, MessageUpdated,
     PARTICIPANT_ADDED, PARTICIPANT_REMOVED, PARTICIPANT_UPDATED, ParticipantChanged,
@@ -38,6 +39,7 @@ pub(super) fn change(event: &ConversationsEvent, key: &str, now: Timestamp) -> R
                 conversation: it.conversation_sid.as_str().to_owned(),
                 friendly_name: it.friendly_name.clone(),
                 unique_name: it.unique_name.clone(),
+                attributes: it.attributes.as_deref().map(object_of),
                 changed: it.date_updated.unwrap_or(now),
             };
             envelope(key, CONVERSATION_UPDATED, it.conversation_sid.as_str(), now, &updated)
@@ -56,6 +58,17 @@ pub(super) fn change(event: &ConversationsEvent, key: &str, now: Timestamp) -> R
         }
         _ => Ok(None),
     }
+}
+
+/// The largest attributes that are kept, in bytes: what Twilio allows for a conversation.
+const MAX_ATTRIBUTES_BYTES: usize = 16 << 10;
+
+/// What attributes say; nothing where they are no object, or larger than they may be.
+pub(super) fn object_of(attributes: &str) -> Map<String, Value> {
+    if attributes.len() > MAX_ATTRIBUTES_BYTES {
+        return Map::new();
+    }
+    serde_json::from_str(attributes).unwrap_or_default()
 }
 
 fn envelope<T: Serialize>(

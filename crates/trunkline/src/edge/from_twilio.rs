@@ -13,6 +13,8 @@ use trunkline_proto::sid::MessageSid;
 use trunkline_proto::webhook::{ConversationsEvent, ConversationsWebhook, message_added_key};
 use trunkline_twilio::realtime::MessageChange;
 
+use super::changes::object_of;
+
 /// The connector's name in envelopes.
 pub(crate) const SOURCE: &str = "twilio";
 
@@ -75,14 +77,20 @@ pub(super) fn fact(
                 "closed" => ConversationPhase::Closed,
                 _ => return Ok(Fact::Nothing),
             };
-            changed(key(), updated.conversation_sid.as_str(), (state, false), None, now)
+            changed(key(), updated.conversation_sid.as_str(), state, now)
         }
         ConversationsEvent::OnConversationAdded(added) => {
-            let name = added.friendly_name.clone();
-            changed(key(), added.conversation_sid.as_str(), (ConversationPhase::Active, true), name, now)
+            let created = ConversationChanged {
+                conversation: added.conversation_sid.as_str().to_owned(),
+                state: ConversationPhase::Active,
+                friendly_name: added.friendly_name.clone(),
+                attributes: added.attributes.as_deref().map(object_of).filter(|told| !told.is_empty()),
+                created: true,
+            };
+            publish(key(), CONVERSATION_CHANGED, created.conversation.clone(), now, &created)
         }
         ConversationsEvent::OnConversationRemoved(removed) => {
-            changed(key(), removed.conversation_sid.as_str(), (ConversationPhase::Closed, false), None, now)
+            changed(key(), removed.conversation_sid.as_str(), ConversationPhase::Closed, now)
         }
         event => {
             let change = super::changes::change(event, &key(), now)?;
@@ -195,14 +203,14 @@ pub(crate) fn media(media: &MessageMedia) -> MediaRef {
     }
 }
 
-fn changed(
-    key: String,
-    conversation: &str,
-    (state, created): (ConversationPhase, bool),
-    friendly_name: Option<String>,
-    now: Timestamp,
-) -> Result<Fact, EnvelopeError> {
-    let changed = ConversationChanged { conversation: conversation.to_owned(), state, friendly_name, created };
+fn changed(key: String, conversation: &str, state: ConversationPhase, now: Timestamp) -> Result<Fact, EnvelopeError> {
+    let changed = ConversationChanged {
+        conversation: conversation.to_owned(),
+        state,
+        friendly_name: None,
+        attributes: None,
+        created: false,
+    };
     publish(key, CONVERSATION_CHANGED, conversation.to_owned(), now, &changed)
 }
 

@@ -32,9 +32,11 @@ fn presence(kind: &str) -> Option<Presence> {
     }
 }
 
-/// Notes the name that a new conversation has from the beginning; any that is told later is newer.
+/// Notes the name and the attributes that a new conversation has from the beginning; any that are told later are newer.
 pub(super) async fn first_name(context: &Context, connector: &str, told: &ConversationChanged) -> Option<StoreError> {
-    let name = told.friendly_name.as_ref()?;
+    if told.friendly_name.is_none() && told.attributes.is_none() {
+        return None;
+    }
     match context.store.is_erased(connector, &told.conversation, Timestamp::UNIX_EPOCH).await {
         Ok(false) => {}
         Ok(true) => return None,
@@ -42,8 +44,9 @@ pub(super) async fn first_name(context: &Context, connector: &str, told: &Conver
     }
     let first = ConversationUpdated {
         conversation: told.conversation.clone(),
-        friendly_name: Some(name.clone()),
+        friendly_name: told.friendly_name.clone(),
         unique_name: None,
+        attributes: told.attributes.clone(),
         changed: Timestamp::UNIX_EPOCH,
     };
     context.store.name_conversation(connector, &first).await.err()

@@ -23,6 +23,7 @@ pub(crate) async fn tell_closed(
         conversation: row.external_id.clone(),
         state: ConversationPhase::Closed,
         friendly_name: None,
+        attributes: None,
         created: false,
     };
     let key = format!("{}:closed:{}", row.id, now.as_millisecond());

@@ -154,10 +154,16 @@ impl Lane {
     async fn agent(&self) -> Result<(ConversationRow, Option<Arc<dyn Agent>>), LaneError> {
         let known = self.context.store.conversation(&self.conversation_id).await?;
         let row = known.ok_or(StoreError::NotFound { what: "conversation" })?;
+        let attributes = if self.context.agents.ask_for_attributes() {
+            Some(self.context.store.attributes_of_conversation(&row.connector, &row.external_id).await?)
+        } else {
+            None
+        };
         let asked = Asked {
             connector: &row.connector,
             channel: &row.channel,
             number: row.own_address.as_deref(),
+            attributes: attributes.as_ref(),
             chosen: row.agent.as_deref(),
         };
         let agent = self.context.agents.choose(&asked).filter(|_| row.handed_over_at.is_none());

@@ -176,6 +176,9 @@ command = ["a"]
 url = "http://x"
 [[routes]]
 agent = "nobody"
+[routes.attribute]
+"a.b.c.d.e.f.g.h.i" = 1
+tier = ["gold"]
 "#;
     let reader = Reader::new([]).with_file(file).unwrap();
     let error = AgentsSettings::load(&reader).unwrap_err();
@@ -198,6 +201,8 @@ agent = "nobody"
         "models.bad.base_url",
         "models.bad.model",
         "routes[0].agent",
+        "routes[0].attribute.a.b.c.d.e.f.g.h.i",
+        "routes[0].attribute.tier",
         "tools.bad name.method",
         "tools.bad name.name",
         "tools.bad name.url",

@@ -32,6 +32,7 @@ mod rates;
 mod realtime;
 mod recall;
 mod recovery;
+mod routes;
 mod rust_tool;
 mod scenarios;
 mod schemas;
