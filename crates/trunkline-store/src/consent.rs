@@ -9,7 +9,7 @@ use trunkline_core::Pii;
 
 use crate::replies::say;
 use crate::store::{new_id, now_ms, timestamp};
-use crate::{Answer, NewInbound, Reply, ReplyKind, Say, Store, StoreError};
+use crate::{Answer, NewInbound, Reply, ReplyKind, Say, Store, StoreError, scheduled};
 
 /// What a person asks for with a whole message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,7 +213,7 @@ async fn decide(
     Ok(done.rows_affected() > 0)
 }
 
-/// Whoever wants nothing more gets no answer to what they wrote before either.
+/// Whoever wants nothing more gets no answer to what they wrote before either, and nothing that was promised for later.
 async fn nothing_waits(transaction: &mut Transaction<'_, Sqlite>, conversation_id: &str) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE message SET answer = 'history', updated_at = $2 WHERE conversation_id = $1 AND answer = 'waiting'",
@@ -222,7 +222,7 @@ async fn nothing_waits(transaction: &mut Transaction<'_, Sqlite>, conversation_i
     .bind(now_ms())
     .execute(&mut **transaction)
     .await?;
-    Ok(())
+    scheduled::take_back(transaction, conversation_id, "opted_out").await
 }
 
 /// Nor do they hear what was to be said to a keyword before.

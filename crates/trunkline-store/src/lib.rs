@@ -28,6 +28,7 @@ mod outbox;
 mod participants;
 mod replies;
 mod salt;
+mod scheduled;
 mod search;
 mod sent;
 mod sessions;
@@ -53,6 +54,7 @@ pub use messages::{Direction, MessageRow};
 pub use outbox::{Claim, OutboxRow, Sent};
 pub use participants::{ParticipantRow, Presence};
 pub use replies::{Content, Reply, ReplyKind, Say};
+pub use scheduled::{MAX_SCHEDULED, NewScheduled, ScheduledRow, Scheduling};
 pub use search::{
     CollectionRow, DocumentRow, Found, MAX_FOUND, NewDocument, NewPassage, PassageKind, Scope, Search, Source,
     Unindexed, best_sentences, coverage, terms,

@@ -8,7 +8,7 @@ use trunkline_core::event::DeliveryStatus;
 
 use crate::messages::rank;
 use crate::store::{new_id, now_ms, timestamp};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, scheduled};
 
 /// The code of an answer that was not sent any more.
 const CLOSED: &str = "conversation_closed";
@@ -82,7 +82,8 @@ impl Store {
     }
 }
 
-/// Ends what goes on in a conversation that was closed: its session, texts that wait, answers that surely were not sent.
+/// Ends what goes on in a conversation that was closed: its session, texts that wait, also for their time, answers that
+/// surely were not sent.
 pub(crate) async fn end(
     transaction: &mut Transaction<'_, Sqlite>,
     conversation_id: &str,
@@ -111,7 +112,7 @@ pub(crate) async fn end(
     for outbox_id in unsent {
         give_up(transaction, &outbox_id, now).await?;
     }
-    Ok(())
+    scheduled::take_back(transaction, conversation_id, "closed").await
 }
 
 /// Settles a row that is not sent any more, because its conversation was closed.

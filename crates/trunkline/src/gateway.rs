@@ -61,6 +61,7 @@ use crate::pipeline::{
 };
 use crate::realtime::{Joining, Listener, PARTICIPATION_CONSUMER, Participation};
 use crate::recall::Recall;
+use crate::scheduled::{ScheduledTexts, scheduled_routes};
 use crate::server::{Server, ServerError};
 use crate::telemetry::Telemetry;
 use crate::webchat::{self, Hub, WebChat, chat_routes};
@@ -137,6 +138,7 @@ pub struct Gateway {
     drain: Duration,
     handlers: Dispatcher,
     workflows: Option<Workflows>,
+    scheduled: ScheduledTexts,
     /// Held for as long as the gateway lives.
     _lock: File,
 }
@@ -249,13 +251,12 @@ impl Gateway {
         let base = twilio.as_ref().map(|twilio| twilio.settings.edge.public_base.clone()).unwrap_or_default();
         let account = twilio.as_ref().map(|twilio| twilio.settings.account_sid.clone()).unwrap_or_default();
         let number = twilio.as_ref().and_then(|twilio| twilio.settings.phone_number.clone());
-        let own = agents::own_tools(&context, Own { account: account.clone(), number });
+        let own = Own { account: account.clone(), number };
+        let scheduled = ScheduledTexts::new(context.clone(), own.clone());
+        let own = agents::own_tools(&context, own).into_iter().chain(scheduled.tools());
         let journal = StoreJournal::new(store.clone(), telemetry.metrics(), context.live.clone());
-        let additions = Additions {
-            tools: own.into_iter().chain(tools).collect(),
-            agents: of_program,
-            journal: Some(Arc::new(journal)),
-        };
+        let additions =
+            Additions { tools: own.chain(tools).collect(), agents: of_program, journal: Some(Arc::new(journal)) };
         let mut servers = McpServers::default();
         let roster = agents::build(&settings.agents, &additions, &mut servers).await?;
         context.agents.replace(roster);
@@ -282,6 +283,7 @@ impl Gateway {
             drain: settings.drain,
             handlers: Dispatcher::new(handlers, telemetry.metrics()),
             workflows,
+            scheduled,
             _lock: lock,
         };
         let console = Arc::new(ConsoleState {
@@ -311,7 +313,8 @@ impl Gateway {
         let knowledge = Knowledge::new(gateway.store.clone(), settings.knowledge);
         let rooms = people_routes(people.clone(), &console.access)
             .merge(knowledge_routes(knowledge, &console.access))
-            .merge(transcript_routes(gateway.store.clone(), &console.access));
+            .merge(transcript_routes(gateway.store.clone(), &console.access))
+            .merge(scheduled_routes(gateway.store.clone(), &console.access));
         gateway.until_taken("index", Indexer::new(gateway.store.clone(), settings.search).run());
         let mut router =
             routes(console, twilio.as_ref(), voice_edge, &context, &readiness, (telemetry.registry(), handlers), rooms);
@@ -363,6 +366,7 @@ impl Gateway {
             gateway.until_taken("calls", voice.keep(started));
             gateway.until_taken("call gauges", voice.count());
         }
+        gateway.until_taken("scheduled texts", gateway.scheduled.clone().run());
         if let Some(workflows) = gateway.workflows.clone() {
             // Last: what an earlier run was at goes on at once, and may send and call.
             if let Err(error) = workflows.start().await {
@@ -400,6 +404,11 @@ impl Gateway {
     /// The workflows that run here, if there are any.
     pub const fn workflows(&self) -> Option<&Workflows> {
         self.workflows.as_ref()
+    }
+
+    /// The texts that agents have promised.
+    pub const fn scheduled_texts(&self) -> &ScheduledTexts {
+        &self.scheduled
     }
 
     fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {

@@ -33,6 +33,7 @@ pub mod pipeline;
 mod process;
 mod realtime;
 pub mod recall;
+pub mod scheduled;
 mod server;
 pub mod telemetry;
 pub mod webchat;

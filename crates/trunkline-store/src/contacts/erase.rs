@@ -151,6 +151,7 @@ async fn conversations(
             "DELETE FROM memory WHERE conversation_id = $1",
             "DELETE FROM messaging_session WHERE conversation_id = $1",
             "DELETE FROM tool_call WHERE conversation_id = $1",
+            "DELETE FROM scheduled_text WHERE conversation_id = $1",
         ] {
             sqlx::query(sql).bind(&id).execute(&mut **transaction).await?;
         }

@@ -20,7 +20,7 @@ use trunkline_agent::Agent;
 use trunkline_agent::tools::Toolbox;
 
 pub(crate) use journal::StoreJournal;
-pub(crate) use own_tools::{Own, own_tools};
+pub(crate) use own_tools::{Own, failed, outbox_id, own_tools, stored, with_caller, words};
 pub use rehearsal::{Recorded, rehearse};
 pub use reload::Source;
 pub(crate) use reload::follow;

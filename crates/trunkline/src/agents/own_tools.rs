@@ -80,24 +80,6 @@ impl SendText {
     fn new(context: Context, own: Own) -> Self {
         Self { spec: send_spec(), context, own }
     }
-
-    /// The latest conversation with the number of a call; where there is none, a new one. Not with another number of
-    /// the same person: a code is for the telephone at which they are.
-    async fn conversation(&self, call: &str) -> Result<ConversationRow, ToolError> {
-        let store = &self.context.store;
-        let call = store.call(call).await.map_err(|error| stored(&error))?;
-        let number = call.and_then(|call| ContactAddress::parse(call.address.expose()).ok());
-        let number = number.filter(|number| number.channel() == Channel::Sms);
-        let number = number.ok_or_else(|| failed("the caller's number cannot be written to"))?;
-        let known = store.open_conversation_with(&number.to_wire(), None).await.map_err(|error| stored(&error))?;
-        if let Some(row) = known {
-            return Ok(row);
-        }
-        let own = self.own.number.as_deref().ok_or_else(|| failed("there is no number of ours to send from"))?;
-        let name = from_messaging::conversation(&self.own.account, own, &number.to_wire());
-        let begun = store.begin_conversation(from_messaging::SOURCE, &name, &number, own).await;
-        begun.map_err(|error| stored(&error))
-    }
 }
 
 #[async_trait]
@@ -113,7 +95,7 @@ impl Tool for SendText {
 
     async fn call(&self, arguments: Value, call: &ToolContext) -> Result<ToolOutput, ToolError> {
         let text = words(&arguments, "text")?;
-        let row = self.conversation(&call.conversation).await?;
+        let row = with_caller(&self.context, &self.own, &call.conversation).await?;
         let mut parts = split(&text, limits(&self.context, &row));
         if parts.is_empty() {
             return Err(failed("the text is blank"));
@@ -136,6 +118,24 @@ impl Tool for SendText {
         })?;
         Ok(ToolOutput::text("it is on its way"))
     }
+}
+
+/// The latest conversation with the number of a call; where there is none, a new one. Not with another number of
+/// the same person: a code is for the telephone at which they are.
+pub(crate) async fn with_caller(context: &Context, own: &Own, call: &str) -> Result<ConversationRow, ToolError> {
+    let store = &context.store;
+    let call = store.call(call).await.map_err(|error| stored(&error))?;
+    let number = call.and_then(|call| ContactAddress::parse(call.address.expose()).ok());
+    let number = number.filter(|number| number.channel() == Channel::Sms);
+    let number = number.ok_or_else(|| failed("the caller's number cannot be written to"))?;
+    let known = store.open_conversation_with(&number.to_wire(), None).await.map_err(|error| stored(&error))?;
+    if let Some(row) = known {
+        return Ok(row);
+    }
+    let number_of_ours = own.number.as_deref().ok_or_else(|| failed("there is no number of ours to send from"))?;
+    let name = from_messaging::conversation(&own.account, number_of_ours, &number.to_wire());
+    let begun = store.begin_conversation(from_messaging::SOURCE, &name, &number, number_of_ours).await;
+    begun.map_err(|error| stored(&error))
 }
 
 /// What a model is told of `search_memory`.
@@ -162,7 +162,8 @@ fn spec(name: &str, description: &str, field: &str) -> ToolSpec {
     ToolSpec { name: name.to_owned(), description: description.to_owned(), parameters }
 }
 
-fn words(arguments: &Value, field: &str) -> Result<String, ToolError> {
+/// What stands in a field, trimmed.
+pub(crate) fn words(arguments: &Value, field: &str) -> Result<String, ToolError> {
     let words = arguments.get(field).and_then(Value::as_str).map(str::trim).unwrap_or_default();
     if words.is_empty() || words.len() > MAX_WORDS {
         return Err(ToolError::BadArguments(format!("{field}: must be a text of 1 to {MAX_WORDS} bytes")));
@@ -170,16 +171,18 @@ fn words(arguments: &Value, field: &str) -> Result<String, ToolError> {
     Ok(words.to_owned())
 }
 
-fn failed(why: &str) -> ToolError {
+/// The tool says why it cannot.
+pub(crate) fn failed(why: &str) -> ToolError {
     ToolError::Failed(why.to_owned())
 }
 
-fn stored(error: &StoreError) -> ToolError {
+/// The store does not answer a tool.
+pub(crate) fn stored(error: &StoreError) -> ToolError {
     tracing::warn!(error.code = error.code(), "a tool cannot use the store");
     ToolError::Unreachable
 }
 
 /// The same for the same call of the tool.
-fn outbox_id(key: &str) -> String {
+pub(crate) fn outbox_id(key: &str) -> String {
     format!("tool-{}", derived_name(key))
 }

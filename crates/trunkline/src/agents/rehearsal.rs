@@ -12,6 +12,7 @@ use super::own_tools::{search_spec, send_spec};
 use super::roster::{Additions, Offer, assemble, offers};
 use super::servers::McpServers;
 use crate::config::AgentsSettings;
+use crate::scheduled::specs;
 
 /// What a tool gave when it was called.
 #[derive(Debug, Clone)]
@@ -37,7 +38,7 @@ pub async fn rehearse(settings: &AgentsSettings, recorded: Vec<Recorded>) -> Res
     let additions = Additions { tools: Vec::new(), agents: Vec::new(), journal: None };
     let offered = offers(settings, &additions, &mut McpServers::default()).await?;
     let played = |spec: &ToolSpec| Arc::new(Played { spec: spec.clone(), recorded: Arc::clone(&recorded) });
-    let own = [search_spec(), send_spec()].map(|spec| Offer::of(played(&spec)));
+    let own = [search_spec(), send_spec()].into_iter().chain(specs()).map(|spec| Offer::of(played(&spec)));
     let offered = offered
         .into_iter()
         .map(|offer| if offer.is_built_in { offer } else { Offer { tool: played(offer.tool.spec()), ..offer } });

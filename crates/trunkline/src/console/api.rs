@@ -125,7 +125,7 @@ pub(crate) fn bad(what: &str, why: &str) -> Failure {
     Failure(StatusCode::BAD_REQUEST, codes::BAD_REQUEST, format!("{what} {why}"))
 }
 
-pub(super) fn no_conversation() -> Failure {
+pub(crate) fn no_conversation() -> Failure {
     Failure(StatusCode::NOT_FOUND, codes::NOT_FOUND, "there is no such conversation".to_owned())
 }
 

@@ -23,7 +23,7 @@ use crate::connectors::Connectors;
 use crate::edge::Readiness;
 use crate::live::Live;
 use crate::pipeline::{CatchUpTrigger, TurnsUnderWay};
-pub(crate) use api::{Failure, bad, message, summary};
+pub(crate) use api::{Failure, bad, message, no_conversation, summary};
 pub use auth::Access;
 pub(crate) use body::Body;
 pub(crate) use calls::past_call;

@@ -7,6 +7,7 @@ use trunkline_store::{ContactRow, ConversationSummary, Store};
 
 use super::{codes, show};
 use crate::console::{Failure, message, past_call, summary, tool_calls};
+use crate::scheduled::shown as scheduled;
 
 /// Conversations, and calls, of one document.
 const MAX_OF_A_KIND: u32 = 5_000;
@@ -76,6 +77,7 @@ async fn conversation(store: &Store, row: &ConversationSummary, utterances: &mut
         fields.insert("messages".to_owned(), messages.into());
         fields.insert("memories".to_owned(), show::memories(&store.memories(id).await?));
         fields.insert("tools".to_owned(), tool_calls(&store.tool_calls(id).await?).into());
+        fields.insert("scheduled".to_owned(), scheduled(&store.scheduled_in(id).await?).into());
     }
     Ok(shown)
 }

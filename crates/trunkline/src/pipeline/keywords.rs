@@ -57,7 +57,7 @@ pub(super) async fn confirm(context: &Context, recorded: &Recorded) {
 }
 
 /// Has a committed row sent.
-pub(super) async fn send_row(context: &Context, outbox_id: &str) {
+pub(crate) async fn send_row(context: &Context, outbox_id: &str) {
     let row = match context.store.outbox_row(outbox_id).await {
         Ok(row) => row,
         Err(error) => {

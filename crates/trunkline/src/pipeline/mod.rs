@@ -54,6 +54,7 @@ pub use horizon::Horizon;
 pub(crate) use ingress::CONSUMER as INGRESS_CONSUMER;
 pub use ingress::Ingress;
 pub(crate) use ingress::record_text;
+pub(crate) use keywords::send_row;
 pub use relay::Relay;
 use relay::publish;
 pub(crate) use sender::CONSUMER as SENDER_CONSUMER;

@@ -29,6 +29,7 @@ struct Instruments {
     turn_duration: Histogram<f64>,
     recall: Counter<u64>,
     recall_duration: Histogram<f64>,
+    scheduled: Counter<u64>,
     send_latency: Histogram<f64>,
     superseded: Counter<u64>,
     sends: Counter<u64>,
@@ -85,6 +86,7 @@ impl Metrics {
             turn_duration: seconds(meter, names::TURN_DURATION),
             recall: meter.u64_counter(names::RECALL).build(),
             recall_duration: seconds(meter, names::RECALL_DURATION),
+            scheduled: meter.u64_counter(names::SCHEDULED).build(),
             send_latency: seconds(meter, names::SEND_LATENCY),
             superseded: meter.u64_counter(names::SUPERSEDED).build(),
             sends: meter.u64_counter(names::SENDS).build(),
@@ -149,6 +151,11 @@ impl Metrics {
     pub fn turn(&self, outcome: &'static str, took: Duration) {
         self.0.turns.add(1, &[KeyValue::new("outcome", outcome)]);
         self.0.turn_duration.record(took.as_secs_f64(), &[KeyValue::new("outcome", outcome)]);
+    }
+
+    /// A promised text was sent, or was not: `sent`, `agent`, `opted_out`, `closed`, `unsendable`.
+    pub fn scheduled(&self, outcome: &'static str) {
+        self.0.scheduled.add(1, &[KeyValue::new("outcome", outcome)]);
     }
 
     /// An agent was to be reminded: `found`, `nothing`, `late`, `failed`.

@@ -125,6 +125,8 @@ pub const TURN_DURATION: &str = "trunkline_turn_duration_seconds";
 pub const RECALL: &str = "trunkline_recall_total";
 /// How long that took.
 pub const RECALL_DURATION: &str = "trunkline_recall_duration_seconds";
+/// Texts that agents had promised, by `outcome`: sent, or why not.
+pub const SCHEDULED: &str = "trunkline_scheduled_texts_total";
 /// From the committed reply to its acceptance by the provider.
 pub const SEND_LATENCY: &str = "trunkline_send_latency_seconds";
 /// Replies taken back before they were sent.

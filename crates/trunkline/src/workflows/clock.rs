@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 /// A clock that can be put forward, so that a program that embeds the gateway need not wait for an hour to see what
-/// happens after an hour. Waits, retries, schedules and time-outs of runs go by it; nothing else does. Cheap to clone.
+/// happens after an hour. Waits, retries, schedules and time-outs of runs go by one, texts that agents have promised by another; nothing else does.
+/// Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Clock(Arc<Inner>);
 
@@ -34,7 +35,7 @@ impl Clock {
     }
 
     /// Resolves when it was put forward.
-    pub(super) async fn moved(&self) {
+    pub(crate) async fn moved(&self) {
         self.0.moved.notified().await;
     }
 }

@@ -35,6 +35,7 @@ mod recovery;
 mod routes;
 mod rust_tool;
 mod scenarios;
+mod scheduled;
 mod schemas;
 mod sessions;
 #[path = "../support/mod.rs"]

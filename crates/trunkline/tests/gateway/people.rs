@@ -164,6 +164,7 @@ async fn an_erased_person_is_in_no_table_and_in_no_file() {
     let linked = ask(&world, Method::POST, &format!("/api/v1/contacts/{ada}/link"), json!({ "contact": chat })).await;
     assert_eq!(linked.body["changed"], true, "{}", linked.text);
     runs_of_workflows(&world);
+    promises(&world);
     for secret in SECRETS {
         assert!(!found(&world.data_dir(), secret).is_empty(), "{secret} was never there");
     }
@@ -171,6 +172,7 @@ async fn an_erased_person_is_in_no_table_and_in_no_file() {
     for secret in SECRETS {
         assert!(export.contains(secret), "{secret} is not in the export: {export}");
     }
+    assert!(export.contains("think of heliotrope"), "nor what was promised: {export}");
 
     let erased = ask(&world, Method::DELETE, &format!("/api/v1/contacts/{ada}"), Value::Null).await;
     assert_eq!(erased.status, StatusCode::OK, "{}", erased.text);
@@ -258,6 +260,15 @@ async fn who_said_stop_and_was_erased_is_still_not_written_to() {
     world.text(ADA, "START").await;
     world.text(ADA, "text 8").await;
     until("she is heard again", async || has_answer(&world.answers(ADA).await, "answer 8")).await;
+}
+
+/// What was promised to Ada for later.
+fn promises(world: &World) {
+    let store = Connection::open(world.data_dir().join("store.db")).unwrap();
+    let sql = "INSERT INTO scheduled_text (id, conversation_id, body, due_at, state, created_at, updated_at)
+               SELECT 's', id, 'think of heliotrope', 9999999999999, 'waiting', 0, 0 FROM conversation
+               WHERE address = '+15550001111'";
+    assert_eq!(store.execute(sql, []).unwrap(), 1);
 }
 
 /// Runs that are over: two that are about Ada, by their event and by what a step came to, and one that is not.
