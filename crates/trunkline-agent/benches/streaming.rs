@@ -70,6 +70,7 @@ fn turn() -> Turn {
         input: vec![Pii::new("count".into())],
         attachments: Vec::new(),
         recalled: Vec::new(),
+        summary: None,
         history: Vec::new(),
         memories: BTreeMap::new(),
     }

@@ -53,6 +53,9 @@ pub struct Turn {
     pub attachments: Vec<Attachment>,
     /// What was said before, oldest first; the caller bounds it.
     pub history: Vec<Utterance>,
+    /// What was said before that, with this person on any channel, in short. It is data, and no instruction. The caller
+    /// bounds it.
+    pub summary: Option<Pii<String>>,
     /// What agents chose to remember of this conversation.
     pub memories: BTreeMap<String, String>,
     /// What the input reminds of: documents, and what was said with this person before; the best first. It is data, to
@@ -115,6 +118,30 @@ pub struct ModelUsage {
     pub first_token: Duration,
 }
 
+/// What is to be said in short.
+#[derive(Debug, Clone)]
+pub struct SummaryRequest {
+    /// Names the request, the same at each try.
+    pub id: String,
+    /// The summary until now, which the new one takes the place of.
+    pub so_far: Option<Pii<String>>,
+    /// What was said since, oldest first; the caller bounds it.
+    pub said: Vec<Utterance>,
+    /// How long it may take; the caller gives up after that.
+    pub deadline: Duration,
+    /// The longest summary, in tokens.
+    pub max_tokens: u32,
+}
+
+/// What was said, in short.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// The summary.
+    pub text: Pii<String>,
+    /// What it has cost.
+    pub usage: Vec<ModelUsage>,
+}
+
 /// The events of one answer. It ends with the answer. Dropping it cancels the turn.
 pub type AgentStream = Pin<Box<dyn Stream<Item = Result<AgentEvent, AgentError>> + Send>>;
 
@@ -137,6 +164,17 @@ pub trait Agent: Send + Sync {
     /// # Cancel safety
     /// Cancel-safe: dropping the future or the stream cancels the turn, and nothing of it is kept.
     async fn respond(&self, turn: Turn) -> Result<AgentStream, AgentError>;
+
+    /// Says in short what was said. `None`: it does not do that, which is the default.
+    ///
+    /// # Errors
+    /// See [`AgentError`].
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    async fn summarise(&self, _request: SummaryRequest) -> Result<Option<Summary>, AgentError> {
+        Ok(None)
+    }
 }
 
 /// A whole answer.

@@ -17,7 +17,8 @@ pub mod turns;
 pub mod workflow;
 
 pub use agent::{
-    Agent, AgentEvent, AgentStream, MAX_FILES, ModelUsage, Passage, Reply, Role, Turn, Utterance, collect,
+    Agent, AgentEvent, AgentStream, MAX_FILES, ModelUsage, Passage, Reply, Role, Summary, SummaryRequest, Turn,
+    Utterance, collect,
 };
 pub use attachment::{Attachment, MediaKind};
 pub use chat::{ChatModel, ChatModelConfig};

@@ -118,6 +118,7 @@ fn turn() -> Turn {
         input: vec![Pii::new("what is my name?".into())],
         attachments: Vec::new(),
         recalled: Vec::new(),
+        summary: None,
         history: vec![
             said(Role::Person, &"x".repeat(2000)),
             said(Role::Person, "my name is Ada"),

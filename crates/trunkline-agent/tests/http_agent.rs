@@ -103,6 +103,7 @@ fn turn() -> Turn {
         input: vec![Pii::new("one".into()), Pii::new("two \"é\"".into())],
         attachments: Vec::new(),
         recalled: Vec::new(),
+        summary: None,
         history: vec![
             Utterance { role: Role::Person, text: Pii::new("hello".into()) },
             Utterance { role: Role::Agent, text: Pii::new("hi".into()) },

@@ -79,6 +79,7 @@ fn turn(text: &str) -> Turn {
         input: vec![Pii::new(text.into())],
         attachments: Vec::new(),
         recalled: Vec::new(),
+        summary: None,
         history: Vec::new(),
         memories: BTreeMap::new(),
     }

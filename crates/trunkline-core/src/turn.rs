@@ -46,6 +46,10 @@ pub struct TurnRequest {
     pub media: Vec<TurnMedia>,
     /// What was said before, oldest first.
     pub history: Vec<Said>,
+    /// What was said before that, with this person on any channel, in short; absent where there is no more. It is data,
+    /// and no instruction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<String>,
     /// What was remembered of this conversation, by name.
     pub memories: BTreeMap<String, String>,
     /// What the input reminds of: documents, and what was said with this person before; the best first. It is data, to

@@ -8,7 +8,7 @@ use trunkline_core::event::ConversationUpdated;
 
 use crate::replies::take_back;
 use crate::store::now_ms;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, summaries};
 
 /// How long a message that was taken away before it was recorded is remembered.
 const REMEMBERED_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
@@ -43,7 +43,7 @@ impl Store {
         let Some((id, conversation_id, _)) = find(&mut transaction, connector, conversation, message).await? else {
             return Ok(None);
         };
-        sqlx::query(
+        let changed = sqlx::query(
             "UPDATE message SET body = $2, edited_at = $3, updated_at = $4
              WHERE id = $1 AND removed_at IS NULL AND body <> $2 AND COALESCE(edited_at, 0) <= $3",
         )
@@ -53,6 +53,9 @@ impl Store {
         .bind(now_ms())
         .execute(&mut *transaction)
         .await?;
+        if changed.rows_affected() > 0 {
+            summaries::forget_of_message(&mut transaction, &id).await?;
+        }
         touch(&mut transaction, &conversation_id).await?;
         transaction.commit().await?;
         Ok(Some(conversation_id))
@@ -110,6 +113,7 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         sqlx::query("DELETE FROM message_media WHERE message_id = $1").bind(&id).execute(&mut *transaction).await?;
+        summaries::forget_of_message(&mut transaction, &id).await?;
         let others_wait = taken_back && is_any_waiting(&mut transaction, &conversation_id).await?;
         touch(&mut transaction, &conversation_id).await?;
         transaction.commit().await?;

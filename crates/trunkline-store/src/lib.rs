@@ -33,6 +33,7 @@ mod search;
 mod sent;
 mod sessions;
 mod store;
+mod summaries;
 mod templates;
 mod tool_calls;
 mod wipe;
@@ -62,6 +63,7 @@ pub use search::{
 pub use sent::Attempt;
 pub use sessions::SessionRow;
 pub use store::Store;
+pub use summaries::{SummaryRow, UnsummarisedRow};
 pub use tool_calls::{NewToolCall, OpenToolCall, ToolCallEnd, ToolCallRow, ToolPlace};
 pub use workflows::{
     DueStep, Fact, NewRun, RunCounts, RunEnd, RunRow, SavedRun, StepChange, StepRow, WaitRow, Waiting,

@@ -63,6 +63,7 @@ use crate::realtime::{Joining, Listener, PARTICIPATION_CONSUMER, Participation};
 use crate::recall::Recall;
 use crate::scheduled::{ScheduledTexts, scheduled_routes};
 use crate::server::{Server, ServerError};
+use crate::summaries::Summaries;
 use crate::telemetry::Telemetry;
 use crate::webchat::{self, Hub, WebChat, chat_routes};
 use crate::workflows::{FolderError, Workflows, WorkflowsError, workflow_routes};
@@ -227,13 +228,14 @@ impl Gateway {
             readiness.connector_starting(connector.name());
         }
         let (typing, typing_handle) = Typing::new();
+        let agents = Agents::default();
         let context = Context {
             bus: Arc::clone(&bus),
             subjects: settings.subjects.clone(),
             horizon: Horizon::open(&store, settings.catch_up.look_back, settings.catch_up.max_age).await?,
             store: store.clone(),
             connectors,
-            agents: Agents::default(),
+            agents: agents.clone(),
             settings: Arc::new(settings.pipeline.clone()),
             catch_up: settings.catch_up.clone(),
             media: Media::new(
@@ -242,6 +244,7 @@ impl Gateway {
                 format!("http://{address}"),
             ),
             recall: Recall::new(store.clone(), settings.recall, telemetry.metrics()),
+            summaries: Summaries::new(store.clone(), agents, settings.summary, telemetry.metrics()),
             metrics: telemetry.metrics(),
             live: Live::default(),
             missed: CatchUpTrigger::default(),
@@ -366,6 +369,7 @@ impl Gateway {
             gateway.until_taken("calls", voice.keep(started));
             gateway.until_taken("call gauges", voice.count());
         }
+        gateway.until_taken("summaries", context.summaries.clone().run());
         gateway.until_taken("scheduled texts", gateway.scheduled.clone().run());
         if let Some(workflows) = gateway.workflows.clone() {
             // Last: what an earlier run was at goes on at once, and may send and call.

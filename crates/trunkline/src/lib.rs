@@ -35,6 +35,7 @@ mod realtime;
 pub mod recall;
 pub mod scheduled;
 mod server;
+pub mod summaries;
 pub mod telemetry;
 pub mod webchat;
 pub mod workflows;

@@ -6,6 +6,7 @@
 mod answer;
 mod models;
 mod prompt;
+mod summary;
 mod talk;
 
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use trunkline_core::ConfigError;
 
 use crate::models::{ModelApi, ModelConfig};
 use crate::tools::{ToolContext, Toolbox};
-use crate::{Agent, AgentError, AgentStream, Turn};
+use crate::{Agent, AgentError, AgentStream, Summary, SummaryRequest, Turn};
 use models::Models;
 use talk::{Patience, Talk};
 
@@ -121,5 +122,9 @@ impl Agent for ChatModel {
         let mut talk = Talk::new(Arc::clone(&self.models), tools, context, prompt, patience).after(&made);
         talk.begin().await?;
         Ok(Box::pin(talk.events()))
+    }
+
+    async fn summarise(&self, request: SummaryRequest) -> Result<Option<Summary>, AgentError> {
+        summary::make(self, request).await.map(Some)
     }
 }

@@ -16,6 +16,7 @@ fn turn(input: &[&str], memories: &[(&str, &str)], history: usize) -> Turn {
         attachments: Vec::new(),
         history: vec![Utterance { role: Role::Person, text: Pii::new("earlier".into()) }; history],
         recalled: Vec::new(),
+        summary: None,
         memories: memories.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
     }
 }

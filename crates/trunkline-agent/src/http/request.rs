@@ -69,6 +69,7 @@ impl HttpAgent {
             input: turn.input.iter().map(|text| text.expose().clone()).collect(),
             history: history.into(),
             recalled: turn.recalled.iter().map(recalled).collect(),
+            summary: turn.summary.as_ref().map(|summary| summary.expose().clone()),
             memories: known.map(|(name, value)| (name.clone(), value.clone())).collect::<BTreeMap<_, _>>(),
         }
     }

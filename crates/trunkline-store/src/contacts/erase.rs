@@ -152,6 +152,7 @@ async fn conversations(
             "DELETE FROM messaging_session WHERE conversation_id = $1",
             "DELETE FROM tool_call WHERE conversation_id = $1",
             "DELETE FROM scheduled_text WHERE conversation_id = $1",
+            "DELETE FROM conversation_summary WHERE conversation_id = $1",
         ] {
             sqlx::query(sql).bind(&id).execute(&mut **transaction).await?;
         }
@@ -308,6 +309,9 @@ async fn addresses(
         hide_consent(transaction, &wire).await?;
         for sql in [
             "DELETE FROM message_media WHERE message_id IN (SELECT id FROM message WHERE author = $1)",
+            // It may have their words: it is made anew without them.
+            "DELETE FROM conversation_summary WHERE $2 > 0
+             AND conversation_id IN (SELECT conversation_id FROM message WHERE author = $1)",
             "UPDATE message SET author = '', body = '', media = '[]', removed_at = COALESCE(removed_at, $2),
                     updated_at = $2, answer = CASE answer WHEN 'waiting' THEN 'history' ELSE answer END
              WHERE author = $1",

@@ -18,6 +18,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use trunkline_agent::Agent;
 use trunkline_agent::tools::Toolbox;
+use trunkline_store::{ConversationRow, Store, StoreError};
 
 pub(crate) use journal::StoreJournal;
 pub(crate) use own_tools::{Own, failed, outbox_id, own_tools, stored, with_caller, words};
@@ -118,10 +119,28 @@ impl Agents {
         self.roster().tools.clone()
     }
 
-    /// Whether any route asks for attributes, so that they have to be known.
-    #[must_use]
-    pub fn ask_for_attributes(&self) -> bool {
-        self.roster().routes.iter().any(|route| !route.attribute.is_empty())
+    /// The agent that answers in a conversation, whether or not a person of ours does for now.
+    ///
+    /// # Errors
+    /// `store.unavailable`, `store.unreadable`.
+    pub(crate) async fn of_conversation(
+        &self,
+        store: &Store,
+        row: &ConversationRow,
+    ) -> Result<Option<Arc<dyn Agent>>, StoreError> {
+        let needs_attributes = self.roster().routes.iter().any(|route| !route.attribute.is_empty());
+        let attributes = if needs_attributes {
+            Some(store.attributes_of_conversation(&row.connector, &row.external_id).await?)
+        } else {
+            None
+        };
+        Ok(self.choose(&Asked {
+            connector: &row.connector,
+            channel: &row.channel,
+            number: row.own_address.as_deref(),
+            attributes: attributes.as_ref(),
+            chosen: row.agent.as_deref(),
+        }))
     }
 
     /// The names of all agents, in alphabetical order.

@@ -336,13 +336,14 @@ impl<'a> Call<'a> {
             input,
             attachments: Vec::new(),
             recalled: Vec::new(),
+            summary: None,
             history: self.history.iter().skip(self.history.len().saturating_sub(MAX_HISTORY)).cloned().collect(),
             memories: self.memories.clone(),
         };
         let thinking = Thinking::begin(
             &self.context.tasks,
             Arc::clone(&self.agent),
-            self.context.pipeline.recall.clone(),
+            (self.context.pipeline.recall.clone(), self.context.pipeline.summaries.clone()),
             question,
             Grain::Pieces,
         );

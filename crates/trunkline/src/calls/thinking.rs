@@ -13,6 +13,7 @@ use trunkline_agent::{Agent, AgentError, AgentEvent, ModelUsage, Turn};
 
 use super::chunker::Chunker;
 use crate::recall::{Recall, Way};
+use crate::summaries::Summaries;
 
 /// Sentences that may wait to be spoken; the agent waits when there are more.
 const MAX_SENTENCES: usize = 32;
@@ -63,7 +64,7 @@ impl Thinking {
     pub(super) fn begin(
         tasks: &TaskTracker,
         agent: Arc<dyn Agent>,
-        recall: Recall,
+        (recall, summaries): (Recall, Summaries),
         mut turn: Turn,
         grain: Grain,
     ) -> Self {
@@ -74,7 +75,8 @@ impl Thinking {
             let deadline = turn.deadline;
             let reminded = async {
                 let (call, contact) = (&turn.conversation, &turn.contact);
-                turn.recalled = recall.passages(Way::Call, contact, Some(call), &turn.input).await;
+                let recalled = recall.passages(Way::Call, contact, Some(call), &turn.input);
+                (turn.recalled, turn.summary) = tokio::join!(recalled, summaries.given(contact, call));
                 think(&*agent, turn, &sender, grain).await
             };
             let answer = tokio::time::timeout(deadline, reminded);

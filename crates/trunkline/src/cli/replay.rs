@@ -102,6 +102,7 @@ async fn play(agent: &dyn Agent, args: &ReplayArgs, channel: Channel, past: &[As
             history: latest(&history),
             memories: memories.clone(),
             recalled: Vec::new(),
+            summary: None,
         };
         let begun = Instant::now();
         let now = tokio::time::timeout(DEADLINE, answer(agent, turn, &mut memories)).await;

@@ -15,6 +15,7 @@ mod rates;
 mod reader;
 mod realtime;
 mod settings;
+mod summary;
 mod table;
 mod tables;
 mod texts;
@@ -33,6 +34,7 @@ pub use settings::{
     CatchUpSettings, Console, Edge, Pipeline, RealtimeConfig, Settings, TelemetrySettings, TwilioSettings,
     WebChatSettings,
 };
+pub use summary::SummarySettings;
 pub use table::{SETTINGS, Setting};
 pub(crate) use texts::is_content_sid;
 pub use texts::{KeywordReplies, KeywordSettings, Splitting, Template, WhatsAppSettings};

@@ -15,8 +15,8 @@ use super::table as key;
 use super::token::MIN_TOKEN_LEN;
 use super::{
     AgentsSettings, KeywordSettings, KnowledgeSettings, MediaSettings, MessagingSettings, Reader, RecallSettings,
-    SearchSettings, SenderRates, Splitting, VoiceSettings, WhatsAppSettings, WorkflowSettings, agent, calls, knowledge,
-    media, messaging, people, rates, realtime, texts, workflows,
+    SearchSettings, SenderRates, Splitting, SummarySettings, VoiceSettings, WhatsAppSettings, WorkflowSettings, agent,
+    calls, knowledge, media, messaging, people, rates, realtime, summary, texts, workflows,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -65,6 +65,8 @@ pub struct Settings {
     pub search: SearchSettings,
     /// What agents are reminded of.
     pub recall: RecallSettings,
+    /// What was said before the latest messages, in short.
+    pub summary: SummarySettings,
     /// Workflows; `None` if there are none.
     pub workflows: Option<WorkflowSettings>,
     /// The console.
@@ -224,6 +226,7 @@ impl Settings {
             knowledge: knowledge::knowledge(reader, &mut problems),
             search: knowledge::search(reader, &mut problems),
             recall: knowledge::recall(reader, &mut problems),
+            summary: summary::summary(reader, &mut problems),
             workflows: workflows::workflows(reader, &mut problems),
             console: console(reader, &mut problems),
             telemetry: telemetry(reader, &mut problems),

@@ -107,6 +107,9 @@ settings! {
     RECALL_COLLECTIONS = "recall.collections", "TRUNKLINE_RECALL_COLLECTIONS", "*", "Collections that agents are reminded of, separated by commas; `*` for all, `none` for none.";
     RECALL_PASSAGES = "recall.passages", "TRUNKLINE_RECALL_PASSAGES", "5", "Passages that an agent is given with a turn. At most 20.";
     RECALL_ANSWERS = "recall.answers", "TRUNKLINE_RECALL_ANSWERS", "true", "Whether the concierge, where no rule fits, answers with the sentences of a passage that fits well, and names where they stand.";
+    SUMMARY_AFTER = "summary.after", "TRUNKLINE_SUMMARY_AFTER", "30", "The latest messages of a conversation that agents see as they are; what is older is kept as a running summary, made in the background: by the agent's model, or by selection where it has none. 0 turns summaries off. At most 30.";
+    SUMMARY_DEADLINE = "summary.deadline", "TRUNKLINE_SUMMARY_DEADLINE", "30s", "How long a model may take for a summary; no answer waits for it. Between 1s and 5m.";
+    SUMMARY_TOKENS = "summary.tokens", "TRUNKLINE_SUMMARY_TOKENS", "400", "The longest summary of a model, in tokens. Between 50 and 2000.";
 
     AGENT = "agent.kind", "TRUNKLINE_AGENT", "concierge", "`concierge` (rules, no model), `chat` (an OpenAI-compatible server), `http` (an agent of yours behind a URL), or `none` (an agent of yours on the bus, see docs/agents.md).";
     CONCIERGE = "agent.concierge", "TRUNKLINE_CONCIERGE", "", "File with the concierge's rules; built-in rules when not set.";

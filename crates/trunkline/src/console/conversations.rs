@@ -8,7 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use trunkline_core::Pii;
-use trunkline_store::{ConversationSummary, ParticipantRow, SessionRow, Store, StoreError};
+use trunkline_store::{ConversationSummary, ParticipantRow, SessionRow, Store, StoreError, SummaryRow};
 
 use super::api::{Failure, no_conversation, summary};
 use super::{ConsoleState, codes};
@@ -52,9 +52,16 @@ pub(super) async fn shown(store: &Store, id: &str) -> Result<Option<Value>, Stor
     if let Value::Object(fields) = &mut shown {
         let session = session.map(|session| self::session(&row, &session, &participants));
         fields.insert("session".to_owned(), session.unwrap_or_default());
+        let summary = store.summary_of_conversation(id).await?;
+        fields.insert("summary".to_owned(), summary.as_ref().map(said_in_short).unwrap_or_default());
         fields.insert("participants".to_owned(), participants.iter().map(participant).collect());
     }
     Ok(Some(shown))
+}
+
+/// A summary as the API shows it.
+pub(crate) fn said_in_short(row: &SummaryRow) -> Value {
+    json!({ "text": row.text.expose(), "made_by": row.made_by, "updated_at": row.updated_at.to_string() })
 }
 
 fn session(row: &ConversationSummary, session: &SessionRow, participants: &[ParticipantRow]) -> Value {

@@ -27,6 +27,7 @@ pub(crate) use api::{Failure, bad, message, no_conversation, summary};
 pub use auth::Access;
 pub(crate) use body::Body;
 pub(crate) use calls::past_call;
+pub(crate) use conversations::said_in_short;
 pub(crate) use tools::shown as tool_calls;
 
 /// What the console reads.

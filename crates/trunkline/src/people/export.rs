@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use trunkline_store::{ContactRow, ConversationSummary, Store};
 
 use super::{codes, show};
-use crate::console::{Failure, message, past_call, summary, tool_calls};
+use crate::console::{Failure, message, past_call, said_in_short, summary, tool_calls};
 use crate::scheduled::shown as scheduled;
 
 /// Conversations, and calls, of one document.
@@ -77,6 +77,8 @@ async fn conversation(store: &Store, row: &ConversationSummary, utterances: &mut
         fields.insert("messages".to_owned(), messages.into());
         fields.insert("memories".to_owned(), show::memories(&store.memories(id).await?));
         fields.insert("tools".to_owned(), tool_calls(&store.tool_calls(id).await?).into());
+        let summary = store.summary_of_conversation(id).await?;
+        fields.insert("summary".to_owned(), summary.as_ref().map(said_in_short).unwrap_or_default());
         fields.insert("scheduled".to_owned(), scheduled(&store.scheduled_in(id).await?).into());
     }
     Ok(shown)

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use trunkline_bus::{BusError, Consumer, ConsumerOptions, Delivery};
 use trunkline_core::event::{
-    CONVERSATION_CHANGED, ConversationChanged, DELIVERY_UPDATED, DeliveryUpdated, MESSAGE_RECEIVED, MessageReceived,
-    is_of_call,
+    CONVERSATION_CHANGED, ConversationChanged, ConversationPhase, DELIVERY_UPDATED, DeliveryUpdated, MESSAGE_RECEIVED,
+    MessageReceived, is_of_call,
 };
 use trunkline_core::{ContactAddress, Envelope, Pii};
 use trunkline_store::{Answer, NewInbound, StoreError};
@@ -203,6 +203,12 @@ impl Recorder {
             Ok(known) => {
                 if let Some(conversation_id) = known {
                     self.context.live.changed(&conversation_id);
+                }
+                if changed.state == ConversationPhase::Closed
+                    && let Ok(Some(row)) =
+                        self.context.store.conversation_by_external(connector, &changed.conversation).await
+                {
+                    self.context.summaries.over(&row.id);
                 }
                 delivery.ack().await
             }

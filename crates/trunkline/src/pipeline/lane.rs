@@ -14,7 +14,6 @@ use super::read_back::read_back;
 use super::relay::RelayHandle;
 use super::turn::{self, Turned};
 use super::wait::{backoff, holding};
-use crate::agents::Asked;
 
 /// A text that was recorded and waits for its answer, or, without a delivery, one that an earlier process has left.
 pub(super) struct Heard {
@@ -136,6 +135,7 @@ impl Lane {
                         self.relay.notify(command);
                     }
                     self.context.live.changed(&self.conversation_id);
+                    self.context.summaries.turned(&self.conversation_id);
                     if self.merges() && inbox.has_more() {
                         return Ok(());
                     }
@@ -154,19 +154,8 @@ impl Lane {
     async fn agent(&self) -> Result<(ConversationRow, Option<Arc<dyn Agent>>), LaneError> {
         let known = self.context.store.conversation(&self.conversation_id).await?;
         let row = known.ok_or(StoreError::NotFound { what: "conversation" })?;
-        let attributes = if self.context.agents.ask_for_attributes() {
-            Some(self.context.store.attributes_of_conversation(&row.connector, &row.external_id).await?)
-        } else {
-            None
-        };
-        let asked = Asked {
-            connector: &row.connector,
-            channel: &row.channel,
-            number: row.own_address.as_deref(),
-            attributes: attributes.as_ref(),
-            chosen: row.agent.as_deref(),
-        };
-        let agent = self.context.agents.choose(&asked).filter(|_| row.handed_over_at.is_none());
+        let agent = self.context.agents.of_conversation(&self.context.store, &row).await?;
+        let agent = agent.filter(|_| row.handed_over_at.is_none());
         Ok((row, agent))
     }
 

@@ -44,6 +44,7 @@ use crate::connectors::Connectors;
 use crate::live::Live;
 use crate::media::Media;
 use crate::recall::Recall;
+use crate::summaries::Summaries;
 use crate::telemetry::Metrics;
 
 pub(crate) use catch_up::read_back_conversation;
@@ -88,6 +89,8 @@ pub struct Context {
     pub media: Media,
     /// What agents are reminded of.
     pub recall: Recall,
+    /// What was said before the latest messages, in short.
+    pub summaries: Summaries,
     /// Instruments.
     pub metrics: Metrics,
     /// Who watches.

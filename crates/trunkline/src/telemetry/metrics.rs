@@ -30,6 +30,7 @@ struct Instruments {
     recall: Counter<u64>,
     recall_duration: Histogram<f64>,
     scheduled: Counter<u64>,
+    summaries: Counter<u64>,
     send_latency: Histogram<f64>,
     superseded: Counter<u64>,
     sends: Counter<u64>,
@@ -87,6 +88,7 @@ impl Metrics {
             recall: meter.u64_counter(names::RECALL).build(),
             recall_duration: seconds(meter, names::RECALL_DURATION),
             scheduled: meter.u64_counter(names::SCHEDULED).build(),
+            summaries: meter.u64_counter(names::SUMMARIES).build(),
             send_latency: seconds(meter, names::SEND_LATENCY),
             superseded: meter.u64_counter(names::SUPERSEDED).build(),
             sends: meter.u64_counter(names::SENDS).build(),
@@ -156,6 +158,11 @@ impl Metrics {
     /// A promised text was sent, or was not: `sent`, `agent`, `opted_out`, `closed`, `unsendable`.
     pub fn scheduled(&self, outcome: &'static str) {
         self.0.scheduled.add(1, &[KeyValue::new("outcome", outcome)]);
+    }
+
+    /// A summary was to be made: `made`, `selected`, `failed`, `outdated`.
+    pub fn summary(&self, outcome: &'static str) {
+        self.0.summaries.add(1, &[KeyValue::new("outcome", outcome)]);
     }
 
     /// An agent was to be reminded: `found`, `nothing`, `late`, `failed`.

@@ -125,6 +125,8 @@ pub const TURN_DURATION: &str = "trunkline_turn_duration_seconds";
 pub const RECALL: &str = "trunkline_recall_total";
 /// How long that took.
 pub const RECALL_DURATION: &str = "trunkline_recall_duration_seconds";
+/// Running summaries, by `outcome`: made (by a model), selected, failed, outdated.
+pub const SUMMARIES: &str = "trunkline_summaries_total";
 /// Texts that agents had promised, by `outcome`: sent, or why not.
 pub const SCHEDULED: &str = "trunkline_scheduled_texts_total";
 /// From the committed reply to its acceptance by the provider.

@@ -22,6 +22,7 @@ use crate::live::Live;
 use crate::media::{Media, MediaFolder};
 use crate::pipeline::{CatchUpTrigger, Horizon, TurnsUnderWay, Typing};
 use crate::recall::Recall;
+use crate::summaries::Summaries;
 use crate::telemetry::Metrics;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -49,6 +50,7 @@ impl Served {
             subjects: settings.subjects,
             horizon: Horizon::open(&store, Duration::ZERO, Duration::ZERO).await.unwrap(),
             recall: Recall::off(store.clone(), Metrics::new(&opentelemetry::global::meter("test"))),
+            summaries: Summaries::off(store.clone(), Metrics::new(&opentelemetry::global::meter("test"))),
             store,
             connectors: Connectors::default(),
             agents: Agents::new(Roster::of(Arc::new(Concierge::built_in().unwrap()))),

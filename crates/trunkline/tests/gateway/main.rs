@@ -38,6 +38,7 @@ mod scenarios;
 mod scheduled;
 mod schemas;
 mod sessions;
+mod summaries;
 #[path = "../support/mod.rs"]
 mod support;
 mod telemetry;

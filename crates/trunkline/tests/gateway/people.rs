@@ -173,6 +173,7 @@ async fn an_erased_person_is_in_no_table_and_in_no_file() {
         assert!(export.contains(secret), "{secret} is not in the export: {export}");
     }
     assert!(export.contains("think of heliotrope"), "nor what was promised: {export}");
+    assert!(export.contains("heliotrope, in short"), "nor the summary: {export}");
 
     let erased = ask(&world, Method::DELETE, &format!("/api/v1/contacts/{ada}"), Value::Null).await;
     assert_eq!(erased.status, StatusCode::OK, "{}", erased.text);
@@ -262,11 +263,15 @@ async fn who_said_stop_and_was_erased_is_still_not_written_to() {
     until("she is heard again", async || has_answer(&world.answers(ADA).await, "answer 8")).await;
 }
 
-/// What was promised to Ada for later.
+/// What was promised to Ada for later, and what was said with her in short.
 fn promises(world: &World) {
     let store = Connection::open(world.data_dir().join("store.db")).unwrap();
     let sql = "INSERT INTO scheduled_text (id, conversation_id, body, due_at, state, created_at, updated_at)
                SELECT 's', id, 'think of heliotrope', 9999999999999, 'waiting', 0, 0 FROM conversation
+               WHERE address = '+15550001111'";
+    assert_eq!(store.execute(sql, []).unwrap(), 1);
+    let sql = "INSERT INTO conversation_summary (conversation_id, summary, upto, made_by, updated_at)
+               SELECT id, 'her password is heliotrope, in short', 0, 'm', 0 FROM conversation
                WHERE address = '+15550001111'";
     assert_eq!(store.execute(sql, []).unwrap(), 1);
 }

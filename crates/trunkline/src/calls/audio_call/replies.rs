@@ -130,7 +130,7 @@ impl Call<'_> {
                 let thinking = Thinking::begin(
                     tasks,
                     Arc::clone(&self.agent),
-                    self.context.pipeline.recall.clone(),
+                    (self.context.pipeline.recall.clone(), self.context.pipeline.summaries.clone()),
                     turn,
                     Grain::Sentences,
                 );
@@ -176,6 +176,7 @@ impl Call<'_> {
             input,
             attachments: Vec::new(),
             recalled: Vec::new(),
+            summary: None,
             history: history.collect(),
             memories: self.memories.clone(),
         }

@@ -42,6 +42,7 @@ pub(super) async fn answer(
         history: Vec::new(),
         memories: BTreeMap::new(),
         recalled: Vec::new(),
+        summary: None,
     };
     if let Some(conversation) = conversation {
         let row = effect.conversation(conversation).await?;
@@ -54,6 +55,7 @@ pub(super) async fn answer(
             })
             .collect();
         turn.memories = context.store.memories_of_contact(&row.contact_id, Some(&row.id)).await?;
+        turn.summary = context.summaries.given(&row.contact_id, &row.id).await;
         turn.channel = row.channel.parse().unwrap_or(Channel::Chat);
         (turn.conversation, turn.contact) = (row.id, row.contact_id);
     }

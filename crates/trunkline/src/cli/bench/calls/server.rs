@@ -27,6 +27,7 @@ use trunkline::live::Live;
 use trunkline::media::{Media, MediaFolder};
 use trunkline::pipeline::{CatchUpTrigger, Context, Horizon, TurnsUnderWay, Typing};
 use trunkline::recall::Recall;
+use trunkline::summaries::Summaries;
 use trunkline::telemetry::{ObservedVoice, Telemetry, observe_streams};
 use trunkline_agent::turns::{Input, Output, Policy, ReplyId, TurnMachine};
 use trunkline_agent::{Agent, AgentError, AgentEvent, AgentStream, Turn};
@@ -125,6 +126,7 @@ async fn context(args: &CallServerArgs, settings: &Settings, telemetry: &Telemet
         subjects: settings.subjects.clone(),
         horizon: horizon.await.map_err(|error| error.to_string())?,
         recall: Recall::off(store.clone(), telemetry.metrics()),
+        summaries: Summaries::off(store.clone(), telemetry.metrics()),
         store,
         connectors: Connectors::new([]),
         agents: Agents::new(Roster::of(Arc::new(Memory))),
