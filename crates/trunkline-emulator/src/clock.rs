@@ -2,9 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
 
 /// The source of every date that the emulator writes.
 ///
@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 pub struct Clock {
     read: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Milliseconds that are added to what is read.
-    offset_ms: Arc<AtomicI64>,
+    offset_ms: Arc<watch::Sender<i64>>,
 }
 
 impl Clock {
@@ -24,7 +24,7 @@ impl Clock {
 
     /// A clock that reads the time from a function.
     pub fn from_fn(read: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self { read: Arc::new(read), offset_ms: Arc::default() }
+        Self { read: Arc::new(read), offset_ms: Arc::new(watch::Sender::new(0)) }
     }
 
     /// The time now.
@@ -35,7 +35,12 @@ impl Clock {
 
     /// How far this clock and its clones are ahead of what they read, in milliseconds.
     pub(crate) fn offset_ms(&self) -> i64 {
-        self.offset_ms.load(Ordering::Relaxed)
+        *self.offset_ms.borrow()
+    }
+
+    /// How far this clock and its clones are ahead of what they read, in milliseconds, and each change of that.
+    pub fn shifts(&self) -> watch::Receiver<i64> {
+        self.offset_ms.subscribe()
     }
 
     /// Puts this clock and its clones forward, or back. `false` if it would leave the calendar.
@@ -43,7 +48,7 @@ impl Clock {
         let is_good = (self.read)().checked_add(SignedDuration::from_millis(offset_ms)).is_ok()
             && offset_ms.abs() <= MAX_OFFSET_MS;
         if is_good {
-            self.offset_ms.store(offset_ms, Ordering::Relaxed);
+            self.offset_ms.send_replace(offset_ms);
         }
         is_good
     }

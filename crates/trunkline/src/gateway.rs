@@ -38,6 +38,7 @@ use self::supervision::supervised;
 use self::twilio::{RealtimeParts, Twilio};
 use self::voice::Voice;
 use self::webhook_watch::keep_registered;
+use crate::Clock;
 use crate::agents::{self, Additions, Agents, McpServers, Own, Roster, StoreJournal};
 use crate::bus_api::{BusApi, bus_routes, poll_routes};
 use crate::calls::Calls;
@@ -140,6 +141,7 @@ pub struct Gateway {
     handlers: Dispatcher,
     workflows: Option<Workflows>,
     scheduled: ScheduledTexts,
+    clock: Clock,
     /// Held for as long as the gateway lives.
     _lock: File,
 }
@@ -255,7 +257,8 @@ impl Gateway {
         let account = twilio.as_ref().map(|twilio| twilio.settings.account_sid.clone()).unwrap_or_default();
         let number = twilio.as_ref().and_then(|twilio| twilio.settings.phone_number.clone());
         let own = Own { account: account.clone(), number };
-        let scheduled = ScheduledTexts::new(context.clone(), own.clone());
+        let clock = Clock::default();
+        let scheduled = ScheduledTexts::new(context.clone(), own.clone(), clock.clone());
         let own = agents::own_tools(&context, own).into_iter().chain(scheduled.tools());
         let journal = StoreJournal::new(store.clone(), telemetry.metrics(), context.live.clone());
         let additions =
@@ -269,7 +272,7 @@ impl Gateway {
         };
         let stages = Stages::default();
         let stop = stages.taking.clone();
-        let workflows = workflows::build(settings.workflows, &context, twilio.as_ref(), voice.as_ref(), stop).await?;
+        let workflows = workflows::build(settings.workflows, &context, twilio.as_ref(), voice.as_ref(), (clock.clone(), stop)).await?;
         let gateway = Self {
             address,
             voice: voice.as_ref().map(|voice| (voice.calls.clone(), voice.backend())),
@@ -287,6 +290,7 @@ impl Gateway {
             handlers: Dispatcher::new(handlers, telemetry.metrics()),
             workflows,
             scheduled,
+            clock,
             _lock: lock,
         };
         let console = Arc::new(ConsoleState {
@@ -410,9 +414,10 @@ impl Gateway {
         self.workflows.as_ref()
     }
 
-    /// The texts that agents have promised.
-    pub const fn scheduled_texts(&self) -> &ScheduledTexts {
-        &self.scheduled
+    /// The time by which workflows and promised texts wait.
+    #[must_use]
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     fn spawn(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {

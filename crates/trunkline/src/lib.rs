@@ -18,6 +18,7 @@
 pub mod agents;
 mod bus_api;
 pub mod calls;
+mod clock;
 pub mod config;
 pub mod connectors;
 pub mod console;
@@ -40,6 +41,7 @@ pub mod telemetry;
 pub mod webchat;
 pub mod workflows;
 
+pub use clock::Clock;
 pub use extensions::Extensions;
 pub use gateway::{Gateway, GatewayError};
 pub use process::{keep_files_private, raise_open_files};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use trunkline::config::{Reader, Settings};
 use trunkline::telemetry::Telemetry;
-use trunkline::{Gateway, Server};
-use trunkline_emulator::{Account, Emulator};
+use trunkline::{Clock, Gateway, Server};
+use trunkline_emulator::{Account, Clock as EmulatorClock, Emulator};
 
 use super::emulator::{account, start_failed as emulator_failed};
 use super::run::{prepare, reader, runtime, setting, settings, start_failed, stop, until_signal, with_flag};
@@ -49,7 +49,9 @@ async fn up(reader: Reader, checked: &Settings, telemetry: &Telemetry) -> ExitCo
         return failed(&format!("{} cannot be made: {error}", checked.data_dir.display()));
     }
     let voice = format!("http://{}/webhooks/twilio/voice", reachable(server.address()));
+    let clock = EmulatorClock::system();
     let emulator = Emulator::builder()
+        .clock(clock.clone())
         .listen(checked.emulator_listen)
         .voice(&voice, Some(format!("{voice}/status")))
         .account(account(&reader))
@@ -74,10 +76,30 @@ async fn up(reader: Reader, checked: &Settings, telemetry: &Telemetry) -> ExitCo
         Err(error) => return start_failed(&error),
     };
     introduce(&gateway, &emulator).await;
-    until_signal().await;
+    tokio::select! {
+        () = until_signal() => {}
+        () = keep_time(&clock, gateway.clock()) => {}
+    }
     let code = stop(gateway).await;
     emulator.shutdown().await;
     code
+}
+
+/// What workflows and promised texts wait for comes when the emulator's clock is put forward. Nothing is put back: what
+/// has happened has.
+async fn keep_time(emulator: &EmulatorClock, gateway: &Clock) {
+    let mut shifts = emulator.shifts();
+    let mut ahead = 0;
+    loop {
+        let now = *shifts.borrow_and_update();
+        if now > ahead {
+            gateway.advance(Duration::from_millis(now.abs_diff(ahead)));
+            ahead = now;
+        }
+        if shifts.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
 }
 
 async fn introduce(gateway: &Gateway, emulator: &Emulator) {

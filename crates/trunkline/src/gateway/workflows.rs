@@ -8,6 +8,7 @@ use trunkline_bus::Bus;
 use super::GatewayError;
 use super::twilio::Twilio;
 use super::voice::Voice;
+use crate::Clock;
 use crate::config::WorkflowSettings;
 use crate::pipeline::Context;
 use crate::workflows::{CONSUMER, Provider, SINCE, Workflows, read_folder};
@@ -18,7 +19,7 @@ pub(super) async fn build(
     context: &Context,
     twilio: Option<&Twilio>,
     voice: Option<&Voice>,
-    stop: CancellationToken,
+    (clock, stop): (Clock, CancellationToken),
 ) -> Result<Option<Workflows>, GatewayError> {
     let Some(settings) = settings else {
         let bus: &Arc<dyn Bus> = &context.bus;
@@ -36,5 +37,5 @@ pub(super) async fn build(
         backend: twilio.map(|twilio| Arc::clone(&twilio.observed)),
         calls: voice.map(|voice| (voice.calls.clone(), voice.edge.twilio.clone())),
     };
-    Ok(Some(Workflows::new(context.clone(), provider, settings, loaded, stop)))
+    Ok(Some(Workflows::new(context.clone(), provider, settings, loaded, (clock, stop))))
 }

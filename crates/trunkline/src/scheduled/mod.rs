@@ -13,9 +13,9 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use trunkline_agent::tools::Tool;
 
+use crate::Clock;
 use crate::agents::Own;
 use crate::pipeline::Context;
-use crate::workflows::Clock;
 pub(crate) use routes::{scheduled_routes, shown};
 pub(crate) use tools::specs;
 
@@ -32,14 +32,8 @@ struct Inner {
 }
 
 impl ScheduledTexts {
-    pub(crate) fn new(context: Context, own: Own) -> Self {
-        Self(Arc::new(Inner { context, own, clock: Clock::default(), new: Notify::new() }))
-    }
-
-    /// The time by which promises are made and kept.
-    #[must_use]
-    pub fn clock(&self) -> Clock {
-        self.0.clock.clone()
+    pub(crate) fn new(context: Context, own: Own, clock: Clock) -> Self {
+        Self(Arc::new(Inner { context, own, clock, new: Notify::new() }))
     }
 
     /// The tools by which agents make promises.

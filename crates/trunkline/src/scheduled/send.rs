@@ -23,6 +23,7 @@ impl ScheduledTexts {
     /// # Cancel safety
     /// Cancel-safe: what was not sent is due at the next start, and nothing is sent twice.
     pub(crate) async fn run(self) {
+        let mut moves = self.0.clock.moves();
         loop {
             let sleep = match self.look().await {
                 Ok(sleep) => sleep,
@@ -34,7 +35,7 @@ impl ScheduledTexts {
             tokio::select! {
                 () = tokio::time::sleep(sleep) => {}
                 () = self.0.new.notified() => {}
-                () = self.0.clock.moved() => {}
+                () = moves.next() => {}
             }
         }
     }

@@ -15,12 +15,12 @@ use trunkline_core::messaging::ConversationalBackend;
 use trunkline_store::{NewRun, StoreError};
 use trunkline_twilio::voice::TwilioVoice;
 
-use super::clock::Clock;
 use super::event::{Event, kept};
 use super::lanes::Lane;
 use super::step::http::HttpClient;
 use super::timer::Timer;
 use super::triggers::Triggers;
+use crate::Clock;
 use crate::calls::Calls;
 use crate::config::WorkflowSettings;
 use crate::pipeline::Context;
@@ -92,7 +92,7 @@ impl Workflows {
         provider: Provider,
         settings: WorkflowSettings,
         loaded: Vec<Workflow>,
-        stop: CancellationToken,
+        (clock, stop): (Clock, CancellationToken),
     ) -> Self {
         let loaded: BTreeMap<_, _> = loaded.into_iter().map(|one| (one.name.clone(), Arc::new(one))).collect();
         let awaited = loaded.values().flat_map(|workflow| awaited(workflow)).collect();
@@ -102,7 +102,7 @@ impl Workflows {
             context,
             provider,
             settings,
-            clock: Clock::default(),
+            clock,
             loaded,
             awaited,
             old: Mutex::default(),
@@ -114,11 +114,6 @@ impl Workflows {
             tasks: TaskTracker::new(),
             stop,
         }))
-    }
-
-    /// The time by which they wait.
-    pub fn clock(&self) -> Clock {
-        self.0.clock.clone()
     }
 
     /// How many are loaded.

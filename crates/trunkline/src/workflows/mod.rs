@@ -12,7 +12,6 @@
 //! first; one workflow's runs take no more than its own places, so that a slow one is slow alone.
 
 mod api;
-mod clock;
 pub(crate) mod codes;
 mod drive;
 mod engine;
@@ -25,7 +24,6 @@ mod step;
 mod timer;
 mod triggers;
 
-pub use clock::Clock;
 pub use engine::Workflows;
 pub use folder::{FolderError, InvalidFile, read_file, read_folder};
 

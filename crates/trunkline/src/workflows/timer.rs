@@ -46,6 +46,7 @@ impl Timer {
     /// Cancel-safe: what was not done is due at the next start.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let engine = self.engine.clone();
+        let mut moves = engine.0.clock.moves();
         loop {
             let sleep = match self.look().await {
                 Ok(next) => {
@@ -62,7 +63,7 @@ impl Timer {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(sleep) => {}
                 () = engine.0.timer.notified() => {}
-                () = engine.0.clock.moved() => {}
+                () = moves.next() => {}
             }
         }
     }

@@ -66,7 +66,7 @@ async fn until_state(world: &World, conversation: &str, states: &[&str]) -> Vec<
 }
 
 fn put_forward(world: &World, minutes: u64) {
-    world.gateway().scheduled_texts().clock().advance(Duration::from_mins(minutes));
+    world.gateway().clock().advance(Duration::from_mins(minutes));
 }
 
 async fn received(world: &World, phone: &str, text: &str) -> usize {

@@ -33,12 +33,12 @@ async fn who_does_not_write_back_is_called_again_once() {
     let id = waiting(&world).await;
     world.expect_answers(BOB, &[SORRY]).await;
     assert_eq!(calls_to(&world, BOB).await, 1);
-    world.gateway().workflows().unwrap().clock().advance(Duration::from_mins(59));
+    world.gateway().clock().advance(Duration::from_mins(59));
     world.until_idle().await;
     assert_eq!(run(&world, &id).await["state"], "waiting");
     // The second call is not answered either, and that is told at once.
     world.control(Method::PUT, &format!("/phones/{BOB}/answering"), json!({"rule": "busy", "ring_ms": 1})).await;
-    world.gateway().workflows().unwrap().clock().advance(Duration::from_mins(2));
+    world.gateway().clock().advance(Duration::from_mins(2));
     let done = until_run(&world, &id, "done").await;
     assert_eq!(step(&done, "reply")["branch"], "time", "{done}");
     assert_eq!(calls_to(&world, BOB).await, 2);
@@ -70,7 +70,7 @@ async fn who_writes_back_is_not_called_again() {
     assert_eq!(step(&done, "reply")["output"]["event"]["data"]["text"], "text 2");
     assert_eq!(step(&done, "call-back")["state"], "skipped");
     world.expect_answers(ADA, &[SORRY, "answer 2"]).await;
-    world.gateway().workflows().unwrap().clock().advance(Duration::from_hours(2));
+    world.gateway().clock().advance(Duration::from_hours(2));
     world.until_idle().await;
     assert_eq!(calls_to(&world, ADA).await, 1);
 }

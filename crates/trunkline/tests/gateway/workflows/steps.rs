@@ -230,9 +230,9 @@ async fn schedules_begin_runs_once_for_each_time_also_when_it_was_missed() {
     let store = world.data_dir().join("store.db");
     until("both schedules are known", async || (column(&store, known).len() == 2).then_some(())).await;
     assert_eq!(runs(&world, "hourly").await.len(), 0, "none for the past");
-    world.gateway().workflows().unwrap().clock().advance(Duration::from_mins(61));
+    world.gateway().clock().advance(Duration::from_mins(61));
     until("one begins", async || (runs(&world, "hourly").await.len() == 1).then_some(())).await;
-    world.gateway().workflows().unwrap().clock().advance(Duration::from_hours(5));
+    world.gateway().clock().advance(Duration::from_hours(5));
     until("another one begins", async || (runs(&world, "hourly").await.len() == 2).then_some(())).await;
     world.stop_gateway().await;
     world.start_gateway().await;
