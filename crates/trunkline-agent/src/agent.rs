@@ -99,6 +99,8 @@ pub enum AgentEvent {
     HandOverTo(String),
     /// A tool was called for the answer.
     Tool(ToolReport),
+    /// The answer takes account of what a tool did for an earlier one that never came, by the name of the call.
+    Accounted(String),
     /// What a model has cost.
     Usage(ModelUsage),
     /// A call ends when the answer has been heard. Means nothing where there is no call.
@@ -162,7 +164,7 @@ pub trait Agent: Send + Sync {
     /// See [`AgentError`]; the same errors may come out of the stream later.
     ///
     /// # Cancel safety
-    /// Cancel-safe: dropping the future or the stream cancels the turn, and nothing of it is kept.
+    /// Cancel-safe: dropping the future or the stream cancels the turn. What tools have done is done.
     async fn respond(&self, turn: Turn) -> Result<AgentStream, AgentError>;
 
     /// Says in short what was said. `None`: it does not do that, which is the default.
@@ -190,6 +192,8 @@ pub struct Reply {
     pub next_agent: Option<String>,
     /// The tools that were called, in order.
     pub tools: Vec<ToolReport>,
+    /// Calls of tools for earlier answers that it takes account of, by their names.
+    pub accounted: Vec<String>,
     /// What models have cost.
     pub usage: Vec<ModelUsage>,
     /// Files to send, by their hashes, at most [`MAX_FILES`].
@@ -224,6 +228,7 @@ pub async fn collect(mut stream: AgentStream, max_bytes: usize) -> Result<Reply,
             AgentEvent::HandOver => reply.hand_over = true,
             AgentEvent::HandOverTo(agent) => reply.next_agent = Some(agent),
             AgentEvent::Tool(report) => reply.tools.push(report),
+            AgentEvent::Accounted(key) => reply.accounted.push(key),
             AgentEvent::Usage(usage) => reply.usage.push(usage),
             AgentEvent::File(_) | AgentEvent::EndCall => {}
         }

@@ -16,7 +16,7 @@ use trunkline_core::{Channel, Pii, Secret};
 const SERVER: &str = r#"
 import json, os, sys, time
 with open(os.environ["STARTS"], "a+") as starts:
-    starts.write("start\n")
+    starts.write(f"{os.getpid()}\n")
     starts.seek(0)
     number = len(starts.readlines())
 def answer(id, result):
@@ -30,6 +30,8 @@ for line in sys.stdin:
         answer(asked["id"], {"protocolVersion": params["protocolVersion"], "capabilities": {"tools": {}},
                              "serverInfo": {"name": "s", "version": "1"}})
     elif method == "tools/list":
+        if number == 1 and os.environ.get("LIST") == "hang":
+            continue
         schema = {"type": "object"}
         answer(asked["id"], {"tools": [
             {"name": "do", "description": "d", "inputSchema": schema},
@@ -52,14 +54,26 @@ struct World {
 
 impl World {
     async fn start(slow: &str) -> Self {
+        Self::started(slow, "").await
+    }
+
+    /// The server, begun by a shell that stays in front of it.
+    async fn started(slow: &str, list: &str) -> Self {
         let folder = tempfile::tempdir().expect("folder");
-        let command = ["python3", "-c", SERVER].map(str::to_owned).to_vec();
+        let command = ["sh", "-c", "python3 -c \"$PROGRAM\"; true"].map(str::to_owned).to_vec();
         let starts = Self::starts_file(folder.path()).display().to_string();
-        let env = [("STARTS", starts), ("SLOW", slow.to_owned()), ("PYTHONUNBUFFERED", "1".to_owned())];
+        let env =
+            [("STARTS", starts), ("SLOW", slow.to_owned()), ("LIST", list.to_owned()), ("PROGRAM", SERVER.to_owned())];
         let env: BTreeMap<_, _> = env.into_iter().map(|(name, value)| (name.to_owned(), Secret::from(value))).collect();
         let transport = McpTransport::Program { command, env };
         let server = McpServer::new(McpConfig { name: "s".to_owned(), transport, tools: Vec::new() });
-        let tools = server.tools().await.expect("tools");
+        let tools = match server.tools().await {
+            Ok(tools) => tools,
+            Err(error) => {
+                assert_eq!((error.code(), list), ("tool.mcp_unavailable", "hang"));
+                server.tools().await.expect("tools")
+            }
+        };
         Self { folder, tools, _server: server }
     }
 
@@ -69,6 +83,18 @@ impl World {
 
     fn starts(&self) -> usize {
         std::fs::read_to_string(Self::starts_file(self.folder.path())).expect("starts").lines().count()
+    }
+
+    /// The first process is gone, though it was not the one that was begun.
+    async fn until_gone(&self) {
+        let starts = std::fs::read_to_string(Self::starts_file(self.folder.path())).expect("starts");
+        let process = format!("/proc/{}", starts.lines().next().expect("a process"));
+        let patience = tokio::time::Instant::now() + Duration::from_secs(15);
+        let mut looks = tokio::time::interval(Duration::from_millis(50));
+        while Path::new(&process).exists() {
+            assert!(tokio::time::Instant::now() < patience, "the server is left behind");
+            looks.tick().await;
+        }
     }
 
     /// What a call gives within `timeout`.
@@ -115,6 +141,14 @@ async fn a_server_that_hangs_is_replaced_after_three_calls() {
     }
     assert_eq!(world.call(json!({}), LONG).await.1, None);
     assert_eq!(world.starts(), 2);
+    world.until_gone().await;
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_when_it_is_to_list_its_tools_is_replaced() {
+    let world = World::started("0", "hang").await;
+    assert_eq!((world.starts(), world.tools.len()), (2, 2));
+    world.until_gone().await;
 }
 
 #[tokio::test]

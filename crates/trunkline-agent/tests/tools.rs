@@ -295,7 +295,7 @@ async fn a_tool_behind_a_url_is_asked_and_its_troubles_are_told() {
     assert_eq!(said("GET", "/get").await, "n=2&q=two+words");
     let key = trunkline_core::derived_name("turn-1\nsearch\n{\"n\":2,\"q\":\"two words\"}\n1");
     assert_eq!(said("POST", "/post").await, format!("{key} k-1 {{\"n\":2,\"q\":\"two words\"}}"));
-    assert_eq!(said("POST", "/secret").await, "error: the tool answered with status 500");
+    assert_eq!(said("POST", "/secret").await, "error: the tool answered with status 500; it may have been done");
     assert_eq!(said("GET", "/away").await, "error: the tool answered with status 307");
     assert_eq!(said("GET", "/never").await, "error: the tool did not answer within 200 ms");
     drop(task);

@@ -5,7 +5,7 @@ use trunkline_core::Pii;
 
 use crate::replies::say;
 use crate::store::now_ms;
-use crate::{Content, MediaRow, Reply, ReplyKind, Say, Store, StoreError};
+use crate::{Content, MediaRow, Reply, ReplyKind, Say, Store, StoreError, tool_journal};
 
 /// Something that somebody outside wants to be said.
 #[derive(Debug, Clone)]
@@ -79,6 +79,9 @@ impl Store {
         let now = now_ms();
         for message in &command.in_reply_to {
             mark_answered(&mut transaction, &conversation_id, message, &command.outbox_id, now).await?;
+        }
+        if !command.in_reply_to.is_empty() {
+            tool_journal::settle_all(&mut transaction, &conversation_id, &command.outbox_id).await?;
         }
         if command.says_something() {
             let reply = Reply {

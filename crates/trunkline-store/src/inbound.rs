@@ -9,7 +9,7 @@ use crate::changes::removed_before;
 use crate::consent::{HeardKeyword, heed};
 use crate::conversations::{advance_read_index, conversation_of};
 use crate::store::{new_id, now_ms};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, tool_journal};
 
 /// The highest place in a conversation that is kept apart from the others; a provider counts from 0.
 const MAX_POSITION: i64 = i64::MAX / 4;
@@ -155,9 +155,14 @@ impl Store {
     pub async fn reopen(&self, message_id: &str, replay: u32) -> Result<bool, StoreError> {
         let sql = "UPDATE message SET answer = 'waiting', answered_by = NULL, replays = $2, updated_at = $3
                    WHERE id = $1 AND direction = 'in' AND replays < $2 AND removed_at IS NULL";
-        let done =
-            sqlx::query(sql).bind(message_id).bind(i64::from(replay)).bind(now_ms()).execute(&self.writer).await?;
-        Ok(done.rows_affected() > 0)
+        let mut transaction = self.writer.begin().await?;
+        let done = sqlx::query(sql).bind(message_id).bind(i64::from(replay)).bind(now_ms()).execute(&mut *transaction);
+        let is_reopened = done.await?.rows_affected() > 0;
+        if is_reopened {
+            tool_journal::reopen_of_message(&mut transaction, message_id).await?;
+        }
+        transaction.commit().await?;
+        Ok(is_reopened)
     }
 }
 

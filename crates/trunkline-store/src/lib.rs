@@ -36,6 +36,7 @@ mod store;
 mod summaries;
 mod templates;
 mod tool_calls;
+mod tool_journal;
 mod wipe;
 mod workflows;
 
@@ -64,7 +65,8 @@ pub use sent::Attempt;
 pub use sessions::SessionRow;
 pub use store::Store;
 pub use summaries::{SummaryRow, UnsummarisedRow};
-pub use tool_calls::{NewToolCall, OpenToolCall, ToolCallEnd, ToolCallRow, ToolPlace};
+pub use tool_calls::ToolCallRow;
+pub use tool_journal::{NewToolCall, OpenToolCall, ToolCallEnd, ToolPlace};
 pub use workflows::{
     DueStep, Fact, NewRun, RunCounts, RunEnd, RunRow, SavedRun, StepChange, StepRow, WaitRow, Waiting,
 };

@@ -7,7 +7,7 @@ use trunkline_core::Pii;
 
 use crate::memory::remember;
 use crate::store::{new_id, now_ms};
-use crate::{Care, MediaRow, Store, StoreError, ToolCallRow, care, tool_calls};
+use crate::{Care, MediaRow, Store, StoreError, ToolCallRow, ToolPlace, care, tool_calls, tool_journal};
 
 /// Why something is said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,8 +87,12 @@ pub struct Reply {
     pub memories: BTreeMap<String, String>,
     /// Who answers from now on.
     pub care: Care,
-    /// The tools that were called for it.
+    /// The tools that were called for it, as far as they are not kept yet.
     pub tool_calls: Vec<ToolCallRow>,
+    /// The names of the calls that it takes account of.
+    pub accounts_for: Vec<String>,
+    /// The turn that it ends, if it does.
+    pub turn: Option<String>,
     /// The trace of the turn.
     pub traceparent: Option<String>,
 }
@@ -105,6 +109,8 @@ impl Reply {
             memories: BTreeMap::new(),
             care: Care::Same,
             tool_calls: Vec::new(),
+            accounts_for: Vec::new(),
+            turn: None,
             traceparent: None,
         }
     }
@@ -151,8 +157,17 @@ impl Store {
         remember(&mut transaction, &reply.conversation_id, &reply.memories).await?;
         care::change(&mut transaction, &reply.conversation_id, &reply.care).await?;
         tool_calls::keep(&mut transaction, Some(&reply.conversation_id), None, &reply.tool_calls).await?;
-        if reply.kind == ReplyKind::Answer {
-            tool_calls::settle(&mut transaction, &reply.conversation_id, first.map(String::as_str)).await?;
+        if reply.kind == ReplyKind::Apology {
+            tool_journal::give_up(&mut transaction, ToolPlace::Conversation(&reply.conversation_id)).await?;
+            for message_id in &reply.answers {
+                sqlx::query("UPDATE message SET given_up_turn = $2 WHERE id = $1")
+                    .bind(message_id)
+                    .bind(&reply.turn)
+                    .execute(&mut *transaction)
+                    .await?;
+            }
+        } else {
+            tool_journal::settle(&mut transaction, &reply.accounts_for, first.map(String::as_str)).await?;
         }
         let group = first.filter(|_| outbox_ids.len() > 1).map(String::as_str);
         for (one, outbox_id) in reply.says.iter().zip(&outbox_ids) {
@@ -211,7 +226,7 @@ pub(crate) async fn take_back(
             .execute(&mut **transaction)
             .await?;
         sqlx::query("DELETE FROM message WHERE outbox_id = $1").bind(outbox_id).execute(&mut **transaction).await?;
-        tool_calls::reopen(transaction, outbox_id).await?;
+        tool_journal::reopen(transaction, outbox_id).await?;
         sqlx::query(
             "UPDATE message SET answer = 'waiting', answered_by = NULL, updated_at = $2 WHERE answered_by = $1",
         )

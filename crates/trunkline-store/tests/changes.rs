@@ -48,6 +48,8 @@ async fn reply(store: &Store, answers: &[&Recorded]) -> String {
         memories: std::collections::BTreeMap::new(),
         care: Care::Same,
         tool_calls: Vec::new(),
+        accounts_for: Vec::new(),
+        turn: None,
         traceparent: None,
     };
     store.commit_reply(&reply).await.expect("committed").remove(0)

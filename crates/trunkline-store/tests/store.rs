@@ -54,6 +54,8 @@ fn reply(recorded: &[&Recorded], body: &str) -> Reply {
         memories: BTreeMap::from([("name".to_owned(), "Ada".to_owned())]),
         care: Care::Same,
         tool_calls: Vec::new(),
+        accounts_for: Vec::new(),
+        turn: None,
         traceparent: None,
     }
 }
@@ -169,12 +171,12 @@ async fn what_tools_did_is_open_until_an_answer_tells_of_it() {
     assert_eq!(store.begin_tool_call(&NewToolCall { key: "l", ..new.clone() }).await.expect("begun"), 1);
     let looked = NewToolCall { key: "m", acts: false, ..new.clone() };
     assert_eq!(store.begin_tool_call(&looked).await.expect("begun"), 2);
-    let end = ToolCallEnd { result: "table 7", error_code: None, duration_ms: 3, has_effects: false };
+    let end = ToolCallEnd { result: "table 7", error_code: None, duration_ms: 3, effects: None };
     store.end_tool_call("turn-1", 0, &end).await.expect("ended");
-    store.end_tool_call("turn-1", 2, &ToolCallEnd { has_effects: true, ..end }).await.expect("ended");
+    store.end_tool_call("turn-1", 2, &ToolCallEnd { effects: Some("[]"), ..end }).await.expect("ended");
     let open = async || {
-        let open = store.open_tool_calls(place).await.expect("open");
-        let of = |one: OpenToolCall| (one.key, one.result, one.error_code);
+        let open = store.open_tool_calls(place, "nobody").await.expect("open");
+        let of = |one: OpenToolCall| (one.key, one.result.into_inner(), one.error_code);
         open.into_iter().map(of).collect::<HashSet<_>>()
     };
     let both = HashSet::from([
@@ -185,10 +187,16 @@ async fn what_tools_did_is_open_until_an_answer_tells_of_it() {
     let apology = Reply { kind: ReplyKind::Apology, answers: Vec::new(), ..reply(&[&first], "sorry") };
     store.commit_reply(&apology).await.expect("committed");
     assert_eq!(open().await, both, "an apology tells of nothing");
-    store.commit_reply(&reply(&[&first], "You have table 7.")).await.expect("committed");
+    store.commit_reply(&Reply { answers: Vec::new(), ..reply(&[&first], "hello") }).await.expect("committed");
+    assert_eq!(open().await, both, "who was not told of it does not account for it");
+    let accounts_for = vec!["k".to_owned(), "l".to_owned()];
+    let answer = Reply { accounts_for, ..reply(&[&first], "You have table 7.") };
+    store.commit_reply(&answer).await.expect("committed");
     assert!(open().await.is_empty());
-    assert_eq!(store.supersede(&first.conversation_id).await.expect("taken back"), 1);
+    assert_eq!(store.supersede(&first.conversation_id).await.expect("taken back"), 2);
     assert_eq!(open().await, both, "the answer was taken back");
+    store.commit_reply(&apology).await.expect("committed");
+    assert!(open().await.is_empty(), "two were given up that were told of it");
     let nowhere = NewToolCall { place: ToolPlace::Call("gone"), ..new };
     assert!(store.begin_tool_call(&nowhere).await.is_err(), "nothing is kept of nobody");
 }

@@ -260,9 +260,14 @@ impl Gateway {
         let clock = Clock::default();
         let scheduled = ScheduledTexts::new(context.clone(), own.clone(), clock.clone());
         let own = agents::own_tools(&context, own).into_iter().chain(scheduled.tools());
+        let tasks = TaskTracker::new();
         let journal = StoreJournal::new(store.clone(), telemetry.metrics(), context.live.clone());
-        let additions =
-            Additions { tools: own.chain(tools).collect(), agents: of_program, journal: Some(Arc::new(journal)) };
+        let additions = Additions {
+            tools: own.chain(tools).collect(),
+            agents: of_program,
+            journal: Some(Arc::new(journal)),
+            acting: tasks.clone(),
+        };
         let mut servers = McpServers::default();
         let roster = agents::build(&settings.agents, &additions, &mut servers).await?;
         context.agents.replace(roster);
@@ -272,7 +277,9 @@ impl Gateway {
         };
         let stages = Stages::default();
         let stop = stages.taking.clone();
-        let workflows = workflows::build(settings.workflows, &context, twilio.as_ref(), voice.as_ref(), (clock.clone(), stop)).await?;
+        let workflows =
+            workflows::build(settings.workflows, &context, twilio.as_ref(), voice.as_ref(), (clock.clone(), stop))
+                .await?;
         let gateway = Self {
             address,
             voice: voice.as_ref().map(|voice| (voice.calls.clone(), voice.backend())),
@@ -280,7 +287,7 @@ impl Gateway {
             chat_url: settings.webchat.is_some().then(|| format!("http://{address}/chat")),
             readiness: readiness.clone(),
             stages,
-            tasks: TaskTracker::new(),
+            tasks,
             bus,
             store,
             backend: twilio.as_ref().map(|twilio| Arc::clone(&twilio.observed)),

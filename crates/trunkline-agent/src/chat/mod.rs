@@ -119,7 +119,7 @@ impl Agent for ChatModel {
             traceparent: turn.traceparent,
         };
         let made = tools.made(&context).await.map_err(|_| AgentError::Unrecorded)?;
-        let mut talk = Talk::new(Arc::clone(&self.models), tools, context, prompt, patience).after(&made);
+        let mut talk = Talk::new(Arc::clone(&self.models), tools, context, prompt, patience).after(made);
         talk.begin().await?;
         Ok(Box::pin(talk.events()))
     }

@@ -10,7 +10,7 @@ use trunkline_core::Pii;
 
 use super::answer::Answer;
 use super::models::{Begun, Models};
-use super::prompt::result;
+use super::prompt::{self, result};
 use crate::models::{Finish, Message, ModelEvent, ModelStream, Prompt, Usage};
 use crate::tools::{Effect, MadeCall, ToolCall, ToolContext, ToolUse, Toolbox};
 use crate::{AgentError, AgentEvent, ModelUsage};
@@ -79,16 +79,18 @@ impl Talk {
         }
     }
 
-    /// Goes on after calls that earlier tries have made: the model is told what they gave. What had effects is called
-    /// again, as they were lost.
-    pub(super) fn after(mut self, made: &[MadeCall]) -> Self {
-        self.used = ToolUse::after(made);
-        for (number, one) in made.iter().enumerate().filter(|(_, one)| !one.lost_effects) {
-            let id = format!("earlier-{number}");
-            let call = ToolCall { id: id.clone(), name: one.tool.clone(), arguments: one.arguments.clone() };
-            self.prompt.messages.push(Message::Model { text: Pii::default(), calls: vec![call] });
-            let (content, has_failed) = (result(&one.told()), one.error_code.is_some());
-            self.prompt.messages.push(Message::Result { id, content, has_failed });
+    /// Goes on after calls of which no answer has taken account: the model is told of them, and this one does. What they
+    /// are to change counts with it; of another turn only what is to be kept, as the rest may not fit any more.
+    pub(super) fn after(mut self, made: Vec<MadeCall>) -> Self {
+        self.used = ToolUse::after(&self.context.turn, &made);
+        if let Some(done) = prompt::done(&made) {
+            self.prompt.instructions.push_str(&done);
+        }
+        for one in made {
+            let is_ours = one.turn == self.context.turn;
+            let still_fits = |effect: &Effect| is_ours || matches!(effect, Effect::Remember { .. });
+            self.to_tell.extend(one.effects.into_iter().filter(still_fits).map(event));
+            self.to_tell.push_back(AgentEvent::Accounted(one.key));
         }
         self
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, Url};
+use reqwest::{Client, Method, StatusCode, Url};
 use serde_json::{Value, json};
 use trunkline_core::{ConfigError, Pii, Secret};
 
@@ -123,6 +123,10 @@ impl Tool for HttpTool {
         };
         let answer = self.request(&arguments, context).send().await.map_err(failure)?;
         let status = answer.status();
+        // What stands before a tool may have lost its answer.
+        if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+            return Err(ToolError::Broke(status.as_u16()));
+        }
         if !status.is_success() {
             return Err(ToolError::Failed(format!("the tool answered with status {}", status.as_u16())));
         }

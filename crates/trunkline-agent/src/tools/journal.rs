@@ -1,22 +1,25 @@
 //! Where calls of tools are written down before they are made, so that no later try makes one again unknowingly.
 //!
 //! An answer may fail after a tool has acted, the process may be killed, the person may write or speak before the
-//! answer is there. What was done is done all the same. The next try is told of it, and a call whose end nobody knows is
-//! made again under the same name only.
+//! answer is there. What was done is done all the same. Whoever answers next is told of it, and a call whose end nobody
+//! knows is made again under the same name only.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use serde_json::Value;
 use trunkline_core::{Pii, derived_name};
 
-use super::{ToolCall, ToolContext, ToolError, ToolReport};
+use super::{Effect, ToolCall, ToolContext, ToolError, ToolReport};
 
-/// A call that acted, and that no answer has told of yet.
+/// A call that acted, and that no answer has taken account of yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MadeCall {
+    /// The turn that it was made for.
+    pub turn: String,
     /// Its name, [`ToolContext::key`].
     pub key: String,
     /// The tool.
@@ -27,8 +30,10 @@ pub struct MadeCall {
     pub result: Pii<String>,
     /// Why it failed, or that its end is not known: [`ToolError::code`].
     pub error_code: Option<String>,
-    /// It had effects, and they were lost with its answer: it is made again, under the same name.
-    pub lost_effects: bool,
+    /// What it is to change of the conversation.
+    pub effects: Vec<Effect>,
+    /// When it ended, or else began.
+    pub at: Timestamp,
 }
 
 impl MadeCall {
@@ -49,9 +54,9 @@ impl MadeCall {
 }
 
 fn is_unsettled(code: &str) -> bool {
-    [ToolError::Unfinished, ToolError::Unreachable, ToolError::Timeout(Duration::ZERO)]
-        .iter()
-        .any(|one| one.code() == code)
+    let unsettled =
+        [ToolError::Unfinished, ToolError::Unreachable, ToolError::Timeout(Duration::ZERO), ToolError::Broke(500)];
+    unsettled.iter().any(|one| one.code() == code)
 }
 
 /// The journal cannot be read or written.
@@ -62,7 +67,8 @@ pub struct JournalError;
 /// Keeps calls of tools.
 #[async_trait]
 pub trait ToolJournal: Send + Sync {
-    /// The calls that acted since the last answer in a conversation or telephone call, oldest first.
+    /// The calls that acted, and that no answer has taken account of, oldest first. One that is being made is waited for,
+    /// for a while.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -71,20 +77,32 @@ pub trait ToolJournal: Send + Sync {
     /// Cancel-safe.
     async fn made(&self, context: &ToolContext) -> Result<Vec<MadeCall>, JournalError>;
 
-    /// A call is about to be made. It `acts` if it may change something outside. Returns its number in the turn.
+    /// A call is about to be made. It `acts` if it may change something outside.
     ///
     /// # Errors
     /// [`JournalError`]: then it is not made.
     ///
     /// # Cancel safety
     /// The call may have been written down; then its end is not known.
-    async fn begins(&self, context: &ToolContext, call: &ToolCall, acts: bool) -> Result<usize, JournalError>;
+    async fn begins(
+        &self,
+        context: &ToolContext,
+        call: &ToolCall,
+        acts: bool,
+    ) -> Result<Box<dyn ToolEntry>, JournalError>;
+}
 
-    /// A call has ended. Whoever keeps it deals with failure: what was done is done.
+/// A call that is being made.
+#[async_trait]
+pub trait ToolEntry: Send {
+    /// Its number in the turn.
+    fn number(&self) -> usize;
+
+    /// It has ended. Whoever keeps it deals with failure: what was done is done.
     ///
     /// # Cancel safety
     /// The end may not have been written down; then it is not known.
-    async fn ends(&self, context: &ToolContext, report: &ToolReport, has_effects: bool);
+    async fn ends(self: Box<Self>, report: &ToolReport, effects: &[Effect]);
 }
 
 impl fmt::Debug for dyn ToolJournal {
@@ -105,15 +123,21 @@ pub struct ToolUse {
 }
 
 impl ToolUse {
-    /// After these.
+    /// After these, of which the turn of this name has made some.
     #[must_use]
-    pub fn after(made: &[MadeCall]) -> Self {
-        let mut all = Self { count: made.len(), ..Self::default() };
+    pub fn after(turn: &str, made: &[MadeCall]) -> Self {
+        let mut all = Self::default();
         for call in made {
             let what = what(&call.tool, call.arguments.expose());
-            *all.seen.entry(what.clone()).or_default() += 1;
-            if call.is_unsettled() || call.lost_effects {
-                all.unsettled.entry(what).or_default().push(call.key.clone());
+            if call.turn == turn {
+                all.count += 1;
+                *all.seen.entry(what.clone()).or_default() += 1;
+            }
+            // The last one of a name says what became of it.
+            let keys = all.unsettled.entry(what).or_default();
+            keys.retain(|key| *key != call.key);
+            if call.is_unsettled() {
+                keys.push(call.key.clone());
             }
         }
         all
@@ -174,12 +198,14 @@ mod tests {
 
     fn made(key: &str, error_code: Option<&str>) -> MadeCall {
         MadeCall {
+            turn: "turn-1".into(),
             key: key.into(),
             tool: "book".into(),
             arguments: Pii::new(r#"{"b":2,"a":1}"#.into()),
             result: Pii::default(),
             error_code: error_code.map(str::to_owned),
-            lost_effects: false,
+            effects: Vec::new(),
+            at: Timestamp::UNIX_EPOCH,
         }
     }
 
@@ -197,14 +223,20 @@ mod tests {
     #[test]
     fn what_may_have_been_done_keeps_its_name_and_what_was_done_does_not() {
         let wish = call(r#"{"a":1,"b":2}"#);
-        for code in ["tool.unfinished", "tool.timeout", "tool.unreachable"] {
-            let named = ToolUse::after(&[made("k", Some(code))]).name(&context(), &wish);
+        for code in ["tool.unfinished", "tool.timeout", "tool.unreachable", "tool.broke"] {
+            let named = ToolUse::after("turn-1", &[made("k", Some(code))]).name(&context(), &wish);
             assert_eq!((named.key.as_str(), named.number), ("k", 1), "{code}");
         }
         for code in [None, Some("tool.failed")] {
-            assert_ne!(ToolUse::after(&[made("k", code)]).name(&context(), &wish).key, "k", "{code:?}");
+            assert_ne!(ToolUse::after("turn-1", &[made("k", code)]).name(&context(), &wish).key, "k", "{code:?}");
         }
-        let lost = MadeCall { lost_effects: true, ..made("k", None) };
-        assert_eq!(ToolUse::after(&[lost]).name(&context(), &wish).key, "k");
+        // It was made again, and then was done.
+        let both = [made("k", Some("tool.timeout")), made("k", None)];
+        let named = ToolUse::after("turn-1", &both).name(&context(), &wish);
+        assert!(named.key != "k" && named.number == 2);
+        // Another turn may make as many calls as ever.
+        let others = MadeCall { turn: "turn-0".into(), ..made("k", Some("tool.timeout")) };
+        let named = ToolUse::after("turn-1", &[others]).name(&context(), &wish);
+        assert_eq!((named.key.as_str(), named.number), ("k", 0));
     }
 }

@@ -21,9 +21,9 @@ use trunkline_core::{Channel, Pii};
 pub use built_in::{EndCall, HandOver, HandOverTo, Remember};
 pub use function::{FunctionTool, ToolArguments};
 pub use http::{HttpTool, HttpToolConfig};
-pub use journal::{JournalError, MadeCall, ToolJournal, ToolUse};
+pub use journal::{JournalError, MadeCall, ToolEntry, ToolJournal, ToolUse};
 pub use mcp::{McpConfig, McpError, McpServer, McpTransport, check_mcp};
-pub use toolbox::{MAX_RESULT_BYTES, ToolCall, ToolLimits, ToolReport, Toolbox};
+pub use toolbox::{MAX_ARGUMENT_BYTES, MAX_RESULT_BYTES, ToolCall, ToolLimits, ToolReport, Toolbox};
 
 /// What a model is told of a tool.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,6 +116,9 @@ pub enum ToolError {
     /// It cannot be reached, or broke off.
     #[error("the tool cannot be reached")]
     Unreachable,
+    /// What serves it had trouble of its own, with this status. It may have been done.
+    #[error("the tool answered with status {0}; it may have been done")]
+    Broke(u16),
     /// It did not answer in time.
     #[error("the tool did not answer within {} ms", .0.as_millis())]
     Timeout(Duration),
@@ -136,6 +139,7 @@ impl ToolError {
             Self::BadArguments(_) => "tool.bad_arguments",
             Self::Failed(_) => "tool.failed",
             Self::Unreachable => "tool.unreachable",
+            Self::Broke(_) => "tool.broke",
             Self::Timeout(_) => "tool.timeout",
             Self::Unfinished => "tool.unfinished",
             Self::OverBudget => "tool.over_budget",

@@ -11,12 +11,14 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use trunkline_core::{Channel, Pii};
 
-use super::{Effect, JournalError, MadeCall, Tool, ToolContext, ToolError, ToolJournal, ToolOutput, ToolSpec, ToolUse};
+use super::{
+    Effect, JournalError, MadeCall, Tool, ToolContext, ToolEntry, ToolError, ToolJournal, ToolOutput, ToolSpec, ToolUse,
+};
 
 /// What a model is told of one result, in bytes; the rest is left out.
 pub const MAX_RESULT_BYTES: usize = 16 << 10;
 /// What a model may give one tool, in bytes.
-const MAX_ARGUMENT_BYTES: usize = 64 << 10;
+pub const MAX_ARGUMENT_BYTES: usize = 16 << 10;
 /// What a model is told where a result was cut.
 const CUT: &str = "\n[the rest was left out]";
 
@@ -55,6 +57,8 @@ pub struct ToolCall {
 pub struct ToolReport {
     /// Which call of the turn, from 0.
     pub number: usize,
+    /// Its name, [`ToolContext::key`].
+    pub key: String,
     /// The tool.
     pub tool: String,
     /// What it was given, JSON.
@@ -86,11 +90,11 @@ impl Toolbox {
         Self { limits, ..Self::default() }
     }
 
-    /// Has each call written down before it is made, and after it. What acts then goes on to its end when the answer
-    /// that wanted it is broken off.
+    /// Has each call written down before it is made, and after it. What acts then is a task among `acting`, and goes on
+    /// to its end when the answer that wanted it is broken off.
     #[must_use]
-    pub fn journaled(mut self, journal: Arc<dyn ToolJournal>) -> Self {
-        self.journal = Some(journal);
+    pub fn journaled(mut self, journal: Arc<dyn ToolJournal>, acting: TaskTracker) -> Self {
+        (self.journal, self.acting) = (Some(journal), acting);
         self
     }
 
@@ -132,7 +136,7 @@ impl Toolbox {
         &self.limits
     }
 
-    /// The calls that acted since the last answer where `context` is. None without a journal.
+    /// The calls that acted and that no answer has taken account of. None without a journal.
     ///
     /// # Errors
     /// [`JournalError`].
@@ -172,39 +176,35 @@ impl Toolbox {
     /// As [`Tool::call`]. With a journal, what acts goes on to its end, and is kept.
     pub async fn one(&self, call: &ToolCall, context: &ToolContext) -> (ToolReport, Vec<Effect>) {
         let span = tracing::info_span!("agent.tool", tool.name = %known_name(self, &call.name), error.code = tracing::field::Empty);
-        let tool = self.tools.get(&call.name).cloned();
-        let acts = tool.as_ref().is_some_and(|tool| tool.acts());
-        let is_over_budget = context.number >= self.limits.calls;
-        let made =
-            Call { tool, wish: call.clone(), context: context.clone(), limit: self.limits.timeout, is_over_budget };
-        match &self.journal {
-            // A model may ask for any number of calls; what is not made is not written down.
-            Some(journal) if !is_over_budget => {
-                let Ok(number) = journal.begins(context, call, acts).await else {
-                    return (made.report(&Err(ToolError::Unreachable), Duration::ZERO), Vec::new());
-                };
-                let journal = Arc::clone(journal);
-                let work = made.written_down(number, journal).instrument(span);
-                if acts {
-                    let lost = || (made_nothing(call, number), Vec::new());
-                    self.acting.spawn(work).await.unwrap_or_else(|_| lost())
-                } else {
-                    work.await
-                }
-            }
-            _ => made.made().instrument(span).await,
+        let call = Call {
+            tool: self.tools.get(&call.name).cloned(),
+            wish: call.clone(),
+            context: context.clone(),
+            limit: self.limits.timeout.min(context.deadline),
+        };
+        // A model may ask for any number of calls; what is not made is not written down.
+        if context.number >= self.limits.calls {
+            return (call.report(&Err(ToolError::OverBudget), Duration::ZERO), Vec::new());
         }
+        let Some(journal) = &self.journal else { return call.made().instrument(span).await };
+        let acts = call.tool.as_ref().is_some_and(|tool| tool.acts()) && call.arguments().is_ok();
+        let Ok(entry) = journal.begins(context, &call.wish, acts).await else {
+            return (call.report(&Err(ToolError::Unreachable), Duration::ZERO), Vec::new());
+        };
+        let broken = call.report(&Err(ToolError::Unreachable), Duration::ZERO);
+        let broken = ToolReport { number: entry.number(), is_kept: true, ..broken };
+        let work = call.written_down(entry).instrument(span);
+        if acts { self.acting.spawn(work).await.unwrap_or_else(|_| (broken, Vec::new())) } else { work.await }
     }
 }
 
-/// A call of a tool of which it is known how long it may take.
+/// A call of a tool.
 struct Call {
     /// `None`: there is no such tool.
     tool: Option<Arc<dyn Tool>>,
     wish: ToolCall,
     context: ToolContext,
     limit: Duration,
-    is_over_budget: bool,
 }
 
 impl Call {
@@ -218,11 +218,11 @@ impl Call {
         (report, outcome.map(|output| output.effects).unwrap_or_default())
     }
 
-    async fn written_down(self, number: usize, journal: Arc<dyn ToolJournal>) -> (ToolReport, Vec<Effect>) {
-        let context = self.context.clone();
+    async fn written_down(self, entry: Box<dyn ToolEntry>) -> (ToolReport, Vec<Effect>) {
+        let number = entry.number();
         let (report, effects) = self.made().await;
         let report = ToolReport { number, is_kept: true, ..report };
-        journal.ends(&context, &report, !effects.is_empty()).await;
+        entry.ends(&report, &effects).await;
         (report, effects)
     }
 
@@ -233,6 +233,7 @@ impl Call {
         };
         ToolReport {
             number: self.context.number,
+            key: self.context.key.clone(),
             tool: self.wish.name.clone(),
             arguments: self.wish.arguments.clone(),
             result: Pii::new(cut(result)),
@@ -244,9 +245,13 @@ impl Call {
 
     async fn outcome(&self) -> Result<ToolOutput, ToolError> {
         let tool = self.tool.as_ref().ok_or(ToolError::Unknown)?;
-        if self.is_over_budget {
-            return Err(ToolError::OverBudget);
-        }
+        let context = ToolContext { deadline: self.limit, ..self.context.clone() };
+        let work = tool.call(self.arguments()?, &context);
+        tokio::time::timeout(self.limit, work).await.unwrap_or(Err(ToolError::Timeout(self.limit)))
+    }
+
+    /// What the model wrote, if it is an object.
+    fn arguments(&self) -> Result<Value, ToolError> {
         let written = self.wish.arguments.expose().trim();
         if written.len() > MAX_ARGUMENT_BYTES {
             return Err(ToolError::BadArguments(format!("they are longer than {MAX_ARGUMENT_BYTES} bytes")));
@@ -257,23 +262,7 @@ impl Call {
         if !arguments.is_object() {
             return Err(ToolError::BadArguments("they are not an object".to_owned()));
         }
-        let limit = self.limit.min(self.context.deadline);
-        let context = ToolContext { deadline: limit, ..self.context.clone() };
-        let work = tool.call(arguments, &context);
-        tokio::time::timeout(limit, work).await.unwrap_or(Err(ToolError::Timeout(limit)))
-    }
-}
-
-/// What is known of a call that broke down.
-fn made_nothing(call: &ToolCall, number: usize) -> ToolReport {
-    ToolReport {
-        number,
-        tool: call.name.clone(),
-        arguments: call.arguments.clone(),
-        result: Pii::new(format!("error: {}", ToolError::Unreachable)),
-        error_code: Some(ToolError::Unreachable.code()),
-        duration: Duration::ZERO,
-        is_kept: true,
+        Ok(arguments)
     }
 }
 

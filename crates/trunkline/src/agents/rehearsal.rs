@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
+use tokio_util::task::TaskTracker;
 use trunkline_agent::tools::{Tool, ToolContext, ToolError, ToolOutput, ToolSpec};
 use trunkline_core::{Channel, ConfigError};
 
@@ -35,7 +36,7 @@ pub struct Recorded {
 /// Cancel-safe.
 pub async fn rehearse(settings: &AgentsSettings, recorded: Vec<Recorded>) -> Result<Agents, ConfigError> {
     let recorded: Arc<[Recorded]> = recorded.into();
-    let additions = Additions { tools: Vec::new(), agents: Vec::new(), journal: None };
+    let additions = Additions { tools: Vec::new(), agents: Vec::new(), journal: None, acting: TaskTracker::new() };
     let offered = offers(settings, &additions, &mut McpServers::default()).await?;
     let played = |spec: &ToolSpec| Arc::new(Played { spec: spec.clone(), recorded: Arc::clone(&recorded) });
     let own = [search_spec(), send_spec()].into_iter().chain(specs()).map(|spec| Offer::of(played(&spec)));

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio_util::task::TaskTracker;
 use trunkline_agent::tools::{EndCall, HandOver, HandOverTo, HttpTool, Remember, Tool, ToolJournal, Toolbox};
 use trunkline_agent::{Agent, ChatModel, ChatModelConfig, Concierge, HttpAgent};
 use trunkline_core::ConfigError;
@@ -27,6 +28,8 @@ pub(crate) struct Additions {
     pub(crate) agents: Vec<(String, Arc<dyn Agent>)>,
     /// Where calls of tools are written down.
     pub(crate) journal: Option<Arc<dyn ToolJournal>>,
+    /// Tools that act, to their end.
+    pub(crate) acting: TaskTracker,
 }
 
 /// Builds everything, and connects to the MCP servers that are new or away.
@@ -128,7 +131,7 @@ fn chat_model(
 ) -> Result<ChatModel, ConfigError> {
     let mut tools = Toolbox::new(all.limits.clone());
     if let Some(journal) = &additions.journal {
-        tools = tools.journaled(Arc::clone(journal));
+        tools = tools.journaled(Arc::clone(journal), additions.acting.clone());
     }
     let wants = |offered: &str| chat.tools.iter().any(|wanted| wanted == ALL || wanted == offered);
     for offer in offers.iter().filter(|offer| wants(&offer.name)) {

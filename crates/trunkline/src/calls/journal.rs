@@ -37,6 +37,8 @@ pub(super) struct Journal {
     source: &'static str,
     call: String,
     turns: u64,
+    /// Calls of tools that answers have taken account of since the last turn began.
+    settled: Vec<String>,
 }
 
 /// What is known of the person when a call begins.
@@ -88,7 +90,7 @@ pub(super) async fn open(
     let (entries, waiting) = mpsc::channel(MAX_WAITING);
     let work = write(context.clone(), source, call.clone(), contact.clone(), waiting);
     let writer = tasks.spawn(work.in_current_span());
-    let journal = Journal { entries, writer, context: context.clone(), source, call, turns: 0 };
+    let journal = Journal { entries, writer, context: context.clone(), source, call, turns: 0, settled: Vec::new() };
     Ok((journal, Known { contact, turns, said, memories }))
 }
 
@@ -100,8 +102,20 @@ impl Journal {
     }
 
     /// A turn was spoken, as far as it was heard.
-    pub(super) fn spoke(&self, turn: &CallTurn, kept: Kept) {
+    pub(super) fn spoke(&mut self, turn: &CallTurn, kept: Kept) {
+        self.settled.extend(accounts_for(turn, &kept));
         self.enter(Entry::Spoke(Box::new(turn.clone()), Box::new(kept)));
+    }
+
+    /// What answers that were heard have taken account of is no news for the next one. The entries are written beside the
+    /// call, and may be behind; this is awaited before the next answer is made.
+    pub(super) fn settled(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let (keys, store) = (std::mem::take(&mut self.settled), self.context.store.clone());
+        async move {
+            if let Err(error) = store.settle_tool_calls(&keys).await {
+                tracing::error!(error.code = error.code(), "the tool calls of a call could not be settled");
+            }
+        }
     }
 
     fn enter(&self, entry: Entry) {
@@ -113,7 +127,7 @@ impl Journal {
 
     /// Writes the rest and the end.
     pub(super) async fn close(self, outcome: &str, recording: Option<&str>, duration_ms: u64) {
-        let Self { entries, writer, context, source, call, turns } = self;
+        let Self { entries, writer, context, source, call, turns, .. } = self;
         drop(entries);
         if writer.await.is_err() {
             tracing::error!("the journal of a call broke off");
@@ -125,6 +139,11 @@ impl Journal {
         publish(&context, source, CALL_ENDED, &call, "ended", &ended).await;
         context.live.calls_changed();
     }
+}
+
+/// The calls of tools that an answer takes account of, if it was heard to its end.
+fn accounts_for(turn: &CallTurn, kept: &Kept) -> Vec<String> {
+    if turn.interrupted { Vec::new() } else { kept.accounts_for() }
 }
 
 /// The name of a turn of a call.
@@ -140,23 +159,24 @@ async fn write(
     mut entries: mpsc::Receiver<Entry>,
 ) {
     while let Some(entry) = entries.recv().await {
-        let (turn, kept, is_spoken) = match entry {
-            Entry::Began(turn) => (turn, Box::default(), false),
+        let (turn, mut kept, is_spoken) = match entry {
+            Entry::Began(turn) => (turn, Box::<Kept>::default(), false),
             Entry::Spoke(turn, kept) => (turn, kept, true),
         };
         kept.usage.iter().for_each(|usage| context.metrics.model_used(usage));
-        let tools = tool_calls(&context.metrics, &turn_id(&call, turn.number), kept.tools);
+        let accounts_for = accounts_for(&turn, &kept);
+        let tools = tool_calls(&context.metrics, &turn_id(&call, turn.number), std::mem::take(&mut kept.tools));
         if !tools.is_empty()
             && let Err(error) = context.store.keep_tool_calls_of_call(&call, &tools).await
         {
             tracing::error!(error.code = error.code(), "the tool calls of a call could not be kept");
         }
-        // What was done for an answer that was heard to its end needs no further word.
-        if is_spoken
-            && !turn.interrupted
-            && !turn.agent.expose().is_empty()
-            && let Err(error) = context.store.settle_tool_calls_of_call(&call).await
-        {
+        let settled = if is_spoken && kept.has_failed() {
+            context.store.turn_of_call_failed(&call).await
+        } else {
+            context.store.settle_tool_calls(&accounts_for).await
+        };
+        if let Err(error) = settled {
             tracing::error!(error.code = error.code(), "the tool calls of a call could not be settled");
         }
         if let Err(error) = context.store.keep_call_turn(&call, &contact, &turn, &kept.memories).await {

@@ -7,6 +7,13 @@ use trunkline_agent::tools::ToolReport;
 
 use super::thinking::Thought;
 
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Done,
+    Failed,
+}
+
 /// What is kept of an answer, and what it changes.
 #[derive(Default)]
 pub(super) struct Kept {
@@ -22,6 +29,10 @@ pub(super) struct Kept {
     pub(super) hands_over: bool,
     /// The call ends after it.
     pub(super) ends_call: bool,
+    /// Calls of tools for earlier answers that it takes account of.
+    accounted: Vec<String>,
+    /// How it ended, if it has.
+    end: Option<End>,
 }
 
 impl Kept {
@@ -34,8 +45,31 @@ impl Kept {
             Thought::HandOverTo(agent) => self.next_agent = Some(agent),
             Thought::HandOver => self.hands_over = true,
             Thought::EndCall => self.ends_call = true,
+            Thought::Accounted(key) => self.accounted.push(key),
+            Thought::Done => {
+                self.end = Some(End::Done);
+                return Some(Thought::Done);
+            }
+            Thought::Failed(code) => {
+                self.end = Some(End::Failed);
+                return Some(Thought::Failed(code));
+            }
             other => return Some(other),
         }
         None
+    }
+
+    /// Whether the agent had no answer.
+    pub(super) fn has_failed(&self) -> bool {
+        self.end == Some(End::Failed)
+    }
+
+    /// The calls of tools that an answer takes account of, if it was made to its end.
+    pub(super) fn accounts_for(&self) -> Vec<String> {
+        if self.end != Some(End::Done) {
+            return Vec::new();
+        }
+        let made = self.tools.iter().filter(|report| report.is_kept).map(|report| report.key.clone());
+        made.chain(self.accounted.iter().cloned()).collect()
     }
 }

@@ -346,6 +346,7 @@ impl<'a> Call<'a> {
             (self.context.pipeline.recall.clone(), self.context.pipeline.summaries.clone()),
             question,
             Grain::Pieces,
+            self.journal.settled(),
         );
         self.answer = Some(Answer::new(turn, Some(thinking)));
     }

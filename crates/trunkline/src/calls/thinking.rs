@@ -37,6 +37,8 @@ pub(super) enum Thought {
     HandOverTo(String),
     /// A tool was called.
     Tool(Box<ToolReport>),
+    /// The answer takes account of what a tool did for an earlier one.
+    Accounted(String),
     /// What a model has cost.
     Usage(Box<ModelUsage>),
     /// The answer is complete.
@@ -67,6 +69,7 @@ impl Thinking {
         (recall, summaries): (Recall, Summaries),
         mut turn: Turn,
         grain: Grain,
+        settled: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
         let (sender, thoughts) = mpsc::channel(MAX_SENTENCES);
         let stop = CancellationToken::new();
@@ -74,6 +77,7 @@ impl Thinking {
         let work = async move {
             let deadline = turn.deadline;
             let reminded = async {
+                settled.await;
                 let (call, contact) = (&turn.conversation, &turn.contact);
                 let recalled = recall.passages(Way::Call, contact, Some(call), &turn.input);
                 (turn.recalled, turn.summary) = tokio::join!(recalled, summaries.given(contact, call));
@@ -137,6 +141,7 @@ async fn think(
             AgentEvent::EndCall => Thought::EndCall,
             AgentEvent::HandOverTo(agent) => Thought::HandOverTo(agent),
             AgentEvent::Tool(report) => Thought::Tool(Box::new(report)),
+            AgentEvent::Accounted(key) => Thought::Accounted(key),
             AgentEvent::Usage(usage) => Thought::Usage(Box::new(usage)),
             _ => continue,
         };

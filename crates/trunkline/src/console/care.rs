@@ -33,7 +33,7 @@ pub(super) async fn hand_over(
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Failure> {
     let shown = changed(&state, &id, Care::HandOver).await?;
-    // What an agent is saying just now is not said any more.
+    // The answer that an agent is making is not needed any more.
     state.under_way.end(&id);
     Ok(shown)
 }

@@ -142,8 +142,9 @@ impl Lane {
                 }
                 Turned::AnsweredElsewhere => {}
                 Turned::Edited => redone += 1,
-                Turned::Interrupted => {
+                Turned::Interrupted(heard) => {
                     redone += 1;
+                    self.hear(*heard).await;
                     self.gather(inbox).await;
                 }
             }

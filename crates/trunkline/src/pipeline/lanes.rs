@@ -26,8 +26,6 @@ pub(super) struct Inbox<T> {
     /// Tells this lane from an earlier one of the same key.
     lane: u64,
     items: mpsc::Receiver<T>,
-    /// One that has arrived and that nobody has taken.
-    first: Option<T>,
     idle: mpsc::Sender<Idle>,
     taken: u64,
 }
@@ -62,36 +60,18 @@ impl<T> Inbox<T> {
 
     /// The next item, without offering to end.
     pub(super) async fn more(&mut self) -> Option<T> {
-        if let Some(first) = self.first.take() {
-            return Some(first);
-        }
         let item = self.items.recv().await?;
         self.taken += 1;
         Some(item)
     }
 
-    /// Waits until an item is there, and leaves it; for ever if none will come.
-    ///
-    /// # Cancel safety
-    /// Cancel-safe.
-    pub(super) async fn arrived(&mut self) {
-        if self.first.is_none() {
-            let Some(item) = self.items.recv().await else { return std::future::pending().await };
-            self.taken += 1;
-            self.first = Some(item);
-        }
-    }
-
     /// Whether an item is there already.
     pub(super) fn has_more(&self) -> bool {
-        self.first.is_some() || !self.items.is_empty()
+        !self.items.is_empty()
     }
 
     /// An item that is there already.
     pub(super) fn waiting(&mut self) -> Option<T> {
-        if let Some(first) = self.first.take() {
-            return Some(first);
-        }
         let item = self.items.try_recv().ok()?;
         self.taken += 1;
         Some(item)
@@ -210,7 +190,7 @@ impl<T: Send + 'static> Lanes<T> {
         self.started += 1;
         let number = self.started;
         let idle = self.idle_sender.clone();
-        let inbox = Inbox { key: key.to_owned(), lane: number, items: inbox, first: None, idle, taken: 0 };
+        let inbox = Inbox { key: key.to_owned(), lane: number, items: inbox, idle, taken: 0 };
         let work = AssertUnwindSafe((self.body)(key.to_owned(), inbox)).catch_unwind();
         let (name, metrics) = (self.name, self.metrics.clone());
         let span = tracing::debug_span!("lane", lane.kind = name, conversation.id = key);

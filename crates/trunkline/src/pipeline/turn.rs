@@ -9,9 +9,7 @@ use trunkline_agent::{Agent, AgentError, Attachment, Reply as AgentReply, Role, 
 use trunkline_bus::BusError;
 use trunkline_core::event::{DeadLetter, MESSAGE_RECEIVED, MessageMetadata, MessageReceived, SendMessage};
 use trunkline_core::{Channel, Envelope, Pii, Retry, derived_name};
-use trunkline_store::{
-    Care, ConversationRow, Direction, MediaRow, MessageRow, Reply, ReplyKind, Say, StoreError, ToolPlace,
-};
+use trunkline_store::{Care, ConversationRow, Direction, MediaRow, MessageRow, Reply, ReplyKind, Say, StoreError};
 
 use super::Context;
 use super::lane::{Heard, LaneError};
@@ -29,8 +27,8 @@ use crate::telemetry::{set_parent, traceparent};
 pub(super) enum Turned {
     /// The messages are answered; this is to be said, if anything.
     Committed(Vec<EgressCommand>),
-    /// The person wrote more before the answer was there; it is in the inbox.
-    Interrupted,
+    /// The person wrote more before the answer was there.
+    Interrupted(Box<Heard>),
     /// The person changed what they wrote before the answer was there.
     Edited,
     /// A message was answered by someone else meanwhile, or a person of ours takes over: look again.
@@ -74,13 +72,16 @@ async fn turn(
     // Until the reply is committed, or the turn is dropped.
     let _typing = context.typing.begin(&conversation.connector, &conversation.external_id);
     let under_way = context.under_way.begin(&conversation.id);
+    // From here on, whoever takes over ends the turn.
+    if is_handed_over(context, conversation).await? {
+        return Ok(Turned::AnsweredElsewhere);
+    }
     let work = considered(context, agent, conversation, waiting);
     let considered = tokio::select! {
         considered = work => considered?,
-        interrupted = interrupted(context, conversation, interrupt) => {
-            interrupted?;
+        heard = interrupted(interrupt) => {
             context.metrics.turn("superseded", begun.elapsed());
-            return Ok(Turned::Interrupted);
+            return Ok(Turned::Interrupted(Box::new(heard)));
         }
         () = under_way.ended() => {
             context.metrics.turn("superseded", begun.elapsed());
@@ -92,7 +93,6 @@ async fn turn(
         Ok(reply) => (reply, ReplyKind::Answer, "answered"),
         Err(error) => {
             if may_redo && is_edited(context, conversation, waiting).await? {
-                // What tools did before is told to the next try.
                 return Ok(Turned::Edited);
             }
             if is_handed_over(context, conversation).await? {
@@ -105,7 +105,7 @@ async fn turn(
             (AgentReply { text, ..AgentReply::default() }, ReplyKind::Apology, "given_up")
         }
     };
-    if may_redo && is_edited(context, conversation, waiting).await? && !has_acted(context, conversation).await? {
+    if may_redo && is_edited(context, conversation, waiting).await? {
         return Ok(Turned::Edited);
     }
     let turned = commit(context, agent.name(), conversation, waiting, (reply, notice), kind).await?;
@@ -113,25 +113,13 @@ async fn turn(
     Ok(turned)
 }
 
-/// Waits for another text that the answer is to cover too. Once a tool has acted for it, none is waited for: that answer
-/// is to be heard.
-async fn interrupted(
-    context: &Context,
-    conversation: &ConversationRow,
-    interrupt: Option<&mut Inbox<Heard>>,
-) -> Result<(), StoreError> {
-    let Some(inbox) = interrupt else { return std::future::pending().await };
-    inbox.arrived().await;
-    if has_acted(context, conversation).await? {
-        return std::future::pending().await;
+/// Waits for another text that the answer is to cover too; for ever if none may come.
+async fn interrupted(interrupt: Option<&mut Inbox<Heard>>) -> Heard {
+    let heard = async { interrupt?.more().await };
+    match heard.await {
+        Some(heard) => heard,
+        None => std::future::pending().await,
     }
-    Ok(())
-}
-
-/// Whether a tool has acted since the last answer.
-async fn has_acted(context: &Context, conversation: &ConversationRow) -> Result<bool, StoreError> {
-    let open = context.store.open_tool_calls(ToolPlace::Conversation(&conversation.id)).await?;
-    Ok(!open.is_empty())
 }
 
 /// Whether a person of ours has taken over meanwhile: then the texts wait for them.
@@ -287,7 +275,10 @@ async fn commit(
         }
         _ => Vec::new(),
     };
+    let turn = turn_id(conversation, waiting);
+    let made = reply.tools.iter().filter(|report| report.is_kept).map(|report| report.key.clone());
     let reply = Reply {
+        accounts_for: made.chain(reply.accounted).collect(),
         conversation_id: conversation.id.clone(),
         answers: waiting.iter().map(|message| message.id.clone()).collect(),
         says: says(notice, parts, files),
@@ -295,7 +286,8 @@ async fn commit(
         kind,
         memories: reply.memories,
         care,
-        tool_calls: tool_calls(&context.metrics, &turn_id(conversation, waiting), reply.tools),
+        tool_calls: tool_calls(&context.metrics, &turn, reply.tools),
+        turn: Some(turn),
         traceparent: traceparent(),
     };
     let outbox_ids = match context.store.commit_reply(&reply).await {

@@ -101,7 +101,12 @@ impl McpServer {
     pub async fn tools(&self) -> Result<Vec<Arc<dyn Tool>>, McpError> {
         let config = self.config();
         let failed = |what| McpError { name: config.name.clone(), what };
-        let listed = timeout(LIST_TIMEOUT, self.0.list()).await.unwrap_or(Err("does not answer")).map_err(failed)?;
+        let listed = timeout(LIST_TIMEOUT, self.0.list()).await.unwrap_or_else(|_| {
+            // One that only takes long to begin is left to do so.
+            self.0.give_up();
+            Err("does not answer")
+        });
+        let listed = listed.map_err(failed)?;
         let is_wanted = |name: &str| config.tools.is_empty() || config.tools.iter().any(|wanted| wanted == name);
         let tools = listed.into_iter().filter(|tool| is_wanted(&tool.name)).take(MAX_TOOLS);
         Ok(tools.filter_map(|tool| McpTool::new(&self.0, &tool)).map(|tool| Arc::new(tool) as _).collect())

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _, Shared};
+use process_wrap::tokio::{CommandWrap, ProcessGroup};
 use rmcp::ServiceExt as _;
 use rmcp::model::{CallToolRequestParams, CallToolResult, Tool};
 use rmcp::service::{RoleClient, RunningService, ServiceError};
@@ -29,6 +30,8 @@ const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "TMPDIR"];
 
 type Session = RunningService<RoleClient, ()>;
 type Begun = Result<Arc<Session>, &'static str>;
+/// A session, or its beginning; the number tells it from others.
+type Numbered = (u64, Shared<BoxFuture<'static, Begun>>);
 
 /// A server.
 pub(super) struct Server {
@@ -39,9 +42,10 @@ pub(super) struct Server {
 
 #[derive(Default)]
 struct State {
-    /// The session, or its beginning.
-    session: Option<Shared<BoxFuture<'static, Begun>>>,
-    /// Calls that had no answer since the last one that had.
+    session: Option<Numbered>,
+    /// How many sessions there were.
+    count: u64,
+    /// Calls of this session that had no answer since the last one that had.
     silent: u32,
 }
 
@@ -61,7 +65,8 @@ impl Server {
     }
 
     pub(super) async fn list(&self) -> Result<Vec<Tool>, &'static str> {
-        self.session().await?.list_all_tools().await.map_err(|_| "does not list its tools")
+        let (_, session) = self.session();
+        session.await?.list_all_tools().await.map_err(|_| "does not list its tools")
     }
 
     /// Calls a tool.
@@ -70,10 +75,10 @@ impl Server {
         params: CallToolRequestParams,
         deadline: Duration,
     ) -> Result<CallToolResult, ToolError> {
+        let (number, session) = self.session();
         let called = async {
-            let session = self.session().await.map_err(|_| ToolError::Unreachable)?;
-            let answered = session.call_tool(params).await;
-            self.answered();
+            let answered = session.await.map_err(|_| ToolError::Unreachable)?.call_tool(params).await;
+            self.answered(number);
             answered.map_err(|error| match error {
                 ServiceError::McpError(_) => ToolError::Failed("the server refused the call".to_owned()),
                 _ => ToolError::Unreachable,
@@ -82,37 +87,50 @@ impl Server {
         if let Ok(answered) = timeout(deadline.saturating_sub(MARGIN), called).await {
             return answered;
         }
-        self.was_silent();
+        self.was_silent(number);
         Err(ToolError::Timeout(deadline))
+    }
+
+    /// Begins anew with the next call, unless it is only beginning.
+    pub(super) fn give_up(&self) {
+        let mut state = self.state();
+        if state.has_begun() {
+            (state.session, state.silent) = (None, 0);
+        }
     }
 
     /// The session, begun anew if there is none any more. Its beginning is a task of its own, so that it comes to its end
     /// also when whoever waits for it gives up.
-    async fn session(&self) -> Begun {
-        let session = {
-            let mut state = self.state();
-            let usable = state.session.clone().filter(is_usable);
-            usable.unwrap_or_else(|| state.session.insert(self.begin_session()).clone())
-        };
-        session.await
-    }
-
-    fn begin_session(&self) -> Shared<BoxFuture<'static, Begun>> {
+    fn session(&self) -> Numbered {
+        let mut state = self.state();
+        if let Some(usable) = state.session.clone().filter(|(_, session)| is_usable(session)) {
+            return usable;
+        }
         let config = Arc::clone(&self.config);
         let begun = async move { timeout(BEGIN_TIMEOUT, begin(&config)).await.unwrap_or(Err("does not answer")) };
         let begun = self.beginnings.spawn(begun);
-        async move { begun.await.unwrap_or(Err("cannot be begun")).map(Arc::new) }.boxed().shared()
+        let session = async move { begun.await.unwrap_or(Err("cannot be begun")).map(Arc::new) }.boxed().shared();
+        state.count += 1;
+        state.silent = 0;
+        let numbered = (state.count, session);
+        state.session = Some(numbered.clone());
+        numbered
     }
 
-    fn answered(&self) {
-        self.state().silent = 0;
+    fn answered(&self, number: u64) {
+        let mut state = self.state();
+        if state.count == number {
+            state.silent = 0;
+        }
     }
 
     /// A call had no answer. A server that hangs is replaced; one that only begins is left to do so.
-    fn was_silent(&self) {
+    fn was_silent(&self, number: u64) {
         let mut state = self.state();
-        let has_begun = state.session.as_ref().is_some_and(|session| session.peek().is_some());
-        state.silent += u32::from(has_begun);
+        if state.count != number || !state.has_begun() {
+            return;
+        }
+        state.silent += 1;
         if state.silent >= MAX_SILENT {
             (state.session, state.silent) = (None, 0);
             tracing::warn!(mcp.server = self.config.name, "an MCP server does not answer; it is begun again");
@@ -121,6 +139,12 @@ impl Server {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn has_begun(&self) -> bool {
+        self.session.as_ref().is_some_and(|(_, session)| session.peek().is_some())
     }
 }
 
@@ -141,6 +165,9 @@ async fn begin(config: &McpConfig) -> Result<Session, &'static str> {
             command.args(arguments).env_clear().kill_on_drop(true);
             command.envs(INHERITED.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
             command.envs(env.iter().map(|(name, value)| (name, value.expose())));
+            // Starters such as `npx` leave the server behind when they alone are ended.
+            let mut command = CommandWrap::from(command);
+            command.wrap(ProcessGroup::leader());
             // What it says there is nobody's to read: it may hold people's words.
             let (process, _) =
                 TokioChildProcess::builder(command).stderr(Stdio::null()).spawn().map_err(|_| "cannot be started")?;

@@ -125,7 +125,7 @@ impl Call<'_> {
             ReplyKind::Answer(texts) => {
                 let said: Vec<_> = texts.iter().map(|text| text.expose().as_str()).collect();
                 let said = said.join("\n");
-                let turn = self.turn(reply, texts);
+                let turn = self.turn(texts);
                 let tasks = &self.context.tasks;
                 let thinking = Thinking::begin(
                     tasks,
@@ -133,6 +133,7 @@ impl Call<'_> {
                     (self.context.pipeline.recall.clone(), self.context.pipeline.summaries.clone()),
                     turn,
                     Grain::Sentences,
+                    self.journal.settled(),
                 );
                 ("answer", said, Mouth::thinking(reply, thinking))
             }
@@ -163,10 +164,10 @@ impl Call<'_> {
         self.open.insert(reply.number(), turn);
     }
 
-    fn turn(&self, reply: ReplyId, input: Vec<Pii<String>>) -> Turn {
+    fn turn(&self, input: Vec<Pii<String>>) -> Turn {
         let history = self.history.iter().skip(self.history.len().saturating_sub(MAX_HISTORY)).cloned();
         Turn {
-            id: turn_id(self.live.session.id(), reply.number()),
+            id: turn_id(self.live.session.id(), self.turns + 1),
             attempt: 1,
             deadline: ANSWER_DEADLINE,
             traceparent: traceparent(),

@@ -23,7 +23,7 @@ pub(super) async fn call(
     let mut context = ToolContext {
         turn: effect.name.clone(),
         number: 0,
-        key: effect.name.clone(),
+        key: format!("{}.0", effect.name),
         conversation: effect.name.clone(),
         contact: effect.name.clone(),
         channel: Channel::Chat,
