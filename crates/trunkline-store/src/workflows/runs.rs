@@ -54,7 +54,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO workflow_definition (revision, workflow, source, loaded_at) VALUES ($1, $2, $3, $4)
-             ON CONFLICT (revision) DO NOTHING",
+             ON CONFLICT (revision) DO UPDATE SET loaded_at = excluded.loaded_at",
         )
         .bind(revision)
         .bind(workflow)

@@ -90,6 +90,17 @@ impl Store {
         Ok(found)
     }
 
+    /// Types of events that some step waits for.
+    ///
+    /// # Errors
+    /// `store.unavailable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn awaited_types(&self) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT DISTINCT event_type FROM workflow_wait").fetch_all(&self.reader).await?)
+    }
+
     /// Events of this type that were noted since `since`, the oldest first.
     ///
     /// # Errors

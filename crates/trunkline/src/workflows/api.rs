@@ -128,7 +128,8 @@ async fn list(State(workflows): State<Workflows>) -> Result<Json<Value>, Failure
     for row in workflows.0.context.store.run_counts().await? {
         counts.entry(row.workflow).or_default().insert(row.state, json!(row.runs));
     }
-    let listed = workflows.0.loaded.values().map(|workflow| {
+    let loaded = workflows.0.loaded();
+    let listed = loaded.workflows.values().map(|workflow| {
         let mut shown = shown(workflow);
         if let Some(shown) = shown.as_object_mut() {
             let counts = counts.get(&workflow.name).cloned().unwrap_or_default();
@@ -140,7 +141,8 @@ async fn list(State(workflows): State<Workflows>) -> Result<Json<Value>, Failure
 }
 
 async fn show(State(workflows): State<Workflows>, Path(name): Path<String>) -> Result<Json<Value>, Failure> {
-    let workflow = workflows.0.loaded.get(&name).ok_or_else(|| missing("workflow"))?;
+    let loaded = workflows.0.loaded();
+    let workflow = loaded.workflows.get(&name).ok_or_else(|| missing("workflow"))?;
     let mut shown = shown(workflow);
     if let Some(shown) = shown.as_object_mut() {
         shown.insert("source".to_owned(), json!(workflow.source));
@@ -166,7 +168,8 @@ async fn start(
 ) -> Result<(StatusCode, Json<Value>), Failure> {
     // What was sent is not repeated: it may be somebody's words.
     let Json(start) = start.map_err(|_| bad("the body must be a JSON object with data, an object, and perhaps id"))?;
-    let workflow = workflows.0.loaded.get(&name).ok_or_else(|| missing("workflow"))?;
+    let loaded = workflows.0.loaded();
+    let workflow = loaded.workflows.get(&name).ok_or_else(|| missing("workflow"))?;
     if !workflow.is_startable() {
         let reason = "this workflow has no trigger with api = true".to_owned();
         return Err(Failure(StatusCode::CONFLICT, codes::NOT_STARTABLE, reason));

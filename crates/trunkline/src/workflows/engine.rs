@@ -1,15 +1,15 @@
 //! What the parts of the engine share.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use trunkline_agent::workflow::{Kind, Trigger, Workflow};
+use trunkline_agent::workflow::Workflow;
 use trunkline_bus::BusError;
 use trunkline_core::messaging::ConversationalBackend;
 use trunkline_store::{NewRun, StoreError};
@@ -17,6 +17,7 @@ use trunkline_twilio::voice::TwilioVoice;
 
 use super::event::{Event, kept};
 use super::lanes::Lane;
+use super::loaded::Loaded;
 use super::step::http::HttpClient;
 use super::timer::Timer;
 use super::triggers::Triggers;
@@ -60,10 +61,7 @@ pub(super) struct Inner {
     pub(super) settings: WorkflowSettings,
     pub(super) http: HttpClient,
     pub(super) clock: Clock,
-    /// Those that are loaded, by name.
-    pub(super) loaded: BTreeMap<String, Arc<Workflow>>,
-    /// Types of events that some step may wait for.
-    pub(super) awaited: BTreeSet<&'static str>,
+    loaded: RwLock<Arc<Loaded>>,
     old: Mutex<HashMap<String, Arc<Workflow>>>,
     lanes: Mutex<HashMap<String, Arc<Lane>>>,
     /// Runs that are worked on, to be told when something changes.
@@ -85,6 +83,26 @@ pub(super) struct Begun {
     pub(super) is_new: bool,
 }
 
+impl Inner {
+    /// The definitions that are in force now.
+    pub(super) fn loaded(&self) -> Arc<Loaded> {
+        Arc::clone(&self.loaded.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts other definitions in the place of these.
+    ///
+    /// # Errors
+    /// `store.unavailable`.
+    pub(super) async fn load(&self, workflows: Vec<Arc<Workflow>>) -> Result<(), StoreError> {
+        // What the definitions until now wait for is awaited for as long as this process lives: a run may be about to.
+        let before = self.loaded().awaited.iter().cloned().collect::<Vec<_>>();
+        let waits = self.context.store.awaited_types().await?;
+        let loaded = Arc::new(Loaded::new(workflows, before.into_iter().chain(waits)));
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        Ok(())
+    }
+}
+
 impl Workflows {
     /// An engine of `loaded`, which does nothing yet.
     pub(crate) fn new(
@@ -94,8 +112,6 @@ impl Workflows {
         loaded: Vec<Workflow>,
         (clock, stop): (Clock, CancellationToken),
     ) -> Self {
-        let loaded: BTreeMap<_, _> = loaded.into_iter().map(|one| (one.name.clone(), Arc::new(one))).collect();
-        let awaited = loaded.values().flat_map(|workflow| awaited(workflow)).collect();
         Self(Arc::new(Inner {
             http: HttpClient::new(&settings.allowed_hosts),
             overall: Arc::new(Semaphore::new(settings.at_once)),
@@ -103,8 +119,7 @@ impl Workflows {
             provider,
             settings,
             clock,
-            loaded,
-            awaited,
+            loaded: RwLock::new(Arc::new(Loaded::new(loaded.into_iter().map(Arc::new), []))),
             old: Mutex::default(),
             lanes: Mutex::default(),
             working: Mutex::default(),
@@ -118,12 +133,12 @@ impl Workflows {
 
     /// How many are loaded.
     pub fn len(&self) -> usize {
-        self.0.loaded.len()
+        self.0.loaded().workflows.len()
     }
 
     /// Whether none is loaded.
     pub fn is_empty(&self) -> bool {
-        self.0.loaded.is_empty()
+        self.0.loaded().workflows.is_empty()
     }
 
     /// Takes up what an earlier process left, and works until the stop.
@@ -137,9 +152,9 @@ impl Workflows {
         let inner = &self.0;
         let store = &inner.context.store;
         let now = inner.clock.now();
-        for workflow in inner.loaded.values() {
-            store.keep_definition(&workflow.revision, &workflow.name, &workflow.source, now).await?;
-        }
+        self.keep_definitions(now).await?;
+        // Runs of an earlier process may wait for what nobody waits for in the definitions of now.
+        inner.load(inner.loaded().workflows.values().cloned().collect()).await?;
         // What happened before there were workflows starts none.
         let since = if let Some(since) = store.cursor(SINCE).await?.filter(|since| *since > 0) {
             since
@@ -148,12 +163,19 @@ impl Workflows {
             now.as_millisecond()
         };
         let waiting = store.requeue_runs().await?;
-        for name in waiting.iter().chain(inner.loaded.keys()) {
+        for name in waiting.iter().chain(inner.loaded().workflows.keys()) {
             self.lane(name).wake();
         }
         let triggers = Triggers::open(self.clone(), since - PROVIDER_CLOCK_MS).await?;
         let stop = inner.stop.clone();
         inner.tasks.spawn(triggers.run(stop.clone()));
+        let (follow, until) = (self.clone().follow(), stop.clone());
+        inner.tasks.spawn(async move {
+            tokio::select! {
+                () = follow => {}
+                () = until.cancelled() => {}
+            }
+        });
         inner.tasks.spawn(Timer::new(self.clone()).run(stop));
         Ok(())
     }
@@ -165,9 +187,18 @@ impl Workflows {
         self.0.tasks.wait().await;
     }
 
+    /// Keeps the texts of what is loaded for runs that will begin with them.
+    pub(super) async fn keep_definitions(&self, now: Timestamp) -> Result<(), StoreError> {
+        for workflow in self.0.loaded().workflows.values() {
+            let store = &self.0.context.store;
+            store.keep_definition(&workflow.revision, &workflow.name, &workflow.source, now).await?;
+        }
+        Ok(())
+    }
+
     /// The definition of this revision: one that is loaded, or the one that a run began with.
     pub(super) async fn definition(&self, revision: &str) -> Result<Option<Arc<Workflow>>, StoreError> {
-        if let Some(loaded) = self.0.loaded.values().find(|workflow| workflow.revision == revision) {
+        if let Some(loaded) = self.0.loaded().revision(revision) {
             return Ok(Some(Arc::clone(loaded)));
         }
         let known = self.0.old.lock().unwrap_or_else(PoisonError::into_inner).get(revision).cloned();
@@ -189,7 +220,7 @@ impl Workflows {
     pub(super) fn lane(&self, workflow: &str) -> Arc<Lane> {
         let mut lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         let lane = lanes.entry(workflow.to_owned()).or_insert_with(|| {
-            let most = self.0.loaded.get(workflow).map_or(1, |workflow| workflow.at_once);
+            let most = self.0.loaded().workflows.get(workflow).map_or(1, |workflow| workflow.at_once);
             let lane = Arc::new(Lane::new(workflow, most));
             self.0.tasks.spawn(Arc::clone(&lane).run(self.clone(), self.0.stop.clone()));
             lane
@@ -264,23 +295,6 @@ impl Workflows {
 pub(super) fn run_due(workflow: &Workflow, now: Timestamp) -> Timestamp {
     let time = SignedDuration::try_from(workflow.timeout).ok();
     time.and_then(|time| now.checked_add(time).ok()).unwrap_or(Timestamp::MAX)
-}
-
-/// Types of events that steps of a workflow wait for.
-pub(super) fn awaited(workflow: &Workflow) -> Vec<&'static str> {
-    let waits = workflow.nodes.iter().filter_map(|node| match &node.kind {
-        Kind::Wait { event: Some(event), .. } => Some(event.events.iter().map(|event| event.name)),
-        _ => None,
-    });
-    waits.flatten().collect()
-}
-
-/// Types of events that start a workflow.
-pub(super) fn starting(workflow: &Workflow) -> impl Iterator<Item = &'static str> {
-    workflow.triggers.iter().filter_map(|trigger| match trigger {
-        Trigger::Event { event, .. } => Some(event.name),
-        _ => None,
-    })
 }
 
 /// Why the engine did not start.

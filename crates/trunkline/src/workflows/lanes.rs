@@ -1,6 +1,7 @@
 //! The runs of one workflow that are at work: so many at once, the others in the order in which they came.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
@@ -17,12 +18,36 @@ const STORE_WAIT: Duration = Duration::from_secs(1);
 pub(super) struct Lane {
     workflow: String,
     places: Arc<Semaphore>,
+    /// How many places there are, or will be when those that are too many are free.
+    most: AtomicUsize,
     wake: Notify,
 }
 
 impl Lane {
     pub(super) fn new(workflow: &str, most: usize) -> Self {
-        Self { workflow: workflow.to_owned(), places: Arc::new(Semaphore::new(most)), wake: Notify::new() }
+        let places = Arc::new(Semaphore::new(most));
+        Self { workflow: workflow.to_owned(), places, most: AtomicUsize::new(most), wake: Notify::new() }
+    }
+
+    /// From now on it has so many places. Of fewer, the runs at work keep theirs, and none begins until enough are over.
+    pub(super) fn resize(&self, most: usize, engine: &Workflows) {
+        let before = self.most.swap(most, Ordering::AcqRel);
+        if most >= before {
+            self.places.add_permits(most - before);
+            return;
+        }
+        let too_many = u32::try_from(before - most).unwrap_or(u32::MAX);
+        let (places, stop) = (Arc::clone(&self.places), engine.0.stop.clone());
+        engine.0.tasks.spawn(async move {
+            tokio::select! {
+                taken = places.acquire_many_owned(too_many) => {
+                    if let Ok(taken) = taken {
+                        taken.forget();
+                    }
+                }
+                () = stop.cancelled() => {}
+            }
+        });
     }
 
     /// There may be runs that wait.

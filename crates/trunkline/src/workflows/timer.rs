@@ -30,8 +30,8 @@ const FORGOTTEN: u32 = 1_000;
 /// The timer.
 pub(super) struct Timer {
     engine: Workflows,
-    /// When each schedule began a run last: by cursor.
-    fired: BTreeMap<String, Timestamp>,
+    /// When each schedule began a run last, and which one it was: by cursor.
+    fired: BTreeMap<String, (String, Timestamp)>,
     forgot_at: Option<Timestamp>,
 }
 
@@ -129,7 +129,7 @@ impl Timer {
     async fn schedules(&mut self) -> Result<Option<Timestamp>, StoreError> {
         let engine = self.engine.clone();
         let mut next = None::<Timestamp>;
-        for workflow in engine.0.loaded.values() {
+        for workflow in engine.0.loaded().workflows.values() {
             for (at, trigger) in workflow.triggers.iter().enumerate() {
                 let Trigger::Schedule(schedule) = trigger else { continue };
                 let name = format!("workflow:{}:{at}", workflow.name);
@@ -139,7 +139,7 @@ impl Timer {
                     let key = format!("schedule:{at}:{due}");
                     engine.begin(workflow, "schedule", &key, json!({ "due": due.to_string() })).await?;
                     engine.0.context.store.set_cursor(&name, now.as_millisecond()).await?;
-                    self.fired.insert(name.clone(), now);
+                    self.fired.insert(name.clone(), (words(schedule), now));
                 }
                 let coming = self.due(&name, schedule).await?;
                 next = next.into_iter().chain(coming).min();
@@ -150,16 +150,20 @@ impl Timer {
 
     /// The first time of a schedule after it last began a run. One that is new begins none for the past.
     async fn due(&mut self, name: &str, schedule: &Schedule) -> Result<Option<Timestamp>, StoreError> {
-        if let Some(fired) = self.fired.get(name) {
+        let known = self.fired.get(name);
+        if let Some((_, fired)) = known.filter(|(which, _)| *which == words(schedule)) {
             return Ok(schedule.next(*fired));
         }
+        // One that takes the place of another is new.
+        let is_changed = known.is_some();
         let (store, now) = (&self.engine.0.context.store, self.engine.0.clock.now());
         let known = store.cursor(name).await?.and_then(|at| Timestamp::from_millisecond(at).ok());
+        let known = known.filter(|_| !is_changed);
         if known.is_none() {
             store.set_cursor(name, now.as_millisecond()).await?;
         }
         let fired = known.unwrap_or(now);
-        self.fired.insert(name.to_owned(), fired);
+        self.fired.insert(name.to_owned(), (words(schedule), fired));
         Ok(schedule.next(fired))
     }
 
@@ -172,10 +176,20 @@ impl Timer {
         if let Ok(before) = now.checked_sub(FACTS_FOR) {
             inner.context.store.forget_facts(before).await?;
         }
+        // What is in force is not forgotten, however long nothing has begun it.
+        self.engine.keep_definitions(now).await?;
         let kept = SignedDuration::try_from(inner.settings.keep).unwrap_or(SignedDuration::MAX);
         if let Ok(before) = now.checked_sub(kept) {
             while inner.context.store.forget_runs(before, FORGOTTEN).await? == u64::from(FORGOTTEN) {}
         }
         Ok(())
+    }
+}
+
+/// Which schedule it is.
+fn words(schedule: &Schedule) -> String {
+    match schedule {
+        Schedule::Every(every) => format!("every {every:?}"),
+        Schedule::Cron(cron, zone) => format!("{} {}", cron.as_str(), zone.iana_name().unwrap_or("UTC")),
     }
 }

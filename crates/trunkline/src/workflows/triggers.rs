@@ -1,6 +1,5 @@
 //! Reads facts from the bus: what starts runs, and what steps wait for.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -13,8 +12,9 @@ use trunkline_bus::{BusError, Consumer, ConsumerOptions, Delivery};
 use trunkline_store::{Fact, NewRun, StoreError, WaitRow};
 
 use super::drive::Prepared;
-use super::engine::{CONSUMER, Workflows, starting};
+use super::engine::{CONSUMER, Workflows};
 use super::event::{Event, kept, kind_of, read};
+use super::loaded::Loaded;
 use super::run::Run;
 
 /// Facts that are dealt with together: their runs begin in one transaction.
@@ -33,8 +33,6 @@ struct Rules {
     engine: Workflows,
     /// Earlier facts start nothing, in milliseconds since the epoch.
     since: i64,
-    /// Types of events that start something.
-    starts: BTreeSet<&'static str>,
 }
 
 /// A run that begins, and the place that it has, if one was free.
@@ -50,8 +48,7 @@ impl Triggers {
         // A fact is never a dead letter here: it also belongs to others, and a replay would reach them.
         let options = ConsumerOptions { max_deliveries: u32::MAX, ..ConsumerOptions::new(CONSUMER, subject) };
         let consumer = engine.0.context.bus.consume(options).await?;
-        let starts = engine.0.loaded.values().flat_map(|workflow| starting(workflow)).collect();
-        Ok(Self { consumer, rules: Rules { engine, since, starts } })
+        Ok(Self { consumer, rules: Rules { engine, since } })
     }
 
     /// Works until `stop`.
@@ -100,18 +97,19 @@ impl Rules {
 
     async fn dealt_with(&self, batch: &[Delivery], came: Instant) -> Result<(), StoreError> {
         let inner = &self.engine.0;
+        let loaded = inner.loaded();
         let (mut beginning, mut facts, mut awaited) = (Vec::new(), Vec::new(), Vec::new());
         for delivery in batch {
             let envelope = &delivery.envelope;
             let Some(kind) = kind_of(envelope) else { continue };
-            let (may_start, may_be_awaited) = (self.starts.contains(kind.name), inner.awaited.contains(kind.name));
+            let (may_start, may_be_awaited) = (loaded.starts.contains(kind.name), loaded.awaited.contains(kind.name));
             let is_old = envelope.time.as_millisecond() < self.since;
             if is_old || (!may_start && !may_be_awaited) {
                 continue;
             }
             let Some(event) = read(&inner.context, envelope, kind).await? else { continue };
             if may_start {
-                self.begin(&event, came, &mut beginning).await?;
+                self.begin(&loaded, &event, came, &mut beginning).await?;
             }
             if may_be_awaited {
                 facts.push(Fact {
@@ -145,7 +143,13 @@ impl Rules {
     }
 
     /// The runs that an event begins.
-    async fn begin(&self, event: &Event, came: Instant, beginning: &mut Vec<Beginning>) -> Result<(), StoreError> {
+    async fn begin(
+        &self,
+        loaded: &Loaded,
+        event: &Event,
+        came: Instant,
+        beginning: &mut Vec<Beginning>,
+    ) -> Result<(), StoreError> {
         let inner = &self.engine.0;
         // A call that a workflow has placed does not start the same workflow: it would call without end.
         let by = match event.provider_call() {
@@ -153,7 +157,7 @@ impl Rules {
             None => None,
         };
         let scope = Scope::new().with("event", &event.json);
-        for workflow in inner.loaded.values().filter(|workflow| by.as_ref() != Some(&workflow.name)) {
+        for workflow in loaded.workflows.values().filter(|workflow| by.as_ref() != Some(&workflow.name)) {
             if !self.starts_by(workflow, event, &scope) {
                 continue;
             }

@@ -2,6 +2,7 @@
 
 mod command_line;
 mod faults;
+mod follow;
 mod kills;
 mod load;
 mod missed_call;
