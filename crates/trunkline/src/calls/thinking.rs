@@ -80,7 +80,7 @@ impl Thinking {
                 settled.await;
                 let (call, contact) = (&turn.conversation, &turn.contact);
                 let recalled = recall.passages(Way::Call, contact, Some(call), &turn.input);
-                (turn.recalled, turn.summary) = tokio::join!(recalled, summaries.given(contact, call));
+                (turn.recalled, turn.summary) = tokio::join!(recalled, summaries.given(Way::Call, contact, call));
                 think(&*agent, turn, &sender, grain).await
             };
             let answer = tokio::time::timeout(deadline, reminded);

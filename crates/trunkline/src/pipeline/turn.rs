@@ -221,7 +221,7 @@ async fn question(
         attachments: Vec::new(),
         history,
         recalled,
-        summary: context.summaries.given(&conversation.contact_id, &conversation.id).await,
+        summary: context.summaries.given(Way::Text, &conversation.contact_id, &conversation.id).await,
         memories: context.store.memories_of_contact(&conversation.contact_id, Some(&conversation.id)).await?,
     })
 }

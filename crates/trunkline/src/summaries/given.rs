@@ -7,26 +7,32 @@ use trunkline_core::Pii;
 use trunkline_store::SummaryRow;
 
 use super::Summaries;
+use crate::recall::Way;
 
 /// Summaries of one person that an agent is given.
 const MAX_GIVEN: u32 = 4;
 /// Of all of them, in bytes.
 const MAX_BYTES: usize = 8 << 10;
-/// How long a turn waits for them.
-const DEADLINE: Duration = Duration::from_millis(100);
+/// How long an answer to a text waits for them, and one in a call.
+const TEXT_DEADLINE: Duration = Duration::from_millis(150);
+const CALL_DEADLINE: Duration = Duration::from_millis(50);
 
 impl Summaries {
     /// What was said with a person before, in short: in this conversation, then in others of theirs.
     ///
     /// # Cancel safety
     /// Cancel-safe.
-    pub async fn given(&self, contact_id: &str, conversation_id: &str) -> Option<Pii<String>> {
+    pub async fn given(&self, way: Way, contact_id: &str, conversation_id: &str) -> Option<Pii<String>> {
         if self.0.settings.after == 0 {
             return None;
         }
         let own = self.0.store.summary_of_conversation(conversation_id);
         let all = self.0.store.summaries_of(contact_id, MAX_GIVEN);
-        match tokio::time::timeout(DEADLINE, async { tokio::try_join!(own, all) }).await {
+        let deadline = match way {
+            Way::Text => TEXT_DEADLINE,
+            Way::Call => CALL_DEADLINE,
+        };
+        match tokio::time::timeout(deadline, async { tokio::try_join!(own, all) }).await {
             Ok(Ok((own, all))) => together(own, all),
             Ok(Err(error)) => {
                 tracing::warn!(error.code = error.code(), "a turn goes without the summary");

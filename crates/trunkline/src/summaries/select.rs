@@ -13,6 +13,9 @@ const MAX_SENTENCES: usize = 50;
 const PERSON: &str = "Person: ";
 const AGENT: &str = "Agent: ";
 
+/// What a model has written of what was said is kept.
+const OF_A_MODEL: usize = 1_000;
+
 /// Beginnings of words by which people say who they are, what they want and what was agreed.
 const TELLING: [&str; 36] = [
     "name",
@@ -115,9 +118,10 @@ fn cut(sentence: &str) -> &str {
 
 /// How much a line says.
 fn score(line: &str) -> usize {
-    let (sentence, is_persons) = match line.strip_prefix(AGENT) {
-        Some(sentence) => (sentence, false),
-        None => (line.strip_prefix(PERSON).unwrap_or(line), true),
+    let (sentence, is_persons) = match (line.strip_prefix(PERSON), line.strip_prefix(AGENT)) {
+        (Some(sentence), _) => (sentence, true),
+        (None, Some(sentence)) => (sentence, false),
+        (None, None) => return OF_A_MODEL,
     };
     let is_letter = |letter: char| letter.is_alphanumeric() || letter == '\'';
     let words: Vec<_> = sentence.split(|letter| !is_letter(letter)).filter(|word| !word.is_empty()).collect();
@@ -163,6 +167,8 @@ mod tests {
         assert_eq!(first, expected);
         // The same again says nothing new; what is new comes behind.
         assert_eq!(select(&first, &talk, 4096), first);
+        let prose = "She is called Ada. All is well.";
+        assert_eq!(select(prose, &talk[5..], 4096), prose);
         let more = select(&first, &[said(Role::Person, "I prefer tea.")], 4096);
         assert_eq!(more, format!("{expected}\nPerson: I prefer tea."));
     }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use tracing::Instrument as _;
 use trunkline_agent::{Agent, AgentError, Role, SummaryRequest, Utterance};
-use trunkline_core::Pii;
+use trunkline_core::{Pii, Retry};
 use trunkline_store::{ConversationRow, Direction, StoreError, SummaryRow, UnsummarisedRow};
 
 use super::Summaries;
@@ -109,7 +109,8 @@ impl Summaries {
                 tracing::Span::current().record("error.code", error.code());
                 tracing::warn!(error.code = error.code(), "a model makes no summary");
                 self.0.metrics.summary("failed");
-                Ok(None)
+                // What it refuses or withholds now it would the next time, and all that comes behind would wait for it.
+                Ok((error.retry() == Retry::No).then(|| selected(&said)))
             }
         }
     }

@@ -109,6 +109,17 @@ async fn a_summary_that_fails_or_stalls_costs_nobody_an_answer() {
 }
 
 #[tokio::test]
+async fn what_a_model_refuses_to_say_in_short_is_selected() {
+    let model = model(Some(ModelAnswer::Status(400, None))).await;
+    let world = world(&model, &[("TRUNKLINE_SUMMARY_AFTER", "2")]).await;
+    for number in 0..8 {
+        says(&world, if number == 1 { FACT } else { "How are you?" }).await;
+    }
+    let made = until_summary(&world, FACT).await;
+    assert_eq!((&made["made_by"], &made["text"]), (&json!("selection"), &json!(format!("Person: {FACT}"))));
+}
+
+#[tokio::test]
 async fn without_a_model_sentences_are_selected_and_what_is_taken_away_is_in_none() {
     let script = [Some((200, "application/json", "{\"text\":\"ok\"}"))];
     let agent = HttpAgentServer::start(([127, 0, 0, 1], 0).into(), &script).await;

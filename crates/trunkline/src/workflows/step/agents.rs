@@ -10,6 +10,7 @@ use trunkline_store::Direction;
 
 use super::{Effect, StepDone, StepError};
 use crate::agents::DEFAULT;
+use crate::recall::Way;
 use crate::telemetry::traceparent;
 use crate::workflows::codes;
 
@@ -55,7 +56,7 @@ pub(super) async fn answer(
             })
             .collect();
         turn.memories = context.store.memories_of_contact(&row.contact_id, Some(&row.id)).await?;
-        turn.summary = context.summaries.given(&row.contact_id, &row.id).await;
+        turn.summary = context.summaries.given(Way::Text, &row.contact_id, &row.id).await;
         turn.channel = row.channel.parse().unwrap_or(Channel::Chat);
         (turn.conversation, turn.contact) = (row.id, row.contact_id);
     }
