@@ -154,7 +154,7 @@ impl Store {
         Ok(self.conversation_by_external(connector, &told.conversation).await?.map(|row| row.id))
     }
 
-    /// What a conversation's platform keeps beside it, as it was last told; nothing if it was told nothing.
+    /// What a conversation's platform keeps beside it, as it was last told; `None` if nobody has told.
     ///
     /// # Errors
     /// `store.unavailable`, `store.unreadable`.
@@ -165,11 +165,11 @@ impl Store {
         &self,
         connector: &str,
         external_id: &str,
-    ) -> Result<Map<String, Value>, StoreError> {
+    ) -> Result<Option<Map<String, Value>>, StoreError> {
         let sql = "SELECT attributes FROM conversation_name WHERE connector = $1 AND external_id = $2";
         let told: Option<Option<String>> =
             sqlx::query_scalar(sql).bind(connector).bind(external_id).fetch_optional(&self.reader).await?;
-        told.flatten().map_or(Ok(Map::new()), |told| read_attributes(&told))
+        told.flatten().map(|told| read_attributes(&told)).transpose()
     }
 }
 

@@ -139,7 +139,7 @@ async fn people_and_names_are_what_was_told_last() {
     }
     let summary = store.conversation_summary(&recorded.conversation_id).await.expect("read").expect("one");
     assert_eq!(summary.friendly_name.as_deref(), Some("second"));
-    assert!(store.attributes_of_conversation("twilio", CH).await.expect("read").is_empty());
+    assert_eq!(store.attributes_of_conversation("twilio", CH).await.expect("read"), None);
 
     // Attributes stay where a name is told without them, and what is told late changes nothing.
     let told = |tier: Option<&str>, seconds: i64| {
@@ -149,7 +149,7 @@ async fn people_and_names_are_what_was_told_last() {
     for told in [told(Some("gold"), 10), told(None, 11), told(Some("iron"), 9)] {
         store.name_conversation("twilio", &told).await.expect("noted");
     }
-    let kept = store.attributes_of_conversation("twilio", CH).await.expect("read");
+    let kept = store.attributes_of_conversation("twilio", CH).await.expect("read").expect("told");
     assert_eq!(kept.get("tier").and_then(|tier| tier.as_str()), Some("gold"));
     let summary = store.conversation_summary(&recorded.conversation_id).await.expect("read").expect("one");
     assert_eq!(summary.attributes, kept);
@@ -182,4 +182,37 @@ async fn a_closed_conversation_says_nothing_more_and_begins_anew_with_a_later_te
     store.open_session(&id, "concierge").await.expect("opened");
     let again = store.session(&id).await.expect("read").expect("one");
     assert!(again.is_active && again.id != session.id);
+}
+
+#[tokio::test]
+async fn a_summary_is_not_kept_of_what_has_changed_meanwhile() {
+    let (store, _folder) = open().await;
+    let recorded = record(&store, "IM0", 0, at(1)).await;
+    record(&store, "IM1", 1, at(2)).await;
+    let id = recorded.conversation_id.as_str();
+    let text = |text: &str| Pii::new(text.to_owned());
+    let keep = async |before, upto, words: &str, read_at| {
+        store.keep_summary(id, before, upto, (&text(words), "m"), read_at).await.expect("done")
+    };
+    let unsaid = async |upto| {
+        let rows = store.unsummarised(id, upto, 9).await.expect("read");
+        rows.into_iter().map(|row| row.text.into_inner()).collect::<Vec<_>>()
+    };
+    assert_eq!(unsaid(None).await, ["text 0", "text 1"]);
+    let read_at = Timestamp::now();
+    store.edit_message("twilio", CH, "IM0", &text("changed"), at(3)).await.expect("edited");
+    assert!(!keep(None, 0, "text 0", read_at).await, "its message has other words by now");
+    let later = Timestamp::now() + SignedDuration::from_secs(1);
+    assert!(keep(None, 0, "changed", later).await);
+    assert!(!keep(None, 1, "again", later).await, "there is one already");
+    assert!(!keep(Some(1), 1, "again", later).await, "and it goes up to another message");
+    assert_eq!(unsaid(Some(0)).await, ["text 1"]);
+    assert!(keep(Some(0), 2, "both", later).await);
+
+    // The words that are taken away are in it: it goes.
+    assert!(store.summary_of_conversation(id).await.expect("read").is_some());
+    store.remove_message("twilio", CH, "IM1", at(4)).await.expect("removed");
+    assert_eq!(store.summary_of_conversation(id).await.expect("read"), None);
+    assert_eq!(unsaid(None).await, ["changed", ""]);
+    assert!(!store.keep_summary("nobody", None, 1, (&text("x"), "m"), later).await.expect("done"));
 }

@@ -119,6 +119,11 @@ impl Agents {
         self.roster().tools.clone()
     }
 
+    /// Whether any route asks for attributes.
+    pub(crate) fn need_attributes(&self) -> bool {
+        self.roster().routes.iter().any(|route| !route.attribute.is_empty())
+    }
+
     /// The agent that answers in a conversation, whether or not a person of ours does for now.
     ///
     /// # Errors
@@ -128,9 +133,8 @@ impl Agents {
         store: &Store,
         row: &ConversationRow,
     ) -> Result<Option<Arc<dyn Agent>>, StoreError> {
-        let needs_attributes = self.roster().routes.iter().any(|route| !route.attribute.is_empty());
-        let attributes = if needs_attributes {
-            Some(store.attributes_of_conversation(&row.connector, &row.external_id).await?)
+        let attributes = if self.need_attributes() {
+            store.attributes_of_conversation(&row.connector, &row.external_id).await?
         } else {
             None
         };

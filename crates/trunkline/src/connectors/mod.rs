@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
 use trunkline_core::Retry;
-use trunkline_core::event::{MediaRef, MessageReceived, SendMessage};
+use trunkline_core::event::{ConversationUpdated, MediaRef, MessageReceived, SendMessage};
 use trunkline_store::Sent;
 
 pub use messaging::{MessagingConnector, Public};
@@ -85,6 +85,18 @@ pub trait Connector: Send + Sync {
     /// Has to be cancel-safe.
     async fn sender(&self, conversation: &str) -> Result<Option<String>, ConnectorError> {
         let _platforms_without_addresses = conversation;
+        Ok(None)
+    }
+
+    /// What a conversation is called, and what the platform keeps beside it. Default: `None`, there is nothing of that.
+    ///
+    /// # Errors
+    /// See [`ConnectorError`].
+    ///
+    /// # Cancel safety
+    /// Has to be cancel-safe.
+    async fn describe(&self, conversation: &str) -> Result<Option<ConversationUpdated>, ConnectorError> {
+        let _platforms_without_names = conversation;
         Ok(None)
     }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use trunkline_core::event::{MediaRef, MessageMetadata, MessageReceived, SendMessage};
+use jiff::Timestamp;
+use trunkline_core::event::{ConversationUpdated, MediaRef, MessageMetadata, MessageReceived, SendMessage};
 use trunkline_core::messaging::{
     ConversationId, ConversationalBackend, ErrorCode, MediaSource, MessagingError, OutgoingMessage,
 };
@@ -21,6 +22,7 @@ use trunkline_twilio::rest::{ConversationFilter, RestClient, RestError};
 use super::codes;
 use super::{Connector, ConnectorError, ReadBack};
 use crate::edge::People;
+use crate::edge::changes::object_of;
 use crate::edge::from_twilio::{SOURCE, attributes, channel_of, media as media_of, outbox_id};
 use crate::media::codes::{PRIVATE_ADDRESS, TOO_LARGE, UNREACHABLE};
 use crate::media::{self, MediaFolder};
@@ -200,6 +202,17 @@ impl Connector for TwilioConnector {
         let own: BTreeSet<_> = bound.collect();
         // With several it depends on who writes.
         Ok(own.first().filter(|_| own.len() == 1).cloned())
+    }
+
+    async fn describe(&self, conversation: &str) -> Result<Option<ConversationUpdated>, ConnectorError> {
+        let told = self.rest.fetch_conversation(conversation).await.map_err(|error| from_rest(&error))?;
+        Ok(Some(ConversationUpdated {
+            conversation: conversation.to_owned(),
+            friendly_name: told.friendly_name,
+            unique_name: told.unique_name,
+            attributes: Some(object_of(&told.attributes)),
+            changed: told.date_updated.or(told.date_created).unwrap_or(Timestamp::UNIX_EPOCH),
+        }))
     }
 
     async fn fetch_media(&self, file: &MediaRef, max_bytes: usize) -> Result<Bytes, ConnectorError> {

@@ -64,7 +64,7 @@ pub(super) fn change(event: &ConversationsEvent, key: &str, now: Timestamp) -> R
 const MAX_ATTRIBUTES_BYTES: usize = 16 << 10;
 
 /// What attributes say; nothing where they are no object, or larger than they may be.
-pub(super) fn object_of(attributes: &str) -> Map<String, Value> {
+pub(crate) fn object_of(attributes: &str) -> Map<String, Value> {
     if attributes.len() > MAX_ATTRIBUTES_BYTES {
         return Map::new();
     }

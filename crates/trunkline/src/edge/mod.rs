@@ -2,7 +2,7 @@
 //!
 //! A webhook is answered with 200 only when its event is safe on the bus.
 
-mod changes;
+pub(crate) mod changes;
 mod codes;
 pub(crate) mod from_messaging;
 pub(crate) mod from_twilio;

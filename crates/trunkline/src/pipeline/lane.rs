@@ -9,6 +9,7 @@ use trunkline_bus::{BusError, Delivery};
 use trunkline_store::{ConversationRow, MessageRow, StoreError};
 
 use super::Context;
+use super::attributes;
 use super::lanes::Inbox;
 use super::read_back::read_back;
 use super::relay::RelayHandle;
@@ -155,6 +156,7 @@ impl Lane {
     async fn agent(&self) -> Result<(ConversationRow, Option<Arc<dyn Agent>>), LaneError> {
         let known = self.context.store.conversation(&self.conversation_id).await?;
         let row = known.ok_or(StoreError::NotFound { what: "conversation" })?;
+        attributes::learn(&self.context, &row).await?;
         let agent = self.context.agents.of_conversation(&self.context.store, &row).await?;
         let agent = agent.filter(|_| row.handed_over_at.is_none());
         Ok((row, agent))

@@ -9,6 +9,7 @@
 //! Invariants: a delivery is acknowledged only when what it asks for is committed; a lane deals with one thing at a
 //! time; no transaction is open while an agent or a provider works.
 
+mod attributes;
 mod catch_up;
 mod changes;
 mod close;

@@ -23,9 +23,8 @@ async fn set_attributes(world: &World, conversation: &str, attributes: &Value) {
     .await;
 }
 
-#[tokio::test]
-async fn attributes_choose_from_the_next_turn_on() {
-    let (plain, gold) = (speaker("plain").await, speaker("gold").await);
+/// No gateway runs yet; one that does has `gold` answer whose customers are gold.
+async fn world(plain: &ModelServer, gold: &ModelServer) -> World {
     let mut world = World::without_gateway(&[]).await;
     world.set_file(&format!(
         r#"
@@ -50,6 +49,13 @@ agent = "gold"
         plain.base_url(),
         gold.base_url()
     ));
+    world
+}
+
+#[tokio::test]
+async fn attributes_choose_from_the_next_turn_on() {
+    let (plain, gold) = (speaker("plain").await, speaker("gold").await);
+    let mut world = world(&plain, &gold).await;
     world.start_gateway().await;
     let (conversation, _) = world.text(ADA, "one").await;
     world.expect_answers(ADA, &["plain: one"]).await;
@@ -66,4 +72,20 @@ agent = "gold"
     set_attributes(&world, &conversation, &json!({ "customer": { "tier": "iron" }, "open": true })).await;
     world.text(ADA, "four").await;
     world.expect_answers(ADA, &["plain: one", "gold: two", "gold: three", "plain: four"]).await;
+}
+
+#[tokio::test]
+async fn what_no_webhook_has_told_is_asked_for() {
+    let (plain, gold) = (speaker("plain").await, speaker("gold").await);
+    let mut world = world(&plain, &gold).await;
+    let (conversation, _) = world.text(ADA, "one").await;
+    let form = [("Attributes", json!({ "customer": { "tier": "gold" }, "open": true }).to_string())];
+    let request = world.rest(Method::POST, &format!("/v1/Conversations/{conversation}"));
+    assert_eq!(answer(request.form(&form)).await.status, StatusCode::OK);
+    world.start_gateway().await;
+    world.text(ADA, "two").await;
+    until("it is answered", async || world.answers(ADA).await.contains(&"gold: two".to_owned()).then_some(())).await;
+    assert!(plain.asked().is_empty());
+    let known = world.api("/api/v1/conversations").await["conversations"][0]["attributes"].clone();
+    assert_eq!(known["customer"]["tier"], "gold");
 }
