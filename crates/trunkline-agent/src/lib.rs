@@ -8,6 +8,7 @@ mod agent;
 mod attachment;
 mod chat;
 mod concierge;
+pub mod embeddings;
 mod error;
 mod http;
 pub mod models;

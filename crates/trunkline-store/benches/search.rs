@@ -1,8 +1,8 @@
-//! How long a search takes over 50,000 passages, in full text.
+//! How long a search takes over 50,000 passages: in full text, and by words and meaning together.
 //!
 //! `cargo bench -p trunkline-store --bench search`. It prints percentiles, which is what recall has a deadline for, and
 //! not a mean. Words are drawn as languages use them: a few are everywhere, most are rare. Half of the passages are
-//! documents of one collection, half were said by 500 people.
+//! documents of one collection, half were said by 500 people. Vectors are random, of 384 numbers; no model is asked.
 
 #![allow(
     clippy::expect_used,
@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::runtime::Builder;
 use trunkline_core::{Channel, ContactAddress, Pii};
-use trunkline_store::{NewDocument, NewInbound, NewPassage, Scope, Search, Store};
+use trunkline_store::{Meaning, NewDocument, NewInbound, NewPassage, Scope, Search, Store, VectorModel, fuse};
 
 /// Passages of documents, and as many that people said.
 const HALF: usize = 25_000;
@@ -28,6 +28,9 @@ const WORDS_OF_A_PASSAGE: usize = 150;
 /// The most frequent words, which say nothing.
 const STOP_WORDS: usize = 150;
 const SEARCHES: usize = 2_000;
+/// As a small sentence transformer has.
+const DIMENSIONS: usize = 384;
+const FOUND: usize = 5;
 
 /// A small generator of our own: the same words in every run.
 struct Words(u64);
@@ -109,6 +112,30 @@ async fn fill(store: &Store, words: &mut Words) -> Vec<String> {
     contacts
 }
 
+fn vector(words: &mut Words) -> Vec<f32> {
+    (0..DIMENSIONS).map(|_| (words.next() - 0.5) as f32).collect()
+}
+
+async fn embed(store: &Store, model: &VectorModel, words: &mut Words) {
+    loop {
+        let waiting = store.unembedded(1_000).await.expect("read");
+        if waiting.is_empty() {
+            return store.load_vectors(model).await.expect("loaded");
+        }
+        let vectors: Vec<_> = waiting.into_iter().map(|one| (one.id, Some(vector(words)))).collect();
+        store.put_vectors(model, &vectors).await.expect("put in");
+    }
+}
+
+/// By words, and by meaning too if there is a meaning.
+async fn find(store: &Store, search: &Search, meaning: Option<&Meaning>) {
+    let by_words = store.search(search).await.expect("searched");
+    if let Some(meaning) = meaning {
+        let by_meaning = store.search_by_meaning(search, meaning).await.expect("searched");
+        let _found = fuse(by_words, by_meaning, FOUND);
+    }
+}
+
 fn question(words: &mut Words, count: usize) -> String {
     (0..count).map(|_| words.telling()).collect::<Vec<_>>().join(" ")
 }
@@ -129,20 +156,29 @@ fn main() {
         let contacts = fill(&store, &mut words).await;
         let passages = store.passage_count().await.expect("counted");
         println!("{passages} passages in the index after {:.0} s", begun.elapsed().as_secs_f64());
-        for count in [3, 8] {
-            for (name, is_of_a_person) in [("one collection", false), ("one person", true)] {
-                let mut took = Vec::with_capacity(SEARCHES);
-                for number in 0..SEARCHES {
-                    let scope = match contacts.get(number % contacts.len()).filter(|_| is_of_a_person) {
-                        Some(contact) => Scope::Contact(contact.clone()),
-                        None => Scope::Collections(vec!["shop".into()]),
-                    };
-                    let search = Search { words: Pii::new(question(&mut words, count)), scope, limit: 5, but: None };
-                    let begun = Instant::now();
-                    let _found = store.search(&search).await.expect("searched");
-                    took.push(begun.elapsed());
+        let model = VectorModel { name: "bench".into(), dimensions: DIMENSIONS };
+        let begun = Instant::now();
+        embed(&store, &model, &mut words).await;
+        println!("{passages} vectors after {:.0} s", begun.elapsed().as_secs_f64());
+        for is_hybrid in [false, true] {
+            for count in [3, 8] {
+                for (name, is_of_a_person) in [("one collection", false), ("one person", true)] {
+                    let mut took = Vec::with_capacity(SEARCHES);
+                    for number in 0..SEARCHES {
+                        let scope = match contacts.get(number % contacts.len()).filter(|_| is_of_a_person) {
+                            Some(contact) => Scope::Contact(contact.clone()),
+                            None => Scope::Collections(vec!["shop".into()]),
+                        };
+                        let words_of_it = Pii::new(question(&mut words, count));
+                        let search = Search { words: words_of_it, scope, limit: FOUND as u32, but: None };
+                        let meaning = Meaning { model: model.clone(), vector: vector(&mut words), least: -1.0 };
+                        let begun = Instant::now();
+                        find(&store, &search, Some(&meaning).filter(|_| is_hybrid)).await;
+                        took.push(begun.elapsed());
+                    }
+                    let how = if is_hybrid { "and meaning" } else { "of full text" };
+                    told(&format!("{count} words {how} in {name}"), took);
                 }
-                told(&format!("{count} words in {name}"), took);
             }
         }
     });

@@ -58,8 +58,8 @@ pub use participants::{ParticipantRow, Presence};
 pub use replies::{Content, Reply, ReplyKind, Say};
 pub use scheduled::{MAX_SCHEDULED, NewScheduled, ScheduledRow, Scheduling};
 pub use search::{
-    CollectionRow, DocumentRow, Found, MAX_FOUND, NewDocument, NewPassage, PassageKind, Scope, Search, Source,
-    Unindexed, best_sentences, coverage, terms,
+    CollectionRow, DocumentRow, Found, MAX_DIMENSIONS, MAX_FOUND, Meaning, NewDocument, NewPassage, PassageKind, Scope,
+    Search, Source, Unembedded, Unindexed, VectorModel, best_sentences, coverage, fuse, terms,
 };
 pub use sent::Attempt;
 pub use sessions::SessionRow;

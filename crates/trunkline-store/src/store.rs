@@ -1,12 +1,14 @@
 //! Opening the database.
 
 use std::path::Path;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
 use crate::StoreError;
+use crate::search::Codes;
 
 /// Readers that may work at once. SQLite has one writer.
 const READERS: u32 = 4;
@@ -19,6 +21,8 @@ pub struct Store {
     /// One connection: writers queue here, not in SQLite's busy loop.
     pub(crate) writer: SqlitePool,
     pub(crate) reader: SqlitePool,
+    /// What the table of vectors has, or had a moment ago.
+    pub(crate) codes: Arc<RwLock<Codes>>,
 }
 
 impl Store {
@@ -44,7 +48,7 @@ impl Store {
         let reader = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_lazy_with(options.read_only(true).create_if_missing(false));
-        Ok(Self { writer, reader })
+        Ok(Self { writer, reader, codes: Arc::default() })
     }
 
     /// Proves that the store can write, by writing.

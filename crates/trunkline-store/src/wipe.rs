@@ -9,7 +9,7 @@ impl Store {
     /// Makes sure that what was deleted is in no file any more. Deleted rows are overwritten as they go; here the
     /// database is written anew, so that pages that were reorganised keep nothing of them, and the log before it is
     /// emptied. Returns false where the database is too large to be written anew (128 MiB): then stale copies may be left
-    /// in pages until `VACUUM` is run with the gateway stopped.
+    /// in pages until `VACUUM` is run with the gateway stopped. What is in memory of vectors goes too.
     ///
     /// # Errors
     /// `store.unavailable`; what was deleted stays deleted.
@@ -17,6 +17,7 @@ impl Store {
     /// # Cancel safety
     /// It may have been done; doing it again is harmless.
     pub async fn wipe(&self) -> Result<bool, StoreError> {
+        self.forget_codes();
         let mut writer = self.writer.acquire().await?;
         let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *writer).await?;
         let page_bytes: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut *writer).await?;

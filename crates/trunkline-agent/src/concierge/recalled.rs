@@ -19,10 +19,16 @@ pub(super) fn answer(turn: &Turn) -> Option<String> {
     let text = turn.input.last()?.expose();
     let terms = terms(text);
     let is_question = is_question(text);
-    let passage = turn.recalled.iter().find(|passage| {
+    let fits = |passage: &&Passage| {
         let is_document = passage.kind == "document";
         passage.coverage >= FITS && (is_document || (is_question && answers(&terms, passage, text)))
-    })?;
+    };
+    // The words decide, whatever stands first because of what it means: of those that have as many, the first.
+    let passage = turn
+        .recalled
+        .iter()
+        .filter(fits)
+        .reduce(|best, other| if other.coverage > best.coverage { other } else { best })?;
     let words = best_sentences(&terms, &told(passage), MAX_CHARS);
     let source = passage.source.expose();
     let place = if passage.kind == "document" { source.clone() } else { source_of_talk(source) };

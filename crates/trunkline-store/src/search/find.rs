@@ -12,7 +12,7 @@ use crate::{Store, StoreError};
 /// The most that one search finds.
 pub const MAX_FOUND: u32 = 100;
 /// How many times as many as are wanted are looked at, because some may not be for whoever asks.
-const MARGIN: u32 = 4;
+pub(super) const MARGIN: u32 = 4;
 
 /// Passages that are ranked; terms that would bring more are left to the others.
 const MANY: i64 = 2_000;
@@ -62,14 +62,14 @@ pub struct Found {
     pub text: Pii<String>,
     /// When it was said, or taken in.
     pub at: Timestamp,
-    /// BM25, the higher the better; only to be compared within one search.
+    /// The higher the better; only to be compared within one search. By words it is BM25, by meaning the cosine.
     pub score: f64,
     /// The share of the terms that it has, 0 to 1.
     pub coverage: f64,
 }
 
 #[derive(FromRow)]
-struct Row {
+pub(super) struct Row {
     id: String,
     kind: String,
     source_id: String,
@@ -162,7 +162,7 @@ impl Store {
     }
 }
 
-fn found(row: Row, terms: &[String]) -> Result<Found, StoreError> {
+pub(super) fn found(row: Row, terms: &[String]) -> Result<Found, StoreError> {
     Ok(Found {
         id: row.id,
         kind: PassageKind::from_name(&row.kind)?,

@@ -3,20 +3,30 @@
 //! A passage of a call or a conversation belongs to a person, and no search finds it that is not for that person or for
 //! all of them. Each passage carries words that name its kind, and its collection or its person; they are searched for
 //! with the rest, so that what others have said costs nothing. Passages are ranked by BM25.
+//!
+//! Where a model makes vectors of passages (`vectors`), they are found by what they mean too (`near`), and both lists
+//! become one (`fuse`). Without vectors the words alone decide.
 
+mod codes;
 mod documents;
 mod excerpt;
 mod find;
+mod fuse;
+mod near;
 mod passages;
 mod query;
 mod sources;
+mod vectors;
 
+pub(crate) use codes::Codes;
 pub use documents::{CollectionRow, DocumentRow, NewDocument};
 pub use excerpt::{best_sentences, coverage};
 pub use find::{Found, MAX_FOUND, Scope, Search};
+pub use fuse::fuse;
 pub use passages::{NewPassage, PassageKind};
 pub use query::terms;
 pub use sources::{Source, Unindexed};
+pub use vectors::{MAX_DIMENSIONS, Meaning, Unembedded, VectorModel};
 
 use sqlx::{Sqlite, Transaction};
 
