@@ -55,6 +55,7 @@ use crate::extensions::Extensions;
 use crate::handlers::{Dispatcher, Handlers};
 use crate::knowledge::{Indexer, Knowledge, knowledge_routes, transcript_routes};
 use crate::live::Live;
+use crate::meaning::{Embedding, Finder, ModelOfMeaning};
 use crate::media::{Media, MediaFolder, MediaLinks, media_routes, public_routes};
 use crate::people::{People, people_routes};
 use crate::pipeline::{
@@ -229,6 +230,11 @@ impl Gateway {
         for connector in connectors.iter() {
             readiness.connector_starting(connector.name());
         }
+        let model = match &settings.embeddings {
+            Some(settings) => Some(ModelOfMeaning::of(settings)?),
+            None => None,
+        };
+        let finder = Finder::new(store.clone(), model.clone());
         let (typing, typing_handle) = Typing::new();
         let agents = Agents::default();
         let context = Context {
@@ -245,7 +251,7 @@ impl Gateway {
                 settings.media.clone(),
                 format!("http://{address}"),
             ),
-            recall: Recall::new(store.clone(), settings.recall, telemetry.metrics()),
+            recall: Recall::new(finder.clone(), settings.recall, telemetry.metrics()),
             summaries: Summaries::new(store.clone(), agents, settings.summary, telemetry.metrics()),
             metrics: telemetry.metrics(),
             live: Live::default(),
@@ -324,12 +330,16 @@ impl Gateway {
         let chat = settings.webchat.map(|chat| Arc::new(WebChat::new(context.clone(), chat, readiness.clone(), hub)));
         let voice_edge = voice.as_ref().map(|voice| Arc::clone(&voice.edge));
         let handlers = gateway.handlers.clone();
-        let knowledge = Knowledge::new(gateway.store.clone(), settings.knowledge);
+        let knowledge = Knowledge::new(gateway.store.clone(), finder.clone(), settings.knowledge);
         let rooms = people_routes(people.clone(), &console.access)
             .merge(knowledge_routes(knowledge, &console.access))
-            .merge(transcript_routes(gateway.store.clone(), &console.access))
+            .merge(transcript_routes(finder, &console.access))
             .merge(scheduled_routes(gateway.store.clone(), &console.access));
         gateway.until_taken("index", Indexer::new(gateway.store.clone(), settings.search).run());
+        if let Some(model) = model {
+            let embedding = Embedding::new(gateway.store.clone(), model, telemetry.metrics());
+            gateway.until_taken("embeddings", embedding.run());
+        }
         let mut router =
             routes(console, twilio.as_ref(), voice_edge, &context, &readiness, (telemetry.registry(), handlers), rooms);
         gateway.tasks.spawn(async move { people.finish_erasures().await }.in_current_span());

@@ -28,6 +28,7 @@ mod gateway;
 pub mod handlers;
 pub mod knowledge;
 pub mod live;
+pub mod meaning;
 pub mod media;
 pub mod people;
 pub mod pipeline;

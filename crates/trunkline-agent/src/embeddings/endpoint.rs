@@ -60,8 +60,8 @@ impl EmbeddingEndpoint {
     /// Prepares the client; connects to nothing yet.
     ///
     /// # Errors
-    /// `embeddings.config`: every setting that cannot be used.
-    pub fn new(config: EmbeddingEndpointConfig) -> Result<Self, EmbeddingError> {
+    /// Every setting that cannot be used.
+    pub fn new(config: EmbeddingEndpointConfig) -> Result<Self, ConfigError> {
         let mut problems = ConfigError::new();
         let url = Url::parse(&format!("{}/embeddings", config.base_url.trim_end_matches('/')));
         let url = url.ok().filter(|url| matches!(url.scheme(), "http" | "https"));
@@ -78,8 +78,8 @@ impl EmbeddingEndpoint {
         let client = client.build().inspect_err(|_| problems.add("url", "no HTTP client can be built here")).ok();
         let dimensions = config.dimensions.map_or_else(OnceLock::new, OnceLock::from);
         match (url, client) {
-            (Some(url), Some(client)) => Ok(problems.or(Self { client, url, config, dimensions })?),
-            _ => Err(problems.into()),
+            (Some(url), Some(client)) => problems.or(Self { client, url, config, dimensions }),
+            _ => Err(problems),
         }
     }
 

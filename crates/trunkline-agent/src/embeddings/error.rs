@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use trunkline_core::{ConfigError, Retry};
+use trunkline_core::Retry;
 
 /// Why there are no vectors. Messages contain nothing of the texts.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EmbeddingError {
-    /// The configuration of embeddings is wrong.
-    #[error("vectors cannot be made: {0}")]
-    Config(#[from] ConfigError),
     /// The server refuses the request: key, model name, or a text that is too long for it. A redirect is not followed.
     #[error("the server of embeddings refused the request with status {status}")]
     Refused {
@@ -57,7 +54,6 @@ impl EmbeddingError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::Config(_) => "embeddings.config",
             Self::Refused { .. } => "embeddings.refused",
             Self::Unavailable { .. } => "embeddings.unavailable",
             Self::Unreachable => "embeddings.unreachable",
@@ -72,7 +68,7 @@ impl EmbeddingError {
     #[must_use]
     pub const fn retry(&self) -> Retry {
         match self {
-            Self::Config(_) | Self::Refused { .. } | Self::Dimensions { .. } | Self::TooLarge { .. } => Retry::No,
+            Self::Refused { .. } | Self::Dimensions { .. } | Self::TooLarge { .. } => Retry::No,
             Self::Unavailable { after, .. } => Retry::After(*after),
             Self::Unreachable | Self::Timeout(_) | Self::Malformed(_) => Retry::After(Duration::ZERO),
         }

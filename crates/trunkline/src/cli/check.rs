@@ -6,9 +6,13 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use trunkline::config::{AgentSettings, AgentsSettings, RealtimeConfig, Settings, TwilioSettings, WebChatSettings};
+use trunkline::config::{
+    AgentSettings, AgentsSettings, EmbeddingsSettings, RealtimeConfig, Settings, TwilioSettings, WebChatSettings,
+};
+use trunkline::meaning::ModelOfMeaning;
 use trunkline_agent::tools::McpServer;
 use trunkline_bus::{Bus as _, EmbeddedBus, EmbeddedOptions};
+use trunkline_core::Pii;
 use trunkline_store::Store;
 use trunkline_twilio::TwilioMessaging;
 use trunkline_twilio::realtime::{ConnectionState, Event, RealtimeClient};
@@ -61,6 +65,7 @@ pub(super) fn run(args: &ServeArgs) -> ExitCode {
         engines(&settings, &mut report).await;
         chat(settings.webchat.as_ref());
         agents(&settings.agents, &mut report).await;
+        embeddings(settings.embeddings.as_ref(), &mut report).await;
         if let Some(twilio) = &settings.twilio {
             return provider(twilio, &mut report).await;
         }
@@ -161,6 +166,29 @@ async fn agent(setting: &str, settings: &AgentSettings, report: &mut Report) {
     }
     if config.secret.is_empty() {
         say("note: TRUNKLINE_AGENT_SECRET is not set: the agent cannot tell the gateway from anybody else");
+    }
+}
+
+/// What words mean. It is asked for one vector: that costs next to nothing.
+async fn embeddings(settings: Option<&EmbeddingsSettings>, report: &mut Report) {
+    let Some(settings) = settings else {
+        return Report::good("the words alone decide what is found (TRUNKLINE_EMBEDDINGS_URL is not set)");
+    };
+    let asked = match ModelOfMeaning::of(settings) {
+        Ok(model) => {
+            let vectors = model.embedder.embed(&[Pii::new("hello".to_owned())]).await;
+            vectors.map(|vectors| (model.embedder.model().to_owned(), vectors.first().map_or(0, Vec::len)))
+        }
+        Err(error) => return report.wrong(&error.to_string()),
+    };
+    match asked {
+        Ok((model, numbers)) => {
+            Report::good(&format!("the model of embeddings {model} answers, with vectors of {numbers} numbers"));
+        }
+        Err(error) => report.wrong(&format!(
+            "{error} ({}); check TRUNKLINE_EMBEDDINGS_URL, TRUNKLINE_EMBEDDINGS_MODEL and TRUNKLINE_EMBEDDINGS_KEY",
+            error.code()
+        )),
     }
 }
 

@@ -251,5 +251,8 @@ pub(super) fn found(page: &Value, as_json: bool) {
         print(&format!("# {}", place.join(", ")));
         print(&printable(text(one, "excerpt")));
     }
+    if matches!(text(page, "meaning"), "late" | "failed") {
+        say("note: the model of embeddings does not answer; these were found by their words alone");
+    }
     say(&format!("{} found", passages.len()));
 }

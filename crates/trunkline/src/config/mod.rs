@@ -7,6 +7,7 @@
 mod agent;
 mod calls;
 mod duration;
+mod embeddings;
 mod knowledge;
 mod media;
 mod messaging;
@@ -25,6 +26,7 @@ mod workflows;
 pub use agent::{AgentSettings, AgentsSettings, ChatSettings, ConciergeSource};
 pub use calls::{Engine, Provider, SpeechSettings, VoiceSettings};
 pub use duration::parse_duration;
+pub use embeddings::{EmbeddingSource, EmbeddingsSettings};
 pub use knowledge::{KnowledgeSettings, RecallSettings, SearchSettings};
 pub use media::MediaSettings;
 pub use messaging::MessagingSettings;

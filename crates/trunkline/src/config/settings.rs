@@ -14,9 +14,10 @@ use url::Url;
 use super::table as key;
 use super::token::MIN_TOKEN_LEN;
 use super::{
-    AgentsSettings, KeywordSettings, KnowledgeSettings, MediaSettings, MessagingSettings, Reader, RecallSettings,
-    SearchSettings, SenderRates, Splitting, SummarySettings, VoiceSettings, WhatsAppSettings, WorkflowSettings, agent,
-    calls, knowledge, media, messaging, people, rates, realtime, summary, texts, workflows,
+    AgentsSettings, EmbeddingsSettings, KeywordSettings, KnowledgeSettings, MediaSettings, MessagingSettings, Reader,
+    RecallSettings, SearchSettings, SenderRates, Splitting, SummarySettings, VoiceSettings, WhatsAppSettings,
+    WorkflowSettings, agent, calls, embeddings, knowledge, media, messaging, people, rates, realtime, summary, texts,
+    workflows,
 };
 
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -67,6 +68,8 @@ pub struct Settings {
     pub recall: RecallSettings,
     /// What was said before the latest messages, in short.
     pub summary: SummarySettings,
+    /// The model that tells what words mean; `None` if there is none.
+    pub embeddings: Option<EmbeddingsSettings>,
     /// Workflows; `None` if there are none.
     pub workflows: Option<WorkflowSettings>,
     /// The console.
@@ -227,6 +230,7 @@ impl Settings {
             search: knowledge::search(reader, &mut problems),
             recall: knowledge::recall(reader, &mut problems),
             summary: summary::summary(reader, &mut problems),
+            embeddings: embeddings::embeddings(reader, &mut problems),
             workflows: workflows::workflows(reader, &mut problems),
             console: console(reader, &mut problems),
             telemetry: telemetry(reader, &mut problems),

@@ -106,6 +106,12 @@ settings! {
     RECALL_CALL_DEADLINE = "recall.call_deadline", "TRUNKLINE_RECALL_CALL_DEADLINE", "50ms", "The same in a call. At most 10s.";
     RECALL_COLLECTIONS = "recall.collections", "TRUNKLINE_RECALL_COLLECTIONS", "*", "Collections that agents are reminded of, separated by commas; `*` for all, `none` for none.";
     RECALL_PASSAGES = "recall.passages", "TRUNKLINE_RECALL_PASSAGES", "5", "Passages that an agent is given with a turn. At most 20.";
+    EMBEDDINGS_URL = "embeddings.url", "TRUNKLINE_EMBEDDINGS_URL", "", "Where a model of embeddings is, in OpenAI's API: what stands before `/embeddings`, such as `https://api.openai.com/v1` or `http://127.0.0.1:11434/v1`. With it passages are found by what they mean too; when not set, the words alone decide. What can be searched is sent there.";
+    EMBEDDINGS_MODEL = "embeddings.model", "TRUNKLINE_EMBEDDINGS_MODEL", "", "The model's name there. With another one everything is embedded anew.";
+    EMBEDDINGS_KEY = "embeddings.key", "TRUNKLINE_EMBEDDINGS_KEY", "", "The server's key.", secret;
+    EMBEDDINGS_DIMENSIONS = "embeddings.dimensions", "TRUNKLINE_EMBEDDINGS_DIMENSIONS", "", "How many numbers a vector is to have, for models that can be asked for fewer. Between 1 and 4096; what the model gives when not set.";
+    EMBEDDINGS_NEARNESS = "embeddings.nearness", "TRUNKLINE_EMBEDDINGS_NEARNESS", "0.3", "How near a passage must be to be found by its meaning, as the cosine, between -1 and 1. What is near differs from model to model.";
+    EMBEDDINGS_TIMEOUT = "embeddings.timeout", "TRUNKLINE_EMBEDDINGS_TIMEOUT", "30s", "How long the model may take for one batch of passages. At most 5m. Whoever waits for an answer waits no longer than `recall` says.";
     RECALL_ANSWERS = "recall.answers", "TRUNKLINE_RECALL_ANSWERS", "true", "Whether the concierge, where no rule fits, answers with the sentences of a passage that fits well, and names where they stand.";
     SUMMARY_AFTER = "summary.after", "TRUNKLINE_SUMMARY_AFTER", "30", "The latest messages of a conversation that agents see as they are; what is older is kept as a running summary, made in the background: by the agent's model, or by selection where it has none. 0 turns summaries off. At most 30.";
     SUMMARY_DEADLINE = "summary.deadline", "TRUNKLINE_SUMMARY_DEADLINE", "30s", "How long a model may take for a summary; no answer waits for it. Between 1s and 5m.";

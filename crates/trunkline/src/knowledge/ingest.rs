@@ -11,6 +11,7 @@ use super::block::{Block, MAX_TEXT_BYTES};
 use super::kind::Kind;
 use super::{chunk, codes, html, markdown, pdf, plain};
 use crate::config::KnowledgeSettings;
+use crate::meaning::Finder;
 
 /// Passages of one document; one with more is refused.
 const MAX_PASSAGES: usize = 20_000;
@@ -44,13 +45,14 @@ pub(super) struct Document {
 #[derive(Clone)]
 pub(crate) struct Knowledge {
     pub(super) store: Store,
+    pub(super) finder: Finder,
     pub(super) settings: Arc<KnowledgeSettings>,
     reading: Arc<Semaphore>,
 }
 
 impl Knowledge {
-    pub(crate) fn new(store: Store, settings: KnowledgeSettings) -> Self {
-        Self { store, settings: Arc::new(settings), reading: Arc::new(Semaphore::new(AT_ONCE)) }
+    pub(crate) fn new(store: Store, finder: Finder, settings: KnowledgeSettings) -> Self {
+        Self { store, finder, settings: Arc::new(settings), reading: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// Takes a document in, in the place of one of its title. Returns it, and whether anything is different.

@@ -11,11 +11,12 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use trunkline_core::Pii;
-use trunkline_store::{DocumentRow, Found, Scope, Search, best_sentences, terms};
+use trunkline_store::{DocumentRow, Found, Scope, best_sentences, terms};
 
 use super::ingest::{Document, Refusal};
 use super::{Knowledge, codes};
 use crate::console::{Access, Failure, bad, guarded};
+use crate::meaning::PATIENCE;
 
 /// The longest name of a collection, in characters.
 const MAX_COLLECTION: usize = 64;
@@ -175,14 +176,11 @@ struct Wanted {
 }
 
 async fn search(State(knowledge): State<Arc<Knowledge>>, Query(wanted): Query<Wanted>) -> Result<Json<Value>, Failure> {
-    let search = Search {
-        scope: Scope::Collections(wanted.collection.into_iter().collect()),
-        limit: wanted.limit.unwrap_or(FOUND).clamp(1, 100),
-        words: words(&wanted.q)?,
-        but: None,
-    };
-    let found = knowledge.store.search(&search).await?;
-    Ok(Json(json!({ "passages": shown(&search.words, &found) })))
+    let words = words(&wanted.q)?;
+    let scope = Scope::Collections(wanted.collection.into_iter().collect());
+    let limit = wanted.limit.unwrap_or(FOUND).clamp(1, 100);
+    let sought = knowledge.finder.find(&words, vec![scope], limit, None, PATIENCE).await?;
+    Ok(Json(json!({ "passages": shown(&words, &sought.found), "meaning": sought.meaning })))
 }
 
 /// What is searched for.

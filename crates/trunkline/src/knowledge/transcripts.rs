@@ -7,17 +7,18 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use trunkline_store::{PassageKind, Scope, Search, Store};
+use trunkline_store::{PassageKind, Scope};
 
 use super::routes::{shown, words};
 use crate::console::{Access, Failure, bad, guarded};
+use crate::meaning::{Finder, PATIENCE};
 
 /// What is found, if nothing else is asked for.
 const FOUND: u32 = 10;
 
 /// The routes, for whoever has the console's token.
-pub(crate) fn transcript_routes(store: Store, access: &Access) -> Router {
-    guarded(Router::new().route("/api/v1/transcripts/search", get(search)).with_state(Arc::new(store)), access)
+pub(crate) fn transcript_routes(finder: Finder, access: &Access) -> Router {
+    guarded(Router::new().route("/api/v1/transcripts/search", get(search)).with_state(Arc::new(finder)), access)
 }
 
 #[derive(Deserialize)]
@@ -28,7 +29,7 @@ struct Wanted {
     limit: Option<u32>,
 }
 
-async fn search(State(store): State<Arc<Store>>, Query(wanted): Query<Wanted>) -> Result<Json<Value>, Failure> {
+async fn search(State(finder): State<Arc<Finder>>, Query(wanted): Query<Wanted>) -> Result<Json<Value>, Failure> {
     let kinds = match wanted.kind.as_deref() {
         None => vec![PassageKind::Transcript, PassageKind::Conversation],
         Some("transcript") => vec![PassageKind::Transcript],
@@ -37,8 +38,8 @@ async fn search(State(store): State<Arc<Store>>, Query(wanted): Query<Wanted>) -
     };
     let scope = wanted.contact.map_or_else(|| Scope::Kinds(kinds.clone()), Scope::Contact);
     let limit = wanted.limit.unwrap_or(FOUND).clamp(1, 100);
-    let search = Search { words: words(&wanted.q)?, scope, limit, but: None };
-    let mut found = store.search(&search).await?;
-    found.retain(|one| kinds.contains(&one.kind));
-    Ok(Json(json!({ "passages": shown(&search.words, &found) })))
+    let words = words(&wanted.q)?;
+    let mut sought = finder.find(&words, vec![scope], limit, None, PATIENCE).await?;
+    sought.found.retain(|one| kinds.contains(&one.kind));
+    Ok(Json(json!({ "passages": shown(&words, &sought.found), "meaning": sought.meaning })))
 }

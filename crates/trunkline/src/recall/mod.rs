@@ -11,13 +11,16 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 use trunkline_agent::Passage;
 use trunkline_core::Pii;
-use trunkline_store::{Found, PassageKind, Scope, Search, Store, StoreError};
+use trunkline_store::{Found, PassageKind, Scope, Store, StoreError};
 
 use crate::config::RecallSettings;
+use crate::meaning::{Finder, PATIENCE, Sought};
 use crate::telemetry::Metrics;
 
 /// What is searched for, in bytes: the latest of what was said.
 const MAX_WORDS: usize = 1_000;
+/// The part of the deadline that the meaning of the words may take.
+const SHARE_OF_MEANING: f64 = 0.8;
 /// Of one passage, in bytes.
 const MAX_PASSAGE_BYTES: usize = 2_000;
 /// Of all passages of one turn, in bytes.
@@ -35,16 +38,16 @@ pub enum Way {
 /// Reminds agents. Cheap to clone.
 #[derive(Clone)]
 pub struct Recall {
-    store: Store,
+    finder: Finder,
     settings: Arc<RecallSettings>,
     metrics: Metrics,
     tasks: TaskTracker,
 }
 
 impl Recall {
-    /// Over `store`.
-    pub fn new(store: Store, settings: RecallSettings, metrics: Metrics) -> Self {
-        Self { store, settings: Arc::new(settings), metrics, tasks: TaskTracker::new() }
+    /// By what `finder` finds.
+    pub fn new(finder: Finder, settings: RecallSettings, metrics: Metrics) -> Self {
+        Self { finder, settings: Arc::new(settings), metrics, tasks: TaskTracker::new() }
     }
 
     /// Never reminds.
@@ -55,7 +58,7 @@ impl Recall {
             collections: None,
             passages: 0,
         };
-        Self::new(store, settings, metrics)
+        Self::new(Finder::new(store, None), settings, metrics)
     }
 
     /// What this person's words remind of: first what fits best. `but` is a conversation or call that is left out,
@@ -69,18 +72,21 @@ impl Recall {
             return Vec::new();
         }
         let begun = Instant::now();
-        let found = tokio::time::timeout(deadline, self.find(contact, but, input)).await;
-        let (outcome, passages) = match found {
-            Ok(Ok(found)) if found.is_empty() => ("nothing", Vec::new()),
-            Ok(Ok(found)) => ("found", found),
+        // What the words find is not lost because what they mean comes late.
+        let patience = deadline.mul_f64(SHARE_OF_MEANING);
+        let sought = tokio::time::timeout(deadline, self.find(contact, but, input, patience)).await;
+        let without = self.finder.without_meaning();
+        let (outcome, meaning, found) = match sought {
+            Ok(Ok(Sought { found, meaning })) if found.is_empty() => ("nothing", meaning, Vec::new()),
+            Ok(Ok(Sought { found, meaning })) => ("found", meaning, found),
             Ok(Err(error)) => {
                 tracing::warn!(error.code = error.code(), "nothing could be recalled");
-                ("failed", Vec::new())
+                ("failed", without, Vec::new())
             }
-            Err(_) => ("late", Vec::new()),
+            Err(_) => ("late", without, Vec::new()),
         };
-        self.metrics.recall(outcome, begun.elapsed());
-        passages
+        self.metrics.recall(outcome, meaning, begun.elapsed());
+        bounded(found, self.settings.passages)
     }
 
     /// The same without a deadline of its own, for an agent that asks.
@@ -91,10 +97,12 @@ impl Recall {
     /// # Cancel safety
     /// Cancel-safe.
     pub async fn search(&self, contact: &str, input: &[Pii<String>]) -> Result<Vec<Passage>, StoreError> {
-        self.find(contact, None, input).await
+        let sought = self.find(contact, None, input, PATIENCE).await?;
+        Ok(bounded(sought.found, self.settings.passages))
     }
 
-    /// A call with this person rings: what will be searched is brought into memory, so that the first turn finds it there.
+    /// A call with this person rings: what will be searched is brought into memory, so that the first turn finds it there,
+    /// and the model of meanings is connected to.
     pub(crate) fn warm(&self, contact: &str) {
         if self.deadline(Way::Call).is_zero() {
             return;
@@ -102,7 +110,7 @@ impl Recall {
         let (recall, contact) = (self.clone(), contact.to_owned());
         let work = async move {
             let input = [Pii::new("appointment order name address number".to_owned())];
-            let _warm = recall.find(&contact, None, &input).await;
+            let _warm = recall.find(&contact, None, &input, PATIENCE).await;
         };
         self.tasks.spawn(work.in_current_span());
     }
@@ -114,30 +122,17 @@ impl Recall {
         }
     }
 
-    async fn find(&self, contact: &str, but: Option<&str>, input: &[Pii<String>]) -> Result<Vec<Passage>, StoreError> {
-        let words = words(input);
-        let search = |scope| Search {
-            words: words.clone(),
-            scope,
-            limit: u32::try_from(self.settings.passages).unwrap_or(u32::MAX),
-            but: but.map(str::to_owned),
-        };
-        let theirs = async {
-            let found = self.store.search(&search(Scope::Contact(contact.to_owned()))).await?;
-            let is_theirs = |found: &Found| found.contact_id.as_deref() == Some(contact);
-            Ok(found.into_iter().filter(is_theirs).collect::<Vec<_>>())
-        };
-        let known = async {
-            match &self.settings.collections {
-                Some(collections) => self.store.search(&search(Scope::Collections(collections.clone()))).await,
-                None => Ok(Vec::new()),
-            }
-        };
-        let (theirs, known): (Result<Vec<_>, StoreError>, _) = tokio::join!(theirs, known);
-        let mut all = known?;
-        all.extend(theirs?);
-        all.sort_by(|one, other| other.coverage.total_cmp(&one.coverage).then(other.score.total_cmp(&one.score)));
-        Ok(bounded(all, self.settings.passages))
+    async fn find(
+        &self,
+        contact: &str,
+        but: Option<&str>,
+        input: &[Pii<String>],
+        patience: Duration,
+    ) -> Result<Sought, StoreError> {
+        let known = self.settings.collections.clone().map(Scope::Collections);
+        let scopes = known.into_iter().chain([Scope::Contact(contact.to_owned())]).collect();
+        let limit = u32::try_from(self.settings.passages).unwrap_or(u32::MAX);
+        self.finder.find(&words(input), scopes, limit, but, patience).await
     }
 }
 

@@ -31,6 +31,8 @@ struct Instruments {
     recall_duration: Histogram<f64>,
     scheduled: Counter<u64>,
     summaries: Counter<u64>,
+    embeddings: Counter<u64>,
+    embeddings_waiting: Gauge<u64>,
     send_latency: Histogram<f64>,
     superseded: Counter<u64>,
     sends: Counter<u64>,
@@ -89,6 +91,8 @@ impl Metrics {
             recall_duration: seconds(meter, names::RECALL_DURATION),
             scheduled: meter.u64_counter(names::SCHEDULED).build(),
             summaries: meter.u64_counter(names::SUMMARIES).build(),
+            embeddings: meter.u64_counter(names::EMBEDDINGS).build(),
+            embeddings_waiting: meter.u64_gauge(names::EMBEDDINGS_WAITING).build(),
             send_latency: seconds(meter, names::SEND_LATENCY),
             superseded: meter.u64_counter(names::SUPERSEDED).build(),
             sends: meter.u64_counter(names::SENDS).build(),
@@ -165,10 +169,23 @@ impl Metrics {
         self.0.summaries.add(1, &[KeyValue::new("outcome", outcome)]);
     }
 
-    /// An agent was to be reminded: `found`, `nothing`, `late`, `failed`.
-    pub fn recall(&self, outcome: &'static str, took: Duration) {
-        self.0.recall.add(1, &[KeyValue::new("outcome", outcome)]);
+    /// An agent was to be reminded: `found`, `nothing`, `late`, `failed`; what the words mean was `used`, `late`,
+    /// `failed` or `off`.
+    pub fn recall(&self, outcome: &'static str, meaning: &'static str, took: Duration) {
+        self.0.recall.add(1, &[KeyValue::new("outcome", outcome), KeyValue::new("meaning", meaning)]);
         self.0.recall_duration.record(took.as_secs_f64(), &[]);
+    }
+
+    /// So many passages were `embedded` or `refused`, or a try `failed`.
+    pub fn embedded(&self, outcome: &'static str, count: u64) {
+        if count > 0 {
+            self.0.embeddings.add(count, &[KeyValue::new("outcome", outcome)]);
+        }
+    }
+
+    /// So many passages wait for a vector.
+    pub fn embeddings_waiting(&self, count: u64) {
+        self.0.embeddings_waiting.record(count, &[]);
     }
 
     /// The provider has accepted a reply, this long after it was committed.

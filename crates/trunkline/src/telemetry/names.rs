@@ -121,10 +121,15 @@ pub const WEBHOOK_SPAN: &str = "twilio.webhook.handle";
 pub const TURNS: &str = "trunkline_turns_total";
 /// From the last text of a burst to the committed reply.
 pub const TURN_DURATION: &str = "trunkline_turn_duration_seconds";
-/// What agents were reminded of, by `outcome`: found, nothing, late (after the deadline), failed.
+/// What agents were reminded of, by `outcome`: found, nothing, late (after the deadline), failed; and by `meaning`: used,
+/// late or failed (the words alone decided), off.
 pub const RECALL: &str = "trunkline_recall_total";
 /// How long that took.
 pub const RECALL_DURATION: &str = "trunkline_recall_duration_seconds";
+/// Passages that were to have a vector, by `outcome`: embedded, refused; and tries that failed altogether: failed.
+pub const EMBEDDINGS: &str = "trunkline_embeddings_total";
+/// Passages that wait for a vector.
+pub const EMBEDDINGS_WAITING: &str = "trunkline_embeddings_waiting";
 /// Running summaries, by `outcome`: made (by a model), selected, failed, outdated.
 pub const SUMMARIES: &str = "trunkline_summaries_total";
 /// Texts that agents had promised, by `outcome`: sent, or why not.

@@ -42,10 +42,13 @@ async fn every_problem_is_told_at_once() {
         ("TRUNKLINE_WEBCHAT", "perhaps"),
         ("TRUNKLINE_WEBCHAT_ORIGINS", "https://shop.example.com, shop.example.com"),
         ("TRUNKLINE_WEBCHAT_NEW_VISITORS", "0"),
+        ("TRUNKLINE_EMBEDDINGS_URL", "models.example.com"),
+        ("TRUNKLINE_EMBEDDINGS_DIMENSIONS", "many"),
+        ("TRUNKLINE_EMBEDDINGS_NEARNESS", "2"),
     ];
     for command in ["serve", "check"] {
         let done = run(&bad, &[command]).await;
-        let missing = ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_SECRET"];
+        let missing = ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_API_SECRET", "TRUNKLINE_EMBEDDINGS_MODEL"];
         let given = bad.iter().map(|(name, _)| *name).filter(|name| *name != "TWILIO_API_KEY");
         let named: Vec<_> = given.chain(missing).collect();
         assert_says(&done, MISCONFIGURED, &named);

@@ -22,6 +22,7 @@ mod lanes;
 mod library;
 mod logs;
 mod long_answers;
+mod meaning;
 mod media;
 mod media_messaging;
 mod messaging;

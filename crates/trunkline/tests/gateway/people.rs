@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use trunkline_store::Store;
+use trunkline_testing::EmbeddingServer;
 
 use super::media::{PNG, send};
 use crate::support::{ADA, Answer, BOB, CONSOLE_TOKEN, NUMBER, Program, Visitor, World, answer, until, until_within};
@@ -130,7 +131,11 @@ async fn contacts_are_linked_and_unlinked_and_doing_it_again_changes_nothing() {
 
 #[tokio::test]
 async fn an_erased_person_is_in_no_table_and_in_no_file() {
+    let model = EmbeddingServer::start(&[]).await.unwrap();
     let mut world = World::start(&[
+        ("TRUNKLINE_EMBEDDINGS_URL", model.base_url()),
+        ("TRUNKLINE_EMBEDDINGS_MODEL", "words"),
+        ("TRUNKLINE_SEARCH_QUIET", "0"),
         ("TRUNKLINE_VOICE", "true"),
         ("TRUNKLINE_RELAY_NUMBERS", "*"),
         ("TRUNKLINE_CONCIERGE", ""),
@@ -163,6 +168,8 @@ async fn an_erased_person_is_in_no_table_and_in_no_file() {
     let chat = people.iter().find(|one| one["addresses"][0]["channel"] == "chat").unwrap()["id"].clone();
     let linked = ask(&world, Method::POST, &format!("/api/v1/contacts/{ada}/link"), json!({ "contact": chat })).await;
     assert_eq!(linked.body["changed"], true, "{}", linked.text);
+    let vectors = vectors_of(&world, &ada).await;
+    assert!(vectors.iter().all(|vector| is_in_a_file(&world.data_dir(), vector)));
     runs_of_workflows(&world);
     promises(&world);
     for secret in SECRETS {
@@ -182,6 +189,7 @@ async fn an_erased_person_is_in_no_table_and_in_no_file() {
     let again = ask(&world, Method::DELETE, &format!("/api/v1/contacts/{ada}"), Value::Null).await;
     assert_eq!((again.status, &again.body["code"]), (StatusCode::NOT_FOUND, &json!("people.not_found")));
     nothing_is_left(&world);
+    assert!(!vectors.iter().any(|vector| is_in_a_file(&world.data_dir(), vector)), "what she meant is left");
 
     // Nor does the platform, which still has it all, bring it back.
     world.stop_gateway().await;
@@ -294,6 +302,27 @@ fn runs_of_workflows(world: &World) {
         );
         store.execute_batch(&sql).unwrap();
     }
+}
+
+/// What everything that she said means, when nothing waits for its vector any more.
+async fn vectors_of(world: &World, contact: &str) -> Vec<Vec<u8>> {
+    until("what she said has vectors", async || {
+        let store = Connection::open(world.data_dir().join("store.db")).unwrap();
+        let waits =
+            "SELECT (SELECT count(*) FROM passage WHERE embedded_by IS NULL) + (SELECT count(*) FROM unindexed)";
+        let waiting: i64 = store.query_row(waits, [], |row| row.get(0)).unwrap();
+        let sql = "SELECT v.vector FROM passage_vector v JOIN passage p ON p.id = v.passage_id WHERE p.contact_id = ?1";
+        let mut query = store.prepare(sql).unwrap();
+        let vectors =
+            query.query_map([contact], |row| row.get(0)).unwrap().collect::<Result<Vec<Vec<u8>>, _>>().unwrap();
+        // By text, by web chat, and in a call.
+        (waiting == 0 && vectors.len() >= 3).then_some(vectors)
+    })
+    .await
+}
+
+fn is_in_a_file(folder: &Path, bytes: &[u8]) -> bool {
+    files(folder).iter().any(|path| fs::read(path).unwrap().windows(bytes.len()).any(|part| part == bytes))
 }
 
 fn nothing_is_left(world: &World) {

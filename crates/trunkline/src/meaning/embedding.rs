@@ -1,0 +1,177 @@
+//! Gives passages their vectors.
+//!
+//! What is to be done stands in the table: passages that no vector of the present model was made for. So nothing is lost
+//! by a stop, by a model that is away, or by another model: what waits is found again.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use trunkline_agent::embeddings::EmbeddingError;
+use trunkline_core::{Pii, Retry};
+use trunkline_store::{Store, StoreError, Unembedded, VectorModel};
+
+use super::ModelOfMeaning;
+use crate::telemetry::Metrics;
+
+/// How often it is looked what waits.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether passages have vectors of another model.
+const REVIEW_EVERY: Duration = Duration::from_mins(1);
+/// Passages of one batch.
+const AT_ONCE: u32 = 32;
+/// The pause between two batches while there is more.
+const BREATH: Duration = Duration::from_millis(20);
+/// The wait after a model has failed; it doubles.
+const BACKOFF: Duration = Duration::from_secs(1);
+const MAX_BACKOFF: Duration = Duration::from_mins(1);
+/// What a model that works takes.
+const PROBE: &str = "hello";
+
+/// Why a batch has no vectors.
+enum Trouble {
+    Model(EmbeddingError),
+    Store(StoreError),
+}
+
+impl From<EmbeddingError> for Trouble {
+    fn from(error: EmbeddingError) -> Self {
+        Self::Model(error)
+    }
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Trouble {
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Model(error) => error.code(),
+            Self::Store(error) => error.code(),
+        }
+    }
+
+    /// How long the far side wants to be left alone.
+    const fn after(&self) -> Duration {
+        match self {
+            Self::Model(error) => match error.retry() {
+                Retry::After(after) => after,
+                _ => Duration::ZERO,
+            },
+            Self::Store(_) => Duration::ZERO,
+        }
+    }
+}
+
+/// Makes vectors of what waits.
+pub(crate) struct Embedding {
+    store: Store,
+    model: ModelOfMeaning,
+    metrics: Metrics,
+}
+
+impl Embedding {
+    pub(crate) const fn new(store: Store, model: ModelOfMeaning, metrics: Metrics) -> Self {
+        Self { store, model, metrics }
+    }
+
+    /// Works until it is dropped.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe: what is not done is done by the next one.
+    pub(crate) async fn run(self) {
+        let mut reviewed = None::<Instant>;
+        let mut failures = 0_u32;
+        loop {
+            let wait = match self.round(&mut reviewed).await {
+                Ok(is_more) => {
+                    failures = 0;
+                    if is_more { BREATH } else { LOOK_EVERY }
+                }
+                Err(trouble) => {
+                    let wait = BACKOFF.saturating_mul(2_u32.saturating_pow(failures)).min(MAX_BACKOFF);
+                    let wait = wait.max(trouble.after());
+                    failures = failures.saturating_add(1);
+                    self.metrics.embedded("failed", 1);
+                    let seconds = wait.as_secs();
+                    tracing::warn!(error.code = trouble.code(), "passages have no vectors; tried again in {seconds} s");
+                    wait
+                }
+            };
+            if let Ok(waiting) = self.store.unembedded_count().await {
+                self.metrics.embeddings_waiting(waiting);
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Does one batch of what waits; whether there may be more.
+    async fn round(&self, reviewed: &mut Option<Instant>) -> Result<bool, Trouble> {
+        let model = self.vector_model().await?;
+        if reviewed.is_none_or(|at| at.elapsed() >= REVIEW_EVERY) {
+            while self.store.await_vectors(&model).await? > 0 {
+                tokio::time::sleep(BREATH).await;
+            }
+            self.store.load_vectors(&model).await?;
+            *reviewed = Some(Instant::now());
+        }
+        let waiting = self.store.unembedded(AT_ONCE).await?;
+        if waiting.is_empty() {
+            return Ok(false);
+        }
+        let texts: Vec<_> = waiting.iter().map(text).collect();
+        let vectors = match self.model.embedder.embed(&texts).await {
+            Ok(vectors) => vectors.into_iter().map(Some).collect(),
+            Err(error) if error.is_of_a_text() => self.one_by_one(&texts, error).await?,
+            Err(error) => return Err(error.into()),
+        };
+        let refused = vectors.iter().filter(|vector| vector.is_none()).count();
+        let vectors: Vec<_> = waiting.into_iter().map(|one| one.id).zip(vectors).collect();
+        let put = self.store.put_vectors(&model, &vectors).await?;
+        self.metrics.embedded("embedded", put);
+        self.metrics.embedded("refused", refused as u64);
+        Ok(true)
+    }
+
+    /// What vectors are compared with: a model that has made none yet makes one.
+    async fn vector_model(&self) -> Result<VectorModel, EmbeddingError> {
+        let embedder = &self.model.embedder;
+        let dimensions = match embedder.dimensions() {
+            Some(dimensions) => dimensions,
+            None => embedder.embed(&[Pii::new(PROBE.to_owned())]).await?.first().map_or(0, Vec::len),
+        };
+        Ok(VectorModel { name: embedder.model().to_owned(), dimensions })
+    }
+
+    /// The model refuses one of them: that one has no vector, if it takes anything at all.
+    async fn one_by_one(
+        &self,
+        texts: &[Pii<String>],
+        refusal: EmbeddingError,
+    ) -> Result<Vec<Option<Vec<f32>>>, EmbeddingError> {
+        let embedder = &self.model.embedder;
+        if embedder.embed(&[Pii::new(PROBE.to_owned())]).await.is_err() {
+            return Err(refusal);
+        }
+        let mut vectors = Vec::with_capacity(texts.len());
+        for text in texts {
+            vectors.push(match embedder.embed(std::slice::from_ref(text)).await {
+                Ok(mut vector) => vector.pop(),
+                Err(error) if error.is_of_a_text() => {
+                    tracing::warn!(error.code = error.code(), "a passage is found by its words alone");
+                    None
+                }
+                Err(error) => return Err(error),
+            });
+        }
+        Ok(vectors)
+    }
+}
+
+/// A passage with where it stands, which is often what it is about.
+fn text(passage: &Unembedded) -> Pii<String> {
+    let (title, text) = (passage.title.expose(), passage.text.expose());
+    Pii::new(if title.is_empty() { text.clone() } else { format!("{title}\n{text}") })
+}
