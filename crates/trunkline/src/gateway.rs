@@ -231,7 +231,7 @@ impl Gateway {
             readiness.connector_starting(connector.name());
         }
         let model = match &settings.embeddings {
-            Some(settings) => Some(ModelOfMeaning::of(settings)?),
+            Some(settings) => Some(ModelOfMeaning::of(settings).await?),
             None => None,
         };
         let finder = Finder::new(store.clone(), model.clone());

@@ -15,7 +15,7 @@ use serde_json::json;
 use trunkline_core::{ConfigError, Pii, Secret};
 use trunkline_store::MAX_DIMENSIONS;
 
-use super::{Embedder, EmbeddingError, MAX_TEXT_BYTES};
+use super::{Embedder, EmbeddingError, cut};
 
 /// Texts of one request: as many as the servers that people run themselves take.
 const MAX_BATCH: usize = 32;
@@ -149,12 +149,6 @@ impl Embedder for EmbeddingEndpoint {
         }
         Ok(vectors)
     }
-}
-
-/// No server takes a text without a letter.
-fn cut(text: &str) -> &str {
-    let text = text.get(..text.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or_default();
-    if text.trim().is_empty() { "-" } else { text }
 }
 
 const fn refused(status: u16, after: Duration) -> EmbeddingError {

@@ -41,6 +41,9 @@ pub enum EmbeddingError {
         /// How many there are.
         found: usize,
     },
+    /// The model that runs here has failed over a text.
+    #[error("the model of embeddings has failed")]
+    Failed,
     /// The answer is larger than vectors can be.
     #[error("the answer of the server of embeddings is larger than {limit} bytes")]
     TooLarge {
@@ -60,6 +63,7 @@ impl EmbeddingError {
             Self::Timeout(_) => "embeddings.timeout",
             Self::Malformed(_) => "embeddings.malformed",
             Self::Dimensions { .. } => "embeddings.dimensions",
+            Self::Failed => "embeddings.failed",
             Self::TooLarge { .. } => "embeddings.too_large",
         }
     }
@@ -70,13 +74,13 @@ impl EmbeddingError {
         match self {
             Self::Refused { .. } | Self::Dimensions { .. } | Self::TooLarge { .. } => Retry::No,
             Self::Unavailable { after, .. } => Retry::After(*after),
-            Self::Unreachable | Self::Timeout(_) | Self::Malformed(_) => Retry::After(Duration::ZERO),
+            Self::Unreachable | Self::Timeout(_) | Self::Malformed(_) | Self::Failed => Retry::After(Duration::ZERO),
         }
     }
 
     /// Whether it may be one of the texts that is refused, and not whoever asks.
     #[must_use]
     pub const fn is_of_a_text(&self) -> bool {
-        matches!(self, Self::Refused { status: 400 | 413 | 422 })
+        matches!(self, Self::Refused { status: 400 | 413 | 422 } | Self::Failed)
     }
 }

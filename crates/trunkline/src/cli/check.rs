@@ -172,9 +172,9 @@ async fn agent(setting: &str, settings: &AgentSettings, report: &mut Report) {
 /// What words mean. It is asked for one vector: that costs next to nothing.
 async fn embeddings(settings: Option<&EmbeddingsSettings>, report: &mut Report) {
     let Some(settings) = settings else {
-        return Report::good("the words alone decide what is found (TRUNKLINE_EMBEDDINGS_URL is not set)");
+        return Report::good("the words alone decide what is found (no model of embeddings is set)");
     };
-    let asked = match ModelOfMeaning::of(settings) {
+    let asked = match ModelOfMeaning::of(settings).await {
         Ok(model) => {
             let vectors = model.embedder.embed(&[Pii::new("hello".to_owned())]).await;
             vectors.map(|vectors| (model.embedder.model().to_owned(), vectors.first().map_or(0, Vec::len)))

@@ -1,5 +1,6 @@
 //! Settings of the model that tells what words mean.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use trunkline_agent::embeddings::{EmbeddingEndpoint, EmbeddingEndpointConfig};
@@ -24,6 +25,8 @@ pub struct EmbeddingsSettings {
 pub enum EmbeddingSource {
     /// Behind a URL.
     Endpoint(EmbeddingEndpointConfig),
+    /// In a folder of this machine, in programs that are built with the feature `local-embeddings`.
+    Folder(PathBuf),
 }
 
 pub(super) fn embeddings(reader: &Reader, problems: &mut ConfigError) -> Option<EmbeddingsSettings> {
@@ -39,8 +42,17 @@ pub(super) fn embeddings(reader: &Reader, problems: &mut ConfigError) -> Option<
             let url = key::EMBEDDINGS_URL.env;
             problems.add(reader.name_of(setting), format!("says nothing without {url}, where the model is"));
         }
-        return None;
+        let folder = reader.text(&key::EMBEDDINGS_FOLDER)?;
+        if !cfg!(feature = "local-embeddings") {
+            let reason = "this program is built without the feature local-embeddings, which runs models itself";
+            problems.add(reader.name_of(&key::EMBEDDINGS_FOLDER), reason);
+        }
+        return Some(EmbeddingsSettings { source: EmbeddingSource::Folder(PathBuf::from(folder)), least });
     };
+    if reader.text(&key::EMBEDDINGS_FOLDER).is_some() {
+        problems
+            .add(reader.name_of(&key::EMBEDDINGS_FOLDER), "a model is behind a URL or in a folder: set one of them");
+    }
     let dimensions = reader.text(&key::EMBEDDINGS_DIMENSIONS).map(|text| {
         // 0 is told of below.
         text.parse().unwrap_or(0)

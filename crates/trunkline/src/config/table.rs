@@ -107,6 +107,7 @@ settings! {
     RECALL_COLLECTIONS = "recall.collections", "TRUNKLINE_RECALL_COLLECTIONS", "*", "Collections that agents are reminded of, separated by commas; `*` for all, `none` for none.";
     RECALL_PASSAGES = "recall.passages", "TRUNKLINE_RECALL_PASSAGES", "5", "Passages that an agent is given with a turn. At most 20.";
     EMBEDDINGS_URL = "embeddings.url", "TRUNKLINE_EMBEDDINGS_URL", "", "Where a model of embeddings is, in OpenAI's API: what stands before `/embeddings`, such as `https://api.openai.com/v1` or `http://127.0.0.1:11434/v1`. With it passages are found by what they mean too; when not set, the words alone decide. What can be searched is sent there.";
+    EMBEDDINGS_FOLDER = "embeddings.folder", "TRUNKLINE_EMBEDDINGS_FOLDER", "", "In the place of a URL: the folder of a sentence transformer (`config.json`, `tokenizer.json`, `model.safetensors`; of the kind BERT) that is run here. Only in programs that are built with the feature `local-embeddings`.";
     EMBEDDINGS_MODEL = "embeddings.model", "TRUNKLINE_EMBEDDINGS_MODEL", "", "The model's name there. With another one everything is embedded anew.";
     EMBEDDINGS_KEY = "embeddings.key", "TRUNKLINE_EMBEDDINGS_KEY", "", "The server's key.", secret;
     EMBEDDINGS_DIMENSIONS = "embeddings.dimensions", "TRUNKLINE_EMBEDDINGS_DIMENSIONS", "", "How many numbers a vector is to have, for models that can be asked for fewer. Between 1 and 4096; what the model gives when not set.";

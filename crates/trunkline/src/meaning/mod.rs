@@ -7,6 +7,7 @@
 mod embedding;
 mod finder;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,14 +23,43 @@ pub use finder::{Finder, ModelOfMeaning, Sought};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(2);
 
 impl ModelOfMeaning {
-    /// The model that the settings name. Connects to nothing yet.
+    /// The model that the settings name. One behind a URL is not connected to yet; one in a folder is read, which takes a
+    /// moment.
     ///
     /// # Errors
     /// Every setting that cannot be used.
-    pub fn of(settings: &EmbeddingsSettings) -> Result<Self, ConfigError> {
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn of(settings: &EmbeddingsSettings) -> Result<Self, ConfigError> {
         let embedder: Arc<dyn Embedder> = match &settings.source {
             EmbeddingSource::Endpoint(config) => Arc::new(EmbeddingEndpoint::new(config.clone())?),
+            EmbeddingSource::Folder(folder) => in_folder(folder.clone()).await?,
         };
         Ok(Self { embedder, least: settings.least })
     }
+}
+
+#[cfg(feature = "local-embeddings")]
+async fn in_folder(folder: PathBuf) -> Result<Arc<dyn Embedder>, ConfigError> {
+    let read = tokio::task::spawn_blocking(move || trunkline_agent::embeddings::EmbeddingFolder::open(&folder));
+    match read.await {
+        Ok(Ok(model)) => Ok(Arc::new(model)),
+        Ok(Err(wrong)) => Err(of_folder(wrong.problems().iter().map(|problem| problem.message.as_str()))),
+        Err(_) => Err(of_folder(["cannot be read"])),
+    }
+}
+
+/// The settings have told of it already.
+#[cfg(not(feature = "local-embeddings"))]
+fn in_folder(_folder: PathBuf) -> std::future::Ready<Result<Arc<dyn Embedder>, ConfigError>> {
+    std::future::ready(Err(of_folder(["cannot be read by this program"])))
+}
+
+fn of_folder<'a>(messages: impl IntoIterator<Item = &'a str>) -> ConfigError {
+    let mut problems = ConfigError::new();
+    for message in messages {
+        problems.add("TRUNKLINE_EMBEDDINGS_FOLDER", message);
+    }
+    problems
 }

@@ -44,6 +44,7 @@ async fn every_problem_is_told_at_once() {
         ("TRUNKLINE_WEBCHAT_NEW_VISITORS", "0"),
         ("TRUNKLINE_EMBEDDINGS_URL", "models.example.com"),
         ("TRUNKLINE_EMBEDDINGS_DIMENSIONS", "many"),
+        ("TRUNKLINE_EMBEDDINGS_FOLDER", "models/minilm"),
         ("TRUNKLINE_EMBEDDINGS_NEARNESS", "2"),
     ];
     for command in ["serve", "check"] {

@@ -1,5 +1,6 @@
 use trunkline_testing::{EmbeddingAnswer, EmbeddingServer};
 
+use super::super::MAX_TEXT_BYTES;
 use super::*;
 
 async fn endpoint(dimensions: Option<usize>) -> (EmbeddingEndpoint, EmbeddingServer) {
