@@ -17,6 +17,10 @@ pub struct EmbeddingsSettings {
     pub source: EmbeddingSource,
     /// How near a passage must be to be found by its meaning, as the cosine.
     pub least: f32,
+    /// What the model wants before a question.
+    pub question_prefix: String,
+    /// What the model wants before a passage.
+    pub passage_prefix: String,
 }
 
 /// Where a model of embeddings is.
@@ -29,11 +33,28 @@ pub enum EmbeddingSource {
     Folder(PathBuf),
 }
 
+/// The longest prefix, in bytes.
+const MAX_PREFIX: usize = 200;
+
 pub(super) fn embeddings(reader: &Reader, problems: &mut ConfigError) -> Option<EmbeddingsSettings> {
+    let source = source(reader, problems);
     let least = reader.parsed(&key::EMBEDDINGS_NEARNESS, "a number", problems);
     if !(-1.0..=1.0).contains(&least) {
         problems.add(reader.name_of(&key::EMBEDDINGS_NEARNESS), "must be between -1 and 1");
     }
+    let mut prefix = |setting| {
+        let prefix = reader.text(setting).unwrap_or_default();
+        if prefix.len() > MAX_PREFIX {
+            problems.add(reader.name_of(setting), format!("must have at most {MAX_PREFIX} bytes"));
+        }
+        prefix.to_owned()
+    };
+    let question_prefix = prefix(&key::EMBEDDINGS_QUESTION_PREFIX);
+    let passage_prefix = prefix(&key::EMBEDDINGS_PASSAGE_PREFIX);
+    Some(EmbeddingsSettings { source: source?, least, question_prefix, passage_prefix })
+}
+
+fn source(reader: &Reader, problems: &mut ConfigError) -> Option<EmbeddingSource> {
     let timeout =
         reader.duration(&key::EMBEDDINGS_TIMEOUT, Duration::from_millis(1)..=Duration::from_mins(5), problems);
     let Some(url) = reader.text(&key::EMBEDDINGS_URL) else {
@@ -47,7 +68,7 @@ pub(super) fn embeddings(reader: &Reader, problems: &mut ConfigError) -> Option<
             let reason = "this program is built without the feature local-embeddings, which runs models itself";
             problems.add(reader.name_of(&key::EMBEDDINGS_FOLDER), reason);
         }
-        return Some(EmbeddingsSettings { source: EmbeddingSource::Folder(PathBuf::from(folder)), least });
+        return Some(EmbeddingSource::Folder(PathBuf::from(folder)));
     };
     if reader.text(&key::EMBEDDINGS_FOLDER).is_some() {
         problems
@@ -75,5 +96,5 @@ pub(super) fn embeddings(reader: &Reader, problems: &mut ConfigError) -> Option<
             problems.add(reader.name_of(setting), message.as_str());
         }
     }
-    Some(EmbeddingsSettings { source: EmbeddingSource::Endpoint(config), least })
+    Some(EmbeddingSource::Endpoint(config))
 }

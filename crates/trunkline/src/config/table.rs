@@ -112,6 +112,8 @@ settings! {
     EMBEDDINGS_KEY = "embeddings.key", "TRUNKLINE_EMBEDDINGS_KEY", "", "The server's key.", secret;
     EMBEDDINGS_DIMENSIONS = "embeddings.dimensions", "TRUNKLINE_EMBEDDINGS_DIMENSIONS", "", "How many numbers a vector is to have, for models that can be asked for fewer. Between 1 and 4096; what the model gives when not set.";
     EMBEDDINGS_NEARNESS = "embeddings.nearness", "TRUNKLINE_EMBEDDINGS_NEARNESS", "0.3", "How near a passage must be to be found by its meaning, as the cosine, between -1 and 1. What is near differs from model to model.";
+    EMBEDDINGS_QUESTION_PREFIX = "embeddings.question_prefix", "TRUNKLINE_EMBEDDINGS_QUESTION_PREFIX", "", "What the model wants before a question, such as `query: ` (E5) or `search_query: ` (Nomic). At most 200 bytes.";
+    EMBEDDINGS_PASSAGE_PREFIX = "embeddings.passage_prefix", "TRUNKLINE_EMBEDDINGS_PASSAGE_PREFIX", "", "The same before a passage, such as `passage: ` or `search_document: `. With another one everything is embedded anew.";
     EMBEDDINGS_TIMEOUT = "embeddings.timeout", "TRUNKLINE_EMBEDDINGS_TIMEOUT", "30s", "How long the model may take for one batch of passages. At most 5m. Whoever waits for an answer waits no longer than `recall` says.";
     RECALL_ANSWERS = "recall.answers", "TRUNKLINE_RECALL_ANSWERS", "true", "Whether the concierge, where no rule fits, answers with the sentences of a passage that fits well, and names where they stand.";
     SUMMARY_AFTER = "summary.after", "TRUNKLINE_SUMMARY_AFTER", "30", "The latest messages of a conversation that agents see as they are; what is older is kept as a running summary, made in the background: by the agent's model, or by selection where it has none. 0 turns summaries off. At most 30.";

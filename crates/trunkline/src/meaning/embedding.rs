@@ -121,7 +121,7 @@ impl Embedding {
         if waiting.is_empty() {
             return Ok(false);
         }
-        let texts: Vec<_> = waiting.iter().map(text).collect();
+        let texts: Vec<_> = waiting.iter().map(|one| text(&self.model.passage_prefix, one)).collect();
         let vectors = match self.model.embedder.embed(&texts).await {
             Ok(vectors) => vectors.into_iter().map(Some).collect(),
             Err(error) if error.is_of_a_text() => self.one_by_one(&texts, error).await?,
@@ -142,7 +142,7 @@ impl Embedding {
             Some(dimensions) => dimensions,
             None => embedder.embed(&[Pii::new(PROBE.to_owned())]).await?.first().map_or(0, Vec::len),
         };
-        Ok(VectorModel { name: embedder.model().to_owned(), dimensions })
+        Ok(self.model.of_vectors(dimensions))
     }
 
     /// The model refuses one of them: that one has no vector, if it takes anything at all.
@@ -171,7 +171,7 @@ impl Embedding {
 }
 
 /// A passage with where it stands, which is often what it is about.
-fn text(passage: &Unembedded) -> Pii<String> {
+fn text(prefix: &str, passage: &Unembedded) -> Pii<String> {
     let (title, text) = (passage.title.expose(), passage.text.expose());
-    Pii::new(if title.is_empty() { text.clone() } else { format!("{title}\n{text}") })
+    Pii::new(if title.is_empty() { format!("{prefix}{text}") } else { format!("{prefix}{title}\n{text}") })
 }

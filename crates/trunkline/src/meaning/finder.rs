@@ -8,13 +8,25 @@ use trunkline_agent::embeddings::Embedder;
 use trunkline_core::Pii;
 use trunkline_store::{Found, Meaning, Scope, Search, Store, StoreError, VectorModel, fuse};
 
-/// A model, and how near is near for it.
+/// A model, and how it is asked.
 #[derive(Clone)]
 pub struct ModelOfMeaning {
     /// Makes the vectors.
     pub embedder: Arc<dyn Embedder>,
     /// How near a passage must be to be found by its meaning, as the cosine.
     pub least: f32,
+    /// What the model wants before a question.
+    pub question_prefix: String,
+    /// What the model wants before a passage.
+    pub passage_prefix: String,
+}
+
+impl ModelOfMeaning {
+    /// What its vectors can be compared with: passages with another prefix have other vectors.
+    pub(super) fn of_vectors(&self, dimensions: usize) -> VectorModel {
+        let name = format!("{} {}", self.embedder.model(), self.passage_prefix);
+        VectorModel { name: name.trim_end().to_owned(), dimensions }
+    }
 }
 
 /// What became of a search.
@@ -90,15 +102,15 @@ impl Finder {
     /// What is near, or why that is not known: `off` or `failed`.
     async fn by_meaning(&self, words: &Pii<String>, searches: &[Search]) -> Result<Vec<Found>, &'static str> {
         let model = self.model.as_ref().ok_or("off")?;
-        let vector = match model.embedder.embed(std::slice::from_ref(words)).await {
+        let question = Pii::new(format!("{}{}", model.question_prefix, words.expose()));
+        let vector = match model.embedder.embed(&[question]).await {
             Ok(mut vectors) => vectors.pop().unwrap_or_default(),
             Err(error) => {
                 tracing::debug!(error.code = error.code(), "what is searched for has no vector");
                 return Err("failed");
             }
         };
-        let of = VectorModel { name: model.embedder.model().to_owned(), dimensions: vector.len() };
-        let meaning = Meaning { model: of, vector, least: model.least };
+        let meaning = Meaning { model: model.of_vectors(vector.len()), vector, least: model.least };
         let mut all = Vec::new();
         for search in searches {
             match self.store.search_by_meaning(search, &meaning).await {

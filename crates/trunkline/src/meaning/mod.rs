@@ -36,7 +36,12 @@ impl ModelOfMeaning {
             EmbeddingSource::Endpoint(config) => Arc::new(EmbeddingEndpoint::new(config.clone())?),
             EmbeddingSource::Folder(folder) => in_folder(folder.clone()).await?,
         };
-        Ok(Self { embedder, least: settings.least })
+        Ok(Self {
+            embedder,
+            least: settings.least,
+            question_prefix: settings.question_prefix.clone(),
+            passage_prefix: settings.passage_prefix.clone(),
+        })
     }
 }
 

@@ -198,6 +198,8 @@ async fn a_text_that_the_model_refuses_is_passed_over_and_another_model_embeds_a
     assert_eq!(texts(&search(&world, "vehicle").await), ["An automobile is washed."]);
     assert_eq!(texts(&search(&world, "xyzzy").await), ["The word xyzzy is about a car."]);
 
+    assert!(model.asked().iter().all(|asked| !asked.input[0].starts_with("passage: ")));
+
     // The same server with vectors of another length: not compared with the old ones until the next start.
     model.set_dimensions(96);
     assert_eq!(search(&world, "vehicle").await["meaning"], "failed");
@@ -210,4 +212,17 @@ async fn a_text_that_the_model_refuses_is_passed_over_and_another_model_embeds_a
     .await;
     embedded(&world, 1).await;
     assert_eq!(texts(&search(&world, "vehicle").await), ["An automobile is washed."]);
+
+    // Another prefix makes other vectors.
+    world.stop_gateway().await;
+    world.set("TRUNKLINE_EMBEDDINGS_QUESTION_PREFIX", "query: ");
+    world.set("TRUNKLINE_EMBEDDINGS_PASSAGE_PREFIX", "passage: ");
+    world.start_gateway().await;
+    until("it is embedded with its prefix", async || {
+        model.asked().iter().any(|asked| asked.input[0] == "passage: An automobile is washed.").then_some(())
+    })
+    .await;
+    embedded(&world, 1).await;
+    assert_eq!(texts(&search(&world, "vehicle").await), ["An automobile is washed."]);
+    assert_eq!(model.asked().last().unwrap().input, ["query: vehicle"]);
 }
