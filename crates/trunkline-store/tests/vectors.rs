@@ -131,6 +131,19 @@ async fn what_is_near_is_found_in_its_scope_and_nowhere_else() {
 }
 
 #[tokio::test]
+async fn what_a_person_said_stays_found_when_they_turn_out_to_be_somebody_known() {
+    let (store, _folder) = store().await;
+    let ada = says(&store, "+15550001111", "my car is blue").await;
+    let also_ada = says(&store, "+15550003333", "my car is fast").await;
+    embed(&store, &model("m")).await;
+    store.link_contacts(&ada, &also_ada).await.unwrap();
+    assert_eq!(by_meaning(&store, CAR, Scope::Contact(ada.clone())).await.len(), 2);
+    store.unlink_address(&ada, "+15550003333", None).await.unwrap();
+    assert_eq!(by_meaning(&store, CAR, Scope::Contact(ada)).await, ["my car is blue"]);
+    assert_eq!(store.unembedded_count().await.unwrap(), 0, "nothing is embedded anew");
+}
+
+#[tokio::test]
 async fn vectors_go_with_their_passages() {
     let (store, folder) = store().await;
     document(&store, "shop", "a", &["a red car"]).await;

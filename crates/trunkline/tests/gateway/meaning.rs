@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use trunkline_testing::{EmbeddingAnswer, EmbeddingServer};
+use trunkline_testing::{EmbeddingAnswer, EmbeddingServer, ModelAnswer, ModelServer};
 
 use crate::support::{
     ADA, BOB, CONSOLE_TOKEN, HttpAgentServer, Program, World, answer, column, free_address, rows, until, until_within,
@@ -154,10 +154,34 @@ async fn an_agent_is_reminded_by_meaning_and_never_of_what_somebody_else_has_sai
 }
 
 #[tokio::test]
+async fn a_model_that_looks_in_memory_finds_by_meaning() {
+    let model = model().await;
+    let clerk = ModelServer::start(|asked| match asked.results().last() {
+        Some(result) => ModelAnswer::say(format!("I found {result}.")),
+        None => ModelAnswer::call("search_memory", json!({ "query": "vehicle" })),
+    });
+    let clerk = clerk.await.unwrap();
+    let mut world = World::without_gateway(&with(&model, &[("TRUNKLINE_RECALL_COLLECTIONS", "shop")])).await;
+    world.set_file(&format!("[agent]\nkind = \"chat\"\nmodel = \"m\"\nbase_url = \"{}\"\n", clerk.base_url()));
+    world.start_gateway().await;
+    put(&world, "shop/documents?title=cars.txt", "An automobile is washed for 12 francs.").await;
+    put(&world, "private/documents?title=cars.txt", "An automobile is stolen.").await;
+    embedded(&world, 2).await;
+    world.text(ADA, "look it up").await;
+    until("it tells what it found", async || {
+        let answers = world.answers(ADA).await;
+        assert!(!answers.iter().any(|answer| answer.contains("stolen")), "{answers:?}");
+        answers.iter().any(|answer| answer.contains("washed for 12 francs")).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_model_that_is_away_holds_nobody_up_and_makes_up_for_it_later() {
     let model = model().await;
     model.always(EmbeddingAnswer::Status(503, None));
-    let mut world = World::start(&with(&model, &[("TRUNKLINE_CONCIERGE", "")])).await;
+    let settings = [("TRUNKLINE_CONCIERGE", ""), ("TRUNKLINE_RECALL_TEXT_DEADLINE", "4s")];
+    let mut world = World::start(&with(&model, &settings)).await;
     put(&world, "shop/documents?title=cars.txt", "An automobile is washed for 12 francs.").await;
     let found = search(&world, "automobile").await;
     assert_eq!(texts(&found), ["An automobile is washed for 12 francs."], "the words are enough");
