@@ -111,7 +111,7 @@ settings! {
     EMBEDDINGS_MODEL = "embeddings.model", "TRUNKLINE_EMBEDDINGS_MODEL", "", "The model's name there. With another one everything is embedded anew.";
     EMBEDDINGS_KEY = "embeddings.key", "TRUNKLINE_EMBEDDINGS_KEY", "", "The server's key.", secret;
     EMBEDDINGS_DIMENSIONS = "embeddings.dimensions", "TRUNKLINE_EMBEDDINGS_DIMENSIONS", "", "How many numbers a vector is to have, for models that can be asked for fewer. Between 1 and 4096; what the model gives when not set.";
-    EMBEDDINGS_NEARNESS = "embeddings.nearness", "TRUNKLINE_EMBEDDINGS_NEARNESS", "0.3", "How near a passage must be to be found by its meaning, as the cosine, between -1 and 1. What is near differs from model to model.";
+    EMBEDDINGS_NEARNESS = "embeddings.nearness", "TRUNKLINE_EMBEDDINGS_NEARNESS", "0.25", "How near a passage must be to be found by its meaning, as the cosine, between -1 and 1. What is near differs from model to model.";
     EMBEDDINGS_QUESTION_PREFIX = "embeddings.question_prefix", "TRUNKLINE_EMBEDDINGS_QUESTION_PREFIX", "", "What the model wants before a question, such as `query: ` (E5) or `search_query: ` (Nomic). At most 200 bytes.";
     EMBEDDINGS_PASSAGE_PREFIX = "embeddings.passage_prefix", "TRUNKLINE_EMBEDDINGS_PASSAGE_PREFIX", "", "The same before a passage, such as `passage: ` or `search_document: `. With another one everything is embedded anew.";
     EMBEDDINGS_TIMEOUT = "embeddings.timeout", "TRUNKLINE_EMBEDDINGS_TIMEOUT", "30s", "How long the model may take for one batch of passages. At most 5m. Whoever waits for an answer waits no longer than `recall` says.";
