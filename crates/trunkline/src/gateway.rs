@@ -334,7 +334,7 @@ impl Gateway {
         let rooms = people_routes(people.clone(), &console.access)
             .merge(knowledge_routes(knowledge, &console.access))
             .merge(transcript_routes(finder, &console.access))
-            .merge(scheduled_routes(gateway.store.clone(), &console.access));
+            .merge(scheduled_routes(gateway.store.clone(), context.live.clone(), &console.access));
         gateway.until_taken("index", Indexer::new(gateway.store.clone(), settings.search).run());
         if let Some(model) = model {
             let embedding = Embedding::new(gateway.store.clone(), model, telemetry.metrics());

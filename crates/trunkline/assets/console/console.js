@@ -5,7 +5,7 @@ import { createCallsList } from './calls-list.js';
 import { at, make, setText } from './dom.js';
 import {
   SignedOut, agents, call, calls, cancelRun, closeConversation, conversation, conversations, follow, messages,
-  orderCall, orderConversation, recordingOf, replayRun, run, runs, signIn, status, tools, workflows,
+  orderCall, orderConversation, recordingOf, replayRun, run, runs, scheduled, signIn, status, tools, workflows,
 } from './gateway.js';
 import { createList } from './list.js';
 import { createCare } from './care.js';
@@ -18,7 +18,7 @@ const CONNECTOR_TONES = { healthy: 'good', degraded: 'warn', unhealthy: 'bad' };
 
 const line = { down: false, reasons: [], troubles: [], reconnect: () => {} };
 const list = createList(conversations, trouble);
-const thread = createThread(messages, tools, trouble);
+const thread = createThread(messages, tools, scheduled, trouble);
 const care = createCare(orderConversation, agents, conversation, trouble);
 const people = createPeople(conversation, closeConversation, trouble);
 const callView = createCallView({ read: call, order: orderCall, recordingOf }, trouble);

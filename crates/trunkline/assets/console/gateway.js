@@ -74,6 +74,7 @@ export async function orderCall(id, what, body = {}) {
 /** Ends a conversation; what it is then. */
 export const agents = () => read('/api/v1/agents');
 export const tools = (id) => read(`${conversationPath(id)}/tools`);
+export const scheduled = (id) => read(`${conversationPath(id)}/scheduled`);
 
 /** Has something done in a conversation: `hand-over`, `resume`, `agent` {agent} or `messages` {text, id}. */
 export async function orderConversation(id, what, body = {}) {

@@ -12,10 +12,10 @@ const TYPING_MS = 10_000;
 const FIRST_TIME = 1_000_000_000;
 
 /**
- * `fetchPage(id, limit, before)` reads one page of messages, `fetchTools(id)` the tools that agents called; `onError` is
- * told when they cannot.
+ * `fetchPage(id, limit, before)` reads one page of messages, `fetchTools(id)` the tools that agents called,
+ * `fetchPromises(id)` the texts that they promised for later; `onError` is told when they cannot.
  */
-export function createThread(fetchPage, fetchTools, onError) {
+export function createThread(fetchPage, fetchTools, fetchPromises, onError) {
   const scroller = at('scroller');
   const log = at('thread');
   let id = null;
@@ -23,6 +23,7 @@ export function createThread(fetchPage, fetchTools, onError) {
   let nodes = new Map();
   let next = null;
   let tools = [];
+  let promises = [];
   let unseen = 0;
   let reading = null;
   let again = false;
@@ -38,6 +39,7 @@ export function createThread(fetchPage, fetchTools, onError) {
     nodes = new Map();
     next = null;
     tools = [];
+    promises = [];
     unseen = 0;
     reading = null;
     log.replaceChildren();
@@ -100,9 +102,12 @@ export function createThread(fetchPage, fetchTools, onError) {
 
   async function readNewest(wanted) {
     try {
-      const [page, called] = await Promise.all([fetchPage(wanted, PAGE), fetchTools(wanted)]);
+      const [page, called, promised] = await Promise.all([
+        fetchPage(wanted, PAGE), fetchTools(wanted), fetchPromises(wanted),
+      ]);
       if (wanted !== id) return;
       tools = Array.isArray(called.tools) ? called.tools : [];
+      promises = (promised.scheduled ?? []).filter((promise) => promise.state === 'waiting');
       const first = byId.size === 0;
       // A page that touches nothing we hold leaves a hole: start over from it.
       const touches = page.messages.some((message) => byId.has(message.id));
@@ -179,6 +184,7 @@ export function createThread(fetchPage, fetchTools, onError) {
       before = message;
     }
     keepTools(Infinity);
+    for (const promise of promises) keep(`promise:${promise.id}`, () => promiseNode(promise));
     nodes = kept;
     place(log, wanted);
     at('earlier').hidden = !next;
@@ -278,6 +284,16 @@ function toolNode(tool) {
   summary.append(make('bdi', 'tool-name', tool.tool), make('span', 'tool-time', `${tool.duration_ms} ms`));
   if (tool.error_code) summary.append(make('span', 'tool-code', tool.error_code));
   node.append(summary, make('pre', 'tool-text', tool.arguments), make('pre', 'tool-text', tool.result));
+  return node;
+}
+
+/** A text that was promised for later, and waits. */
+function promiseNode(promise) {
+  const when = dateOf(promise.at);
+  const node = make('p', 'promise');
+  const time = make('time', '', `${showDay(when)}, ${showTime(when)}`);
+  time.dateTime = promise.at;
+  node.append('Promised for ', time, ': ', make('bdi', '', promise.text));
   return node;
 }
 

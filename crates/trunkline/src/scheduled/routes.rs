@@ -11,31 +11,35 @@ use trunkline_store::{ConversationRow, ScheduledRow, Store};
 
 use super::codes;
 use crate::console::{Access, Failure, guarded, no_conversation};
+use crate::live::Live;
 
 /// `GET /api/v1/conversations/{id}/scheduled`, and `DELETE …/{text}`, which takes one back.
-pub(crate) fn scheduled_routes(store: Store, access: &Access) -> Router {
+pub(crate) fn scheduled_routes(store: Store, live: Live, access: &Access) -> Router {
     let routes = Router::new()
         .route("/api/v1/conversations/{id}/scheduled", get(list))
         .route("/api/v1/conversations/{id}/scheduled/{text}", delete(cancel))
-        .with_state(Arc::new(store));
+        .with_state(Arc::new((store, live)));
     guarded(routes, access)
 }
 
-async fn list(State(store): State<Arc<Store>>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
-    known(&store, &id).await?;
+async fn list(State(state): State<Arc<(Store, Live)>>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
+    let (store, _) = &*state;
+    known(store, &id).await?;
     Ok(Json(json!({ "scheduled": shown(&store.scheduled_in(&id).await?) })))
 }
 
 async fn cancel(
-    State(store): State<Arc<Store>>,
+    State(state): State<Arc<(Store, Live)>>,
     Path((id, text)): Path<(String, String)>,
 ) -> Result<Json<Value>, Failure> {
-    let row = known(&store, &id).await?;
+    let (store, live) = &*state;
+    let row = known(store, &id).await?;
     let is_here = store.scheduled_in(&id).await?.iter().any(|one| one.id == text);
     if !is_here || !store.cancel_scheduled(&text, &row.contact_id, "operator").await? {
         let reason = "no such text waits in this conversation".to_owned();
         return Err(Failure(StatusCode::NOT_FOUND, codes::NOT_WAITING, reason));
     }
+    live.changed(&id);
     Ok(Json(json!({ "scheduled": shown(&store.scheduled_in(&id).await?) })))
 }
 
