@@ -39,17 +39,16 @@ impl Workflows {
             if !is_quiet || held == seen {
                 continue;
             }
-            let read = read_folder(&folder);
-            let outcome = match read {
-                Ok(workflows) => self.replace(workflows).await.map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
+            let outcome = match read_folder(&folder) {
+                Ok(workflows) => self.replace(workflows).await.map_err(|error| (error.code(), error.to_string())),
+                Err(error) => Err((error.code(), error.to_string())),
             };
             match outcome {
                 Ok(()) => (held, refused) = (seen, None),
                 // It is read again with each look, and told of once.
-                Err(why) if refused.as_ref() == Some(&why) => {}
-                Err(why) => {
-                    tracing::error!(reason = %why, "the workflows have changed and cannot be used; they stay as they are");
+                Err((_, why)) if refused.as_ref() == Some(&why) => {}
+                Err((code, why)) => {
+                    tracing::error!(error.code = code, reason = %why, "the workflows have changed and cannot be used; they stay as they are");
                     refused = Some(why);
                 }
             }
