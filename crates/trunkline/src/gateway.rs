@@ -3,7 +3,10 @@
 mod data_files;
 mod messaging;
 mod probe;
+mod provider;
+mod routes;
 mod speech;
+mod stages;
 mod supervision;
 mod twilio;
 mod voice;
@@ -20,47 +23,40 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::StatusCode;
-use prometheus::Registry;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tracing::Instrument as _;
 use trunkline_bus::{Bus, BusError, EmbeddedBus, EmbeddedOptions};
-use trunkline_core::messaging::{ConversationalBackend, ErrorCode, MessagingError};
+use trunkline_core::ConfigError;
+use trunkline_core::messaging::{ConversationalBackend, MessagingError};
 use trunkline_core::voice::{VoiceBackend, VoiceError};
-use trunkline_core::{ConfigError, HealthState};
 use trunkline_store::{Store, StoreError};
 
 use self::data_files::{DataFiles, watch};
 use self::probe::probe;
+use self::routes::{REQUEST_TIMEOUT, routes};
+use self::stages::{Stages, and_then};
 use self::supervision::supervised;
 use self::twilio::{RealtimeParts, Twilio};
 use self::voice::Voice;
 use self::webhook_watch::keep_registered;
 use crate::Clock;
-use crate::agents::{self, Additions, Agents, McpServers, Own, Roster, StoreJournal};
-use crate::bus_api::{BusApi, bus_routes, poll_routes};
+use crate::agents::{self, Additions, Agents, McpServers, Own, StoreJournal};
 use crate::calls::Calls;
 use crate::config::{Settings, console_token};
 use crate::connectors::{Connector, Connectors, WebChatConnector};
-use crate::console::{Access, ConsoleState, console_routes, event_routes};
+use crate::console::{Access, ConsoleState};
+use crate::edge::Readiness;
 use crate::edge::from_messaging::SOURCE as MESSAGING;
-use crate::edge::from_twilio::SOURCE;
-use crate::edge::{
-    Readiness, VoiceEdge, Warnings, WebhookEdge, call_sockets, health_routes, messaging_routes, voice_routes,
-    webhook_routes,
-};
 use crate::extensions::Extensions;
 use crate::handlers::{Dispatcher, Handlers};
 use crate::knowledge::{Indexer, Knowledge, knowledge_routes, transcript_routes};
 use crate::live::Live;
 use crate::meaning::{Embedding, Finder, ModelOfMeaning};
-use crate::media::{Media, MediaFolder, MediaLinks, media_routes, public_routes};
+use crate::media::{Media, MediaFolder, MediaLinks, public_routes};
 use crate::people::{People, people_routes};
-use crate::pipeline::{
-    CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, SENDER_CONSUMER, Sender, TurnsUnderWay, Typing,
-};
+use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, Sender, TurnsUnderWay, Typing};
 use crate::realtime::{Joining, Listener, PARTICIPATION_CONSUMER, Participation};
 use crate::recall::Recall;
 use crate::scheduled::{ScheduledTexts, scheduled_routes};
@@ -69,18 +65,6 @@ use crate::summaries::Summaries;
 use crate::telemetry::Telemetry;
 use crate::webchat::{self, Hub, WebChat, chat_routes};
 use crate::workflows::{FolderError, Workflows, WorkflowsError, workflow_routes};
-
-/// How long a request may take, whatever it waits for.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-/// How often the provider is asked whether all is well.
-const HEALTH_EVERY: Duration = Duration::from_secs(30);
-/// How often a stopping gateway looks whether everything is sent.
-const SENT_CHECK: Duration = Duration::from_millis(20);
-/// How long tasks that were told to end at once may take.
-const HURRY: Duration = Duration::from_secs(1);
-/// The waits before the provider is tried again at a start.
-const START_WAIT: Duration = Duration::from_millis(500);
-const MAX_START_WAIT: Duration = Duration::from_secs(10);
 
 /// Why a gateway did not start.
 #[derive(Debug, thiserror::Error)]
@@ -145,32 +129,6 @@ pub struct Gateway {
     clock: Clock,
     /// Held for as long as the gateway lives.
     _lock: File,
-}
-
-/// One token for each stage of stopping, and for the end of those that a later stage waits for.
-#[derive(Clone, Default)]
-struct Stages {
-    /// No more requests.
-    serving: CancellationToken,
-    /// No more texts; lanes finish what they hold.
-    taking: CancellationToken,
-    taken: CancellationToken,
-    /// The outbox is published.
-    relaying: CancellationToken,
-    relayed: CancellationToken,
-    /// No more sends; those under way finish.
-    sending: CancellationToken,
-    /// Sends that are not done come again after the next start.
-    hurried: CancellationToken,
-}
-
-impl Stages {
-    /// Everything ends now.
-    fn hurry(&self) {
-        for stage in [&self.serving, &self.taking, &self.relaying, &self.sending, &self.hurried] {
-            stage.cancel();
-        }
-    }
 }
 
 impl Gateway {
@@ -502,129 +460,6 @@ impl Gateway {
         self.spawn("realtime", listener.run(events, self.stages.taking.clone(), self.stages.sending.clone()));
         Ok(())
     }
-
-    /// Starts the backend. Refused credentials end the start; an unreachable provider is tried until it answers.
-    async fn connect(&self, twilio: &Twilio, context: &Context) -> Result<(), GatewayError> {
-        let backend = &twilio.observed;
-        let started = match backend.start().await {
-            Ok(()) => {
-                self.readiness.connector_started(SOURCE);
-                true
-            }
-            Err(error) if matches!(error.code(), ErrorCode::InvalidConfig | ErrorCode::AuthError) => {
-                self.stages.serving.cancel();
-                return Err(GatewayError::Refused(error));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the provider cannot be reached yet; trying again");
-                self.readiness.connector_failed(SOURCE, &error.to_string());
-                false
-            }
-        };
-        let (backend, readiness) = (Arc::clone(backend), self.readiness.clone());
-        let catch_up = CatchUp::new(context.clone(), Arc::clone(&twilio.connector));
-        self.until_taken("connector", async move {
-            if !started {
-                start_until_it_works(&backend, &readiness).await;
-            }
-            tokio::join!(catch_up.run(CancellationToken::new()), watch_health(&backend, &readiness));
-        });
-        Ok(())
-    }
-
-    /// Stops in stages: not ready and no more requests; lanes finish what they hold; the outbox is published; what was
-    /// published is sent, unless the provider is out of reach; then the backend stops, bus and store are closed. All of
-    /// it within the configured drain; what is not done by then is done after the next start.
-    ///
-    /// # Cancel safety
-    /// Not cancel-safe, but harmless: what is not done is done after the next start.
-    pub async fn stop(self) {
-        self.readiness.stopping();
-        if let Some((calls, voice)) = &self.voice {
-            // While the provider's webhooks are still answered: calls need them to the end.
-            calls.drain(self.drain).await;
-            if let Err(error) = voice.stop().await {
-                tracing::warn!(error.code = error.code().as_str(), %error, "calls did not stop cleanly");
-            }
-        }
-        self.tasks.close();
-        if tokio::time::timeout(self.drain, self.finish()).await.is_err() {
-            tracing::warn!("not everything was finished in time; the rest is done after the next start");
-        }
-        self.stages.hurry();
-        self.handlers.stop(HURRY).await;
-        let _cut = tokio::time::timeout(HURRY, self.tasks.wait()).await.is_err();
-        if let Some(backend) = &self.backend
-            && let Err(error) = backend.stop().await
-        {
-            tracing::warn!(%error, "the backend did not stop cleanly");
-        }
-        self.bus.close().await;
-        self.store.close().await;
-        // Tools hold what the gateway works with, and are held by it.
-        self.agents.replace(Roster::new());
-    }
-
-    async fn finish(&self) {
-        let stages = &self.stages;
-        stages.serving.cancel();
-        stages.taking.cancel();
-        stages.taken.cancelled().await;
-        stages.relaying.cancel();
-        stages.relayed.cancelled().await;
-        while !self.missed.is_anyone_lost() && self.bus.backlog(SENDER_CONSUMER).await.is_ok_and(|waiting| waiting > 0)
-        {
-            tokio::time::sleep(SENT_CHECK).await;
-        }
-        stages.sending.cancel();
-        self.tasks.wait().await;
-    }
-}
-
-fn routes(
-    console: Arc<ConsoleState>,
-    twilio: Option<&Twilio>,
-    voice: Option<Arc<VoiceEdge>>,
-    context: &Context,
-    readiness: &Readiness,
-    (registry, handlers): (Registry, Dispatcher),
-    rooms: Router,
-) -> Router {
-    let bus_api = Arc::new(BusApi::new(context.clone(), readiness.clone()));
-    let mut timed = health_routes(readiness.clone(), registry);
-    if let Some(twilio) = twilio {
-        let edge = Arc::new(WebhookEdge {
-            backend: Arc::clone(&twilio.observed),
-            verifier: Arc::clone(&twilio.backend),
-            bus: Arc::clone(&context.bus),
-            ingress: context.subjects.ingress.clone(),
-            settings: twilio.settings.clone(),
-            readiness: readiness.clone(),
-            metrics: context.metrics.clone(),
-            handlers,
-            warnings: Warnings::default(),
-        });
-        timed = timed.merge(webhook_routes(Arc::clone(&edge))).merge(messaging_routes(edge));
-    }
-    if let Some(voice) = &voice {
-        timed = timed.merge(voice_routes(Arc::clone(voice)));
-    }
-    timed
-        .merge(console_routes(Arc::clone(&console)))
-        .merge(rooms)
-        .merge(media_routes(context.store.clone(), context.media.clone(), &console.access))
-        .merge(bus_routes(Arc::clone(&bus_api), &console.access))
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIMEOUT))
-        .merge(poll_routes(bus_api, &console.access))
-        .merge(event_routes(console))
-        .merge(voice.map(call_sockets).unwrap_or_default())
-        .layer(CatchPanicLayer::new())
-}
-
-/// Runs `work` and cancels `ended` when it has ended, be it by a panic.
-async fn and_then(work: impl Future<Output = ()>, ended: CancellationToken) {
-    let _ended = ended.drop_guard();
-    work.await;
 }
 
 fn claim_folder(path: &Path) -> Result<File, GatewayError> {
@@ -635,34 +470,5 @@ fn claim_folder(path: &Path) -> Result<File, GatewayError> {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(GatewayError::DataDirInUse { path: path.to_owned() }),
         Err(TryLockError::Error(source)) => Err(unusable(source)),
-    }
-}
-
-async fn start_until_it_works(backend: &Arc<dyn ConversationalBackend>, readiness: &Readiness) {
-    let mut wait = START_WAIT;
-    loop {
-        tokio::time::sleep(wait).await;
-        match backend.start().await {
-            Ok(()) => {
-                tracing::info!("the provider answers");
-                readiness.connector_started(SOURCE);
-                return;
-            }
-            Err(error) => readiness.connector_failed(SOURCE, &error.to_string()),
-        }
-        wait = (wait * 2).min(MAX_START_WAIT);
-    }
-}
-
-async fn watch_health(backend: &Arc<dyn ConversationalBackend>, readiness: &Readiness) {
-    loop {
-        tokio::time::sleep(HEALTH_EVERY).await;
-        match backend.health_check().await {
-            Ok(status) if status.state == HealthState::Unhealthy => {
-                readiness.connector_failed(SOURCE, &status.reasons.join("; "));
-            }
-            Ok(_) => readiness.connector_started(SOURCE),
-            Err(error) => readiness.connector_failed(SOURCE, &error.to_string()),
-        }
     }
 }
