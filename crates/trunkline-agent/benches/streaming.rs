@@ -1,6 +1,6 @@
 //! What the client of a chat model adds to each piece of an answer.
 //!
-//! `cargo bench -p trunkline-agent --bench streaming`. A server on the loopback sends an answer of 2,000 pieces, one each
+//! `cargo bench -p trunkline-agent --bench streaming`. A server on the loopback sends an answer of 1,000 pieces, one each
 //! 2 ms, and notes when it handed each to its socket. What lies between that and the agent's event is ours and the
 //! kernel's. Each piece is a sentence, because answers go on sentence by sentence.
 
@@ -23,7 +23,7 @@ use trunkline_agent::models::{ModelApi, ModelConfig};
 use trunkline_agent::{Agent as _, AgentEvent, ChatModel, ChatModelConfig, Turn};
 use trunkline_core::{Channel, Pii};
 
-const PIECES: usize = 2_000;
+const PIECES: usize = 1_000;
 const PAUSE: Duration = Duration::from_millis(2);
 /// The first pieces warm up.
 const WARM_UP: usize = 100;
@@ -42,8 +42,7 @@ async fn answer(State(sent): State<Sent>) -> Response {
                 number => {
                     ticks.tick().await;
                     let end = (number + 1 == PIECES).then_some("stop");
-                    let choice =
-                        json!({"index": 0, "delta": {"content": format!("Piece {number}. ")}, "finish_reason": end});
+                    let choice = json!({"index": 0, "delta": {"content": "Piece. "}, "finish_reason": end});
                     let chunk = json!({
                         "id": "c", "object": "chat.completion.chunk", "created": 0, "model": "m", "choices": [choice],
                     });

@@ -6,7 +6,7 @@ use trunkline_core::Pii;
 use trunkline_core::event::{DeliveryStatus, MediaRef};
 
 use crate::store::{now_ms, timestamp};
-use crate::{Store, StoreError};
+use crate::{ConversationRow, Store, StoreError};
 
 /// Who spoke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,37 @@ const COLUMNS: &str =
      created_at, edited_at, removed_at";
 
 impl Store {
+    /// What we have said to the address of a conversation by another way since then, oldest first, the latest `limit`: a
+    /// workflow may have written to somebody who answers in a conversation of its own.
+    ///
+    /// # Errors
+    /// `store.unavailable`, `store.unreadable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn said_by_another_way(
+        &self,
+        conversation: &ConversationRow,
+        since: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<(Timestamp, Pii<String>)>, StoreError> {
+        let rows: Vec<(i64, String)> = sqlx::query_as(
+            "SELECT m.created_at, m.body FROM conversation c JOIN message m ON m.conversation_id = c.id
+             WHERE c.contact_id = $1 AND c.address = $2 AND c.id <> $3 AND c.connector <> $4
+               AND m.direction = 'out' AND m.status <> 'failed' AND m.removed_at IS NULL AND m.created_at >= $5
+             ORDER BY m.created_at DESC LIMIT $6",
+        )
+        .bind(&conversation.contact_id)
+        .bind(&conversation.address)
+        .bind(&conversation.id)
+        .bind(&conversation.connector)
+        .bind(since.as_millisecond())
+        .bind(i64::from(limit))
+        .fetch_all(&self.reader)
+        .await?;
+        rows.into_iter().rev().map(|(at, body)| Ok((timestamp(at, "message.created_at")?, Pii::new(body)))).collect()
+    }
+
     /// The messages of a conversation that wait for an answer, in order.
     ///
     /// # Errors

@@ -104,8 +104,10 @@ impl Store {
     /// # Cancel safety
     /// Cancel-safe.
     pub async fn own_addresses(&self, connector: &str) -> Result<Vec<String>, StoreError> {
-        let sql = "SELECT DISTINCT own_address FROM conversation
-                   WHERE connector = $1 AND own_address IS NOT NULL ORDER BY own_address LIMIT $2";
+        let sql = "SELECT DISTINCT own_address FROM conversation c
+                   WHERE connector = $1 AND own_address IS NOT NULL
+                     AND EXISTS (SELECT 1 FROM message m WHERE m.conversation_id = c.id AND m.direction = 'in')
+                   ORDER BY own_address LIMIT $2";
         Ok(sqlx::query_scalar(sql).bind(connector).bind(MAX_OWN_ADDRESSES).fetch_all(&self.reader).await?)
     }
 }

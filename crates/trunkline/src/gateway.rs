@@ -170,10 +170,11 @@ impl Gateway {
         let meter = telemetry.meter();
         let links = MediaLinks::open(&settings.data_dir)
             .map_err(|source| GatewayError::DataDir { path: settings.data_dir.clone(), source })?;
+        let clock = Clock::default();
         let mut twilio = match &settings.twilio {
             Some(twilio) => {
                 let files = (MediaFolder::within(&settings.data_dir), links.clone());
-                Some(Twilio::build(twilio.clone(), address, &meter, telemetry.metrics(), &store, files)?)
+                Some(Twilio::build(twilio.clone(), address, &meter, telemetry.metrics(), &store, files, &clock)?)
             }
             None => None,
         };
@@ -221,7 +222,6 @@ impl Gateway {
         let account = twilio.as_ref().map(|twilio| twilio.settings.account_sid.clone()).unwrap_or_default();
         let number = twilio.as_ref().and_then(|twilio| twilio.settings.phone_number.clone());
         let own = Own { account: account.clone(), number };
-        let clock = Clock::default();
         let scheduled = ScheduledTexts::new(context.clone(), own.clone(), clock.clone());
         let own = agents::own_tools(&context, own).into_iter().chain(scheduled.tools());
         let tasks = TaskTracker::new();
@@ -292,7 +292,7 @@ impl Gateway {
         let rooms = people_routes(people.clone(), &console.access)
             .merge(knowledge_routes(knowledge, &console.access))
             .merge(transcript_routes(finder, &console.access))
-            .merge(scheduled_routes(gateway.store.clone(), context.live.clone(), &console.access));
+            .merge(scheduled_routes(&context, &console.access));
         gateway.until_taken("index", Indexer::new(gateway.store.clone(), settings.search).run());
         if let Some(model) = model {
             let embedding = Embedding::new(gateway.store.clone(), model, telemetry.metrics());

@@ -12,10 +12,11 @@ use async_openai::types::chat::{
     ChatCompletionRequestToolMessageArgs, ChatCompletionRequestUserMessageArgs,
     ChatCompletionRequestUserMessageContentPart, ChatCompletionStreamOptions, ChatCompletionTool,
     ChatCompletionToolChoiceOption, ChatCompletionTools, CreateChatCompletionRequest, CreateChatCompletionRequestArgs,
-    CreateChatCompletionStreamResponse, FinishReason, FunctionCall, FunctionObject, ImageUrl, ToolChoiceOptions,
+    FinishReason, FunctionCall, FunctionObject, ImageUrl, ToolChoiceOptions,
 };
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
+use serde::Deserialize;
 use trunkline_core::ConfigError;
 
 use super::{
@@ -131,7 +132,11 @@ impl LanguageModel for OpenAi {
 
     async fn ask(&self, prompt: &Prompt) -> Result<ModelStream, AgentError> {
         let request = self.request(prompt).map_err(|error| failure(&error))?;
-        let answer = self.client.chat().create_stream(request).await.map_err(|error| failure(&error))?;
+        let mut request = serde_json::to_value(request).map_err(|_| AgentError::Malformed("it cannot be asked"))?;
+        if let Some(members) = request.as_object_mut() {
+            members.insert("stream".to_owned(), true.into());
+        }
+        let answer = self.client.chat().create_stream_byot(request).await.map_err(|error| failure(&error))?;
         let mut calls = Calls::default();
         Ok(Box::pin(answer.flat_map(move |chunk| {
             let events = chunk.map_err(|error| failure(&error)).and_then(|chunk| heard(chunk, &mut calls));
@@ -143,8 +148,53 @@ impl LanguageModel for OpenAi {
     }
 }
 
+/// What is read of a chunk. Servers that take after the API leave out much of the rest.
+#[derive(Deserialize)]
+struct Chunk {
+    #[serde(default)]
+    choices: Vec<Choice>,
+    usage: Option<Tokens>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    #[serde(default)]
+    delta: Delta,
+    finish_reason: Option<FinishReason>,
+}
+
+#[derive(Default, Deserialize)]
+struct Delta {
+    content: Option<String>,
+    refusal: Option<String>,
+    tool_calls: Option<Vec<Piece>>,
+}
+
+/// A piece of a call; the first has its name.
+#[derive(Deserialize)]
+struct Piece {
+    #[serde(default)]
+    index: u64,
+    id: Option<String>,
+    function: Option<PieceOfFunction>,
+}
+
+#[derive(Deserialize)]
+struct PieceOfFunction {
+    name: Option<String>,
+    arguments: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Tokens {
+    #[serde(default)]
+    prompt_tokens: u64,
+    #[serde(default)]
+    completion_tokens: u64,
+}
+
 /// What one chunk says.
-fn heard(chunk: CreateChatCompletionStreamResponse, calls: &mut Calls) -> Result<Vec<ModelEvent>, AgentError> {
+fn heard(chunk: Chunk, calls: &mut Calls) -> Result<Vec<ModelEvent>, AgentError> {
     let mut events = Vec::new();
     if let Some(choice) = chunk.choices.into_iter().next() {
         if choice.delta.refusal.is_some_and(|refusal| !refusal.is_empty()) {
@@ -152,7 +202,7 @@ fn heard(chunk: CreateChatCompletionStreamResponse, calls: &mut Calls) -> Result
         }
         events.extend(choice.delta.content.filter(|text| !text.is_empty()).map(ModelEvent::Text));
         for piece in choice.delta.tool_calls.unwrap_or_default() {
-            let (index, function) = (u64::from(piece.index), piece.function);
+            let (index, function) = (piece.index, piece.function);
             let (name, arguments) = function.map_or((None, None), |function| (function.name, function.arguments));
             calls.begin(index, piece.id, name)?;
             calls.add(index, arguments.as_deref().unwrap_or_default())?;
@@ -174,10 +224,7 @@ fn heard(chunk: CreateChatCompletionStreamResponse, calls: &mut Calls) -> Result
         }
     }
     events.extend(chunk.usage.map(|usage| {
-        ModelEvent::Usage(Usage {
-            input_tokens: usage.prompt_tokens.into(),
-            output_tokens: usage.completion_tokens.into(),
-        })
+        ModelEvent::Usage(Usage { input_tokens: usage.prompt_tokens, output_tokens: usage.completion_tokens })
     }));
     Ok(events)
 }

@@ -13,6 +13,7 @@ use trunkline_twilio::realtime::Event;
 use trunkline_twilio::rest::ChannelMessages;
 
 use super::{GatewayError, messaging};
+use crate::Clock;
 use crate::config::TwilioSettings;
 use crate::connectors::{Connector, TwilioConnector};
 use crate::media::{MediaFolder, MediaLinks};
@@ -54,11 +55,16 @@ impl Twilio {
         metrics: Metrics,
         store: &Store,
         (folder, links): (MediaFolder, MediaLinks),
+        clock: &Clock,
     ) -> Result<Self, GatewayError> {
         // Whoever takes the place of the provider on this machine reaches us on this machine.
         let is_public = !settings.edge.public_base.is_empty() || settings.backend.text("base_url").is_some();
         if settings.edge.public_base.is_empty() {
             settings.edge.public_base = format!("http://{address}");
+        }
+        if let Some(realtime) = &mut settings.realtime {
+            let clock = clock.clone();
+            realtime.tokens = realtime.tokens.clone().clock(move || clock.now());
         }
         let backend = Arc::new(TwilioMessaging::new(settings.backend.clone()).map_err(GatewayError::Refused)?);
         let parts = settings.realtime.as_ref().map(|config| {

@@ -9,8 +9,6 @@ use super::block::Block;
 const FULL: usize = 1_000;
 /// Of a passage that was ended because it was full, so much of its end is at the beginning of the next.
 const OVERLAP: usize = 150;
-/// A heading ends a passage that has so much; a shorter one goes on.
-const WORTH: usize = 60;
 /// The longest title, in characters.
 const MAX_TITLE: usize = 200;
 
@@ -39,17 +37,12 @@ struct Chunks {
 
 impl Chunks {
     fn heading(&mut self, level: u8, text: &str) {
-        if self.text.len() >= WORTH {
-            self.flush();
-        }
+        // A passage is told by the headings above it: none goes on below another one.
+        self.flush();
         self.headings.retain(|(above, _)| *above < level);
         self.headings.push((level, text.to_owned()));
-        if self.text.is_empty() {
-            let headings: Vec<_> = self.headings.iter().map(|(_, text)| text.as_str()).collect();
-            head(&headings.join(" › "), MAX_TITLE).clone_into(&mut self.title);
-        } else {
-            self.add(text);
-        }
+        let headings: Vec<_> = self.headings.iter().map(|(_, text)| text.as_str()).collect();
+        head(&headings.join(" › "), MAX_TITLE).clone_into(&mut self.title);
     }
 
     fn paragraph(&mut self, text: &str) {
@@ -138,10 +131,12 @@ mod tests {
             Block::Paragraph(long.to_owned()),
             heading(2, "Prices"),
             Block::Paragraph("Tea is 4.".to_owned()),
+            heading(2, "Hiring"),
+            Block::Paragraph("You can hire a car.".to_owned()),
         ];
         let expected =
-            [("Shop › Hours".to_owned(), long.to_owned()), ("Shop › Prices".to_owned(), "Tea is 4.".to_owned())];
-        assert_eq!(told(&blocks), expected);
+            [("Shop › Hours", long), ("Shop › Prices", "Tea is 4."), ("Shop › Hiring", "You can hire a car.")];
+        assert_eq!(told(&blocks), expected.map(|(title, text)| (title.to_owned(), text.to_owned())));
         assert!(told(&[heading(1, "Nothing")]).is_empty());
     }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
 use tracing::Instrument as _;
 use trunkline_agent::{Agent, AgentError, Attachment, Reply as AgentReply, Role, Turn, Utterance, collect};
 use trunkline_bus::BusError;
@@ -37,6 +38,9 @@ pub(super) enum Turned {
 
 /// What an agent sees of the conversation so far.
 const MAX_HISTORY: u32 = 60;
+/// What we have said to the same address by another way, for so long and so many of them, stands before that.
+const ELSEWHERE: SignedDuration = SignedDuration::from_hours(7 * 24);
+const MAX_ELSEWHERE: u32 = 5;
 /// An agent that says more than this, in bytes, has lost itself.
 const MAX_SPOKEN_BYTES: usize = 64 << 10;
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
@@ -199,7 +203,15 @@ async fn question(
     let but = (thread.len() < MAX_HISTORY as usize).then_some(conversation.id.as_str());
     let input: Vec<_> = waiting.iter().map(|message| message.body.clone()).collect();
     let recalled = context.recall.passages(Way::Text, &conversation.contact_id, but, &input).await;
-    let history = thread
+    let mut history = Vec::new();
+    if thread.len() < MAX_HISTORY as usize {
+        let begun = thread.first().map(|message| message.created_at);
+        let since = Timestamp::now() - ELSEWHERE;
+        let said = context.store.said_by_another_way(conversation, since, MAX_ELSEWHERE).await?;
+        let before = said.into_iter().filter(|(at, _)| begun.is_none_or(|begun| *at <= begun));
+        history.extend(before.map(|(_, text)| Utterance { role: Role::Agent, text }));
+    }
+    let of_thread = thread
         .into_iter()
         // What waits behind these is for a later turn.
         .filter(|message| !asked.contains(message.id.as_str()) && (message.index.is_none() || message.index < last))
@@ -207,8 +219,8 @@ async fn question(
         .map(|message| Utterance {
             role: if message.direction == Direction::In { Role::Person } else { Role::Agent },
             text: message.body,
-        })
-        .collect();
+        });
+    history.extend(of_thread);
     Ok(Turn {
         id: turn_id(conversation, waiting),
         attempt: 1,

@@ -1,7 +1,5 @@
 //! Promised texts in the API.
 
-use std::sync::Arc;
-
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, get};
@@ -11,35 +9,36 @@ use trunkline_store::{ConversationRow, ScheduledRow, Store};
 
 use super::codes;
 use crate::console::{Access, Failure, guarded, no_conversation};
-use crate::live::Live;
+use crate::pipeline::Context;
 
 /// `GET /api/v1/conversations/{id}/scheduled`, and `DELETE …/{text}`, which takes one back.
-pub(crate) fn scheduled_routes(store: Store, live: Live, access: &Access) -> Router {
+pub(crate) fn scheduled_routes(context: &Context, access: &Access) -> Router {
     let routes = Router::new()
         .route("/api/v1/conversations/{id}/scheduled", get(list))
         .route("/api/v1/conversations/{id}/scheduled/{text}", delete(cancel))
-        .with_state(Arc::new((store, live)));
+        .with_state(context.clone());
     guarded(routes, access)
 }
 
-async fn list(State(state): State<Arc<(Store, Live)>>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
-    let (store, _) = &*state;
+async fn list(State(context): State<Context>, Path(id): Path<String>) -> Result<Json<Value>, Failure> {
+    let store = &context.store;
     known(store, &id).await?;
     Ok(Json(json!({ "scheduled": shown(&store.scheduled_in(&id).await?) })))
 }
 
 async fn cancel(
-    State(state): State<Arc<(Store, Live)>>,
+    State(context): State<Context>,
     Path((id, text)): Path<(String, String)>,
 ) -> Result<Json<Value>, Failure> {
-    let (store, live) = &*state;
+    let store = &context.store;
     let row = known(store, &id).await?;
     let is_here = store.scheduled_in(&id).await?.iter().any(|one| one.id == text);
     if !is_here || !store.cancel_scheduled(&text, &row.contact_id, "operator").await? {
         let reason = "no such text waits in this conversation".to_owned();
         return Err(Failure(StatusCode::NOT_FOUND, codes::NOT_WAITING, reason));
     }
-    live.changed(&id);
+    context.metrics.scheduled("operator");
+    context.live.changed(&id);
     Ok(Json(json!({ "scheduled": shown(&store.scheduled_in(&id).await?) })))
 }
 
