@@ -83,10 +83,9 @@ impl Talk {
     /// are to change counts with it; of another turn only what is to be kept, as the rest may not fit any more.
     pub(super) fn after(mut self, made: Vec<MadeCall>) -> Self {
         self.used = ToolUse::after(&self.context.turn, &made);
-        if let Some(done) = prompt::done(&made) {
-            self.prompt.instructions.push_str(&done);
-        }
-        for one in made {
+        let (done, told) = prompt::done(&made);
+        self.prompt.instructions.push_str(&done.unwrap_or_default());
+        for one in made.into_iter().filter(|one| told.contains(&one.key)) {
             let is_ours = one.turn == self.context.turn;
             let still_fits = |effect: &Effect| is_ours || matches!(effect, Effect::Remember { .. });
             self.to_tell.extend(one.effects.into_iter().filter(still_fits).map(event));

@@ -183,13 +183,14 @@ impl Toolbox {
             limit: self.limits.timeout.min(context.deadline),
         };
         // A model may ask for any number of calls; what is not made is not written down.
+        let not_made = |error| (call.report(&Err(error), Duration::ZERO), Vec::new());
         if context.number >= self.limits.calls {
-            return (call.report(&Err(ToolError::OverBudget), Duration::ZERO), Vec::new());
+            return not_made(if call.tool.is_some() { ToolError::OverBudget } else { ToolError::Unknown });
         }
         let Some(journal) = &self.journal else { return call.made().instrument(span).await };
         let acts = call.tool.as_ref().is_some_and(|tool| tool.acts()) && call.arguments().is_ok();
         let Ok(entry) = journal.begins(context, &call.wish, acts).await else {
-            return (call.report(&Err(ToolError::Unreachable), Duration::ZERO), Vec::new());
+            return not_made(if call.tool.is_some() { ToolError::Unreachable } else { ToolError::Unknown });
         };
         let broken = call.report(&Err(ToolError::Unreachable), Duration::ZERO);
         let broken = ToolReport { number: entry.number(), is_kept: true, ..broken };

@@ -1,7 +1,7 @@
 //! What agents report of themselves, as rows of the store.
 
 use jiff::Timestamp;
-use trunkline_agent::tools::ToolReport;
+use trunkline_agent::tools::{ToolError, ToolReport};
 use trunkline_core::Pii;
 use trunkline_store::ToolCallRow;
 
@@ -31,5 +31,7 @@ pub(crate) fn tool_calls(metrics: &Metrics, turn: &str, reports: Vec<ToolReport>
             created_at: now,
         }
     };
-    reports.into_iter().filter(|report| !report.is_kept).map(row).collect()
+    let is_worth = |row: &ToolCallRow| row.error_code.as_deref() != Some(ToolError::OverBudget.code());
+    // A model may ask for any number of calls; what is not made any more is counted and not kept.
+    reports.into_iter().filter(|report| !report.is_kept).map(row).filter(is_worth).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -23,6 +24,9 @@ use crate::telemetry::traceparent;
 
 /// Entries that may wait for the disk; a call that makes more in that time loses them, and they are counted.
 const MAX_WAITING: usize = 256;
+
+/// How long an answer waits for what was heard before to be written down.
+const SETTLE_PATIENCE: Duration = Duration::from_millis(200);
 
 enum Entry {
     Began(Box<CallTurn>),
@@ -112,7 +116,9 @@ impl Journal {
     pub(super) fn settled(&mut self) -> impl Future<Output = ()> + Send + use<> {
         let (keys, store) = (std::mem::take(&mut self.settled), self.context.store.clone());
         async move {
-            if let Err(error) = store.settle_tool_calls(&keys).await {
+            // The entries settle them too, some time.
+            let settled = tokio::time::timeout(SETTLE_PATIENCE, store.settle_tool_calls(&keys)).await;
+            if let Ok(Err(error)) = settled {
                 tracing::error!(error.code = error.code(), "the tool calls of a call could not be settled");
             }
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use trunkline::agents::rehearse;
 use trunkline::config::{
     AgentSettings, AgentsSettings, EmbeddingsSettings, RealtimeConfig, Settings, TwilioSettings, WebChatSettings,
 };
@@ -133,6 +134,10 @@ async fn agents(settings: &AgentsSettings, report: &mut Report) {
     for (name, one) in &settings.named {
         Report::good(&format!("there is an agent {name}"));
         agent(&format!("agents.{name}.url"), one, report).await;
+    }
+    // What agents are to use has to be there; nothing is used.
+    if let Err(error) = rehearse(settings, Vec::new()).await {
+        report.wrong(&error.to_string());
     }
     for server in &settings.mcp {
         match McpServer::new(server.clone()).tools().await {

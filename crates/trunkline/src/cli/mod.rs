@@ -26,7 +26,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Connects AI agents to SMS, WhatsApp and chat through Twilio.
+/// Connects AI agents to phone calls, SMS, WhatsApp and chat through Twilio.
 #[derive(Parser)]
 #[command(name = "trunkline", version, about, propagate_version = true)]
 struct Cli {
@@ -48,7 +48,7 @@ enum Command {
     Text(TextArgs),
     /// Calls as a person who follows a script, and prints a timeline
     Call(CallArgs),
-    /// Conversations of a running gateway: list, show, close, export
+    /// Conversations of a running gateway: list, show, close, export, take, resume, agent
     #[command(subcommand)]
     Conversations(conversations::ConversationsCommand),
     /// People of a running gateway: list, show, link, unlink, export, erase

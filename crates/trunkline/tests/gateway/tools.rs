@@ -287,6 +287,17 @@ async fn a_text_that_is_treated_again_is_told_what_was_done_for_it() {
     assert_eq!(shop.asked().len(), 1, "one table");
 }
 
+/// The only call, when it is over.
+async fn over(world: &World) -> Value {
+    until_within(Duration::from_mins(1), "the call is over", async || {
+        let calls = world.api("/api/v1/calls").await;
+        let past = calls["past"].as_array()?.iter().find(|call| call["ended"].is_string())?.clone();
+        let call = world.api(&format!("/api/v1/calls/{}", past["call"].as_str()?)).await;
+        call["tools"].is_array().then_some(call)
+    })
+    .await
+}
+
 /// Has somebody call and say these words one after the other, each when the answer to the one before was heard; what was
 /// said and which tools were called.
 async fn called(world: &World, says: &[&str]) -> (String, usize) {
@@ -297,12 +308,7 @@ async fn called(world: &World, says: &[&str]) -> (String, usize) {
     }
     steps.push(json!({"hang_up": true}));
     world.control(reqwest::Method::POST, "/calls", json!({"from": ADA, "to": NUMBER, "steps": steps})).await;
-    let past = until_within(Duration::from_mins(1), "the call is over", async || {
-        let calls = world.api("/api/v1/calls").await;
-        calls["past"].as_array().unwrap().iter().find(|call| call["ended"].is_string()).cloned()
-    })
-    .await;
-    let call = world.api(&format!("/api/v1/calls/{}", past["call"].as_str().unwrap())).await;
+    let call = over(world).await;
     (call["turns"].to_string(), call["tools"].as_array().unwrap().len())
 }
 
@@ -346,12 +352,7 @@ async fn a_caller_who_goes_on_speaking_does_not_have_it_done_twice() {
     ]);
     let call = json!({"from": ADA, "to": NUMBER, "steps": steps});
     world.control(reqwest::Method::POST, "/calls", call).await;
-    let past = until("the call is over", async || {
-        let calls = world.api("/api/v1/calls").await;
-        calls["past"].as_array().unwrap().iter().find(|call| call["ended"].is_string()).cloned()
-    })
-    .await;
-    let call = world.api(&format!("/api/v1/calls/{}", past["call"].as_str().unwrap())).await;
+    let call = over(&world).await;
     assert!(call["turns"].to_string().contains("You have table 7 before."), "{call}");
     assert_eq!(shop.asked().len(), 1, "one table");
     assert_eq!(call["tools"].as_array().unwrap().len(), 1, "{call}");
