@@ -24,12 +24,24 @@ pub(super) struct Loaded {
     pub(super) vector: Vec<f32>,
 }
 
+/// Up to where vectors of a model are known: what is read from the table behind it counts only while it is so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    /// How often everything was forgotten.
+    generation: u64,
+    /// The newest vector that was looked at; 0 if there is none.
+    pub(super) last: i64,
+}
+
 /// The codes of the vectors of one model.
 #[derive(Default)]
 pub(crate) struct Codes {
+    generation: u64,
     model: String,
     /// The newest vector that was looked at.
     last: i64,
+    /// Vectors up to that one that have no code: they have other dimensions than the first.
+    passed_over: usize,
     /// Words of 64 bits of one code.
     width: usize,
     ids: Vec<i64>,
@@ -46,24 +58,28 @@ impl fmt::Debug for Codes {
 }
 
 impl Codes {
-    /// The newest vector of this model that is known.
-    pub(super) fn last(&self, model: &str) -> i64 {
-        if self.model == model { self.last } else { 0 }
+    /// Up to where vectors of this model are known.
+    pub(super) fn known(&self, model: &str) -> Known {
+        Known { generation: self.generation, last: if self.model == model { self.last } else { 0 } }
     }
 
     pub(super) const fn is_full(&self) -> bool {
         self.ids.len() >= MAX_CODES
     }
 
-    /// Takes vectors in that are newer than [`last`](Self::last), in order. Those of another model go.
-    pub(super) fn add(&mut self, model: &str, vectors: Vec<Loaded>) {
+    /// Takes vectors in that were read behind `since`, in order. Those of another model go. Returns false, and takes
+    /// nothing in, where `since` is not what is known any more: somebody else has loaded them meanwhile, or everything
+    /// was forgotten, and what was read may be of a person who is forgotten too.
+    pub(super) fn add(&mut self, model: &str, since: Known, vectors: Vec<Loaded>) -> bool {
+        if self.known(model) != since {
+            return false;
+        }
         if self.model != model {
-            *self = Self { model: model.to_owned(), ..Self::default() };
+            *self = Self { generation: self.generation, model: model.to_owned(), ..Self::default() };
         }
         for Loaded { id, kind, collection, vector } in vectors {
-            // Somebody else may have loaded it meanwhile.
-            if id <= self.last || self.is_full() {
-                continue;
+            if self.is_full() {
+                break;
             }
             let code = code(&vector);
             if self.ids.is_empty() {
@@ -75,8 +91,16 @@ impl Codes {
                 self.of.push(*self.places.entry((kind, collection)).or_insert(next));
                 self.ids.push(id);
                 self.bits.extend(code);
+            } else {
+                self.passed_over += 1;
             }
         }
+        true
+    }
+
+    /// Forgets everything, also what is being read just now.
+    pub(super) fn clear(&mut self) {
+        *self = Self { generation: self.generation.wrapping_add(1), ..Self::default() };
     }
 
     /// The `most` vectors that look nearest, of the places that are wanted: their ids.
@@ -126,9 +150,9 @@ impl Codes {
         self.bits.retain(|_| *flags.next().unwrap_or(&true));
     }
 
-    /// Of how many vectors of this model there are codes.
+    /// How many vectors of this model were taken in, up to the last that is known.
     pub(super) fn count(&self, model: &str) -> usize {
-        if self.model == model { self.ids.len() } else { 0 }
+        if self.model == model { self.ids.len() + self.passed_over } else { 0 }
     }
 }
 
@@ -153,8 +177,9 @@ mod tests {
     #[test]
     fn what_looks_nearest_comes_first_of_what_is_wanted() {
         let mut codes = Codes::default();
-        codes.add(
+        let added = codes.add(
             "m",
+            codes.known("m"),
             vec![
                 loaded(1, "document", Some("shop"), &[1.0, 1.0, 1.0]),
                 loaded(2, "document", Some("bar"), &[1.0, -1.0, 1.0]),
@@ -162,7 +187,8 @@ mod tests {
                 loaded(4, "document", Some("shop"), &[-1.0, -1.0, -1.0]),
             ],
         );
-        assert_eq!((codes.last("m"), codes.last("n"), codes.count("m")), (4, 0, 4));
+        assert!(added);
+        assert_eq!((codes.known("m").last, codes.known("n").last, codes.count("m")), (4, 0, 4));
         let near = |most| codes.nearest("m", &[0.5, 0.5, 0.5], most, of_kind("document"));
         assert_eq!(near(9), [1, 2, 4]);
         assert_eq!(near(2), [1, 2]);
@@ -176,13 +202,23 @@ mod tests {
     fn what_is_gone_is_forgotten_and_another_model_begins_anew() {
         let mut codes = Codes::default();
         let vector = vec![1.0; 100];
-        codes.add("m", (1..=4).map(|id| loaded(id, "document", None, &vector)).collect());
-        codes.add("m", vec![loaded(3, "document", None, &vector)]);
-        assert_eq!(codes.count("m"), 4, "what is known is not taken in again");
+        let nothing = codes.known("m");
+        let all = || (1..=4).map(|id| loaded(id, "document", None, &vector)).collect();
+        assert!(codes.add("m", nothing, all()));
+        assert!(!codes.add("m", nothing, all()), "what is known is not taken in again");
+        assert!(codes.add("m", codes.known("m"), vec![loaded(5, "document", None, &[1.0])]));
+        assert_eq!((codes.count("m"), codes.ids.len()), (5, 4), "one is passed over");
         codes.forget(&HashSet::from([2, 3]));
         assert_eq!(codes.nearest("m", &vector, 9, of_kind("document")), [1, 4]);
         assert_eq!((codes.bits.len(), codes.of.len()), (4, 2));
-        codes.add("n", vec![loaded(1, "document", None, &[1.0])]);
-        assert_eq!((codes.count("m"), codes.count("n"), codes.last("n")), (0, 1, 1));
+        assert!(codes.add("n", codes.known("n"), vec![loaded(1, "document", None, &[1.0])]));
+        assert_eq!((codes.count("m"), codes.count("n"), codes.known("n").last), (0, 1, 1));
+        let before = codes.known("o");
+        codes.clear();
+        assert!(
+            !codes.add("o", before, vec![loaded(1, "document", None, &[1.0])]),
+            "what was read before is not added"
+        );
+        assert_eq!((codes.count("n"), codes.count("o")), (0, 0));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use sqlx::FromRow;
 
-use super::codes::Loaded;
+use super::codes::{Known, Loaded};
 use super::find::{MARGIN, Row, found};
 use super::query::terms;
 use super::vectors::{cosine, from_bytes, normalised};
@@ -52,6 +52,10 @@ SELECT v.id, v.vector, p.kind, d.collection
 FROM passage_vector v JOIN passage p ON p.id = v.passage_id LEFT JOIN document d ON d.id = p.source_id
 WHERE v.id > $1 AND COALESCE(p.embedded_by, '') = $2 ORDER BY v.id LIMIT $3";
 
+const UP_TO: &str = "
+SELECT count(*) FROM passage_vector v JOIN passage p ON p.id = v.passage_id
+WHERE v.id <= $1 AND COALESCE(p.embedded_by, '') = $2";
+
 #[derive(FromRow)]
 struct Newer {
     id: i64,
@@ -94,8 +98,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Brings what the table has of vectors of `model` into memory, and takes out what it has no more. Searches do the
-    /// former by themselves; done before, it does not hold them up.
+    /// Brings what the table has of vectors of `model` into memory; where that has others in the end than the table, all
+    /// of them are brought anew. Searches do the former by themselves; done before, it does not hold them up.
     ///
     /// # Errors
     /// `store.unavailable`.
@@ -105,44 +109,49 @@ impl Store {
     pub async fn load_vectors(&self, model: &VectorModel) -> Result<(), StoreError> {
         let key = model.key();
         self.load(&key).await?;
-        let sql =
-            "SELECT count(*) FROM passage_vector v JOIN passage p ON p.id = v.passage_id WHERE p.embedded_by = $1";
-        let count: i64 = sqlx::query_scalar(sql).bind(&key).fetch_one(&self.reader).await?;
-        let known = self.codes.read().unwrap_or_else(PoisonError::into_inner).count(&key);
-        if usize::try_from(count).is_ok_and(|count| count < known) {
+        let (known, count) = {
+            let codes = self.codes.read().unwrap_or_else(PoisonError::into_inner);
+            (codes.known(&key), codes.count(&key))
+        };
+        let there: i64 = sqlx::query_scalar(UP_TO).bind(known.last).bind(&key).fetch_one(&self.reader).await?;
+        if usize::try_from(there) != Ok(count) {
             self.forget_codes();
             self.load(&key).await?;
         }
         Ok(())
     }
 
-    /// Forgets what is in memory of vectors; searches bring it back.
+    /// Forgets what is in memory of vectors, and what searches are reading just now; they bring it back.
     pub(crate) fn forget_codes(&self) {
-        *self.codes.write().unwrap_or_else(PoisonError::into_inner) = super::codes::Codes::default();
+        self.codes.write().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     async fn load(&self, key: &str) -> Result<(), StoreError> {
-        loop {
-            let (last, is_full) = {
-                let codes = self.codes.read().unwrap_or_else(PoisonError::into_inner);
-                (codes.last(key), codes.is_full())
-            };
-            // The codes of another model are in the way no longer than until the first of this one comes.
-            if is_full && last > 0 {
-                return Ok(());
-            }
-            let rows: Vec<Newer> =
-                sqlx::query_as(NEWER).bind(last).bind(key).bind(LOADED_AT_ONCE).fetch_all(&self.reader).await?;
-            if rows.is_empty() {
-                return Ok(());
-            }
-            let vectors = rows.into_iter().map(|Newer { id, vector, kind, collection }| {
-                let vector = from_bytes(&vector);
-                Loaded { id, kind, collection, vector }
-            });
-            let vectors = vectors.collect();
-            self.codes.write().unwrap_or_else(PoisonError::into_inner).add(key, vectors);
+        while let Some((since, vectors)) = self.newer(key).await? {
+            // What cannot be added any more is read again.
+            self.codes.write().unwrap_or_else(PoisonError::into_inner).add(key, since, vectors);
         }
+        Ok(())
+    }
+
+    /// The next vectors that are not in memory, and behind what they come; `None` if there are no more, or no room.
+    async fn newer(&self, key: &str) -> Result<Option<(Known, Vec<Loaded>)>, StoreError> {
+        let (since, is_full) = {
+            let codes = self.codes.read().unwrap_or_else(PoisonError::into_inner);
+            (codes.known(key), codes.is_full())
+        };
+        // The codes of another model are in the way no longer than until the first of this one comes.
+        if is_full && since.last > 0 {
+            return Ok(None);
+        }
+        let rows: Vec<Newer> =
+            sqlx::query_as(NEWER).bind(since.last).bind(key).bind(LOADED_AT_ONCE).fetch_all(&self.reader).await?;
+        let vectors = rows.into_iter().map(|Newer { id, vector, kind, collection }| {
+            let vector = from_bytes(&vector);
+            Loaded { id, kind, collection, vector }
+        });
+        let vectors: Vec<_> = vectors.collect();
+        Ok((!vectors.is_empty()).then_some((since, vectors)))
     }
 
     /// What looks near, of everybody or of documents.
@@ -216,3 +225,6 @@ impl Store {
 fn json(ids: &[i64]) -> String {
     serde_json::to_string(ids).unwrap_or_else(|_| "[]".to_owned())
 }
+
+#[cfg(test)]
+mod tests;
