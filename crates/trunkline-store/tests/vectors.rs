@@ -35,6 +35,11 @@ async fn document(store: &Store, collection: &str, title: &str, texts: &[&str]) 
 
 /// A text of a person, in the index; our name for the person.
 async fn says(store: &Store, from: &str, text: &str) -> String {
+    says_for(store, from, text, 3_600_000).await
+}
+
+/// The same, kept for so many milliseconds.
+async fn says_for(store: &Store, from: &str, text: &str, keep_ms: i64) -> String {
     let inbound = NewInbound {
         connector: "twilio".into(),
         conversation: format!("CH{from}"),
@@ -58,7 +63,7 @@ async fn says(store: &Store, from: &str, text: &str) -> String {
             text: words.clone(),
             at: None,
         });
-        store.index_source(&one, &said.collect::<Vec<_>>(), 3_600_000).await.unwrap();
+        store.index_source(&one, &said.collect::<Vec<_>>(), keep_ms).await.unwrap();
     }
     store.conversation(&id).await.unwrap().unwrap().contact_id
 }
@@ -190,6 +195,19 @@ async fn a_passage_that_is_gone_stays_gone_and_what_no_vector_is_waits_no_more()
     let late = vec![(waiting[0].id.clone(), Some(CAR.to_vec()))];
     assert_eq!(store.put_vectors(&model("m"), &late).await.unwrap(), 0);
     assert!(by_meaning(&store, CAR, all()).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_kept_no_more_waits_for_no_vector() {
+    let (store, _folder) = store().await;
+    says_for(&store, "+15550001111", "my car is blue", 1).await;
+    while !store.unembedded(10).await.unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(store.unembedded_count().await.unwrap(), 0);
+    assert_eq!(store.prune_passages().await.unwrap(), 1, "it was still in the index");
+    says(&store, "+15550002222", "my car is red").await;
+    assert_eq!((store.unembedded(10).await.unwrap().len(), store.unembedded_count().await.unwrap()), (1, 1));
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ impl Store {
         Ok(rows.into_iter().map(read).collect())
     }
 
-    /// How many passages wait for a vector.
+    /// How many passages wait for a vector: those that [`unembedded`](Self::unembedded) lists.
     ///
     /// # Errors
     /// `store.unavailable`.
@@ -110,9 +110,12 @@ impl Store {
     /// # Cancel safety
     /// Cancel-safe.
     pub async fn unembedded_count(&self) -> Result<u64, StoreError> {
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM passage WHERE embedded_by IS NULL")
-            .fetch_one(&self.reader)
-            .await?;
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM passage WHERE embedded_by IS NULL AND (expires_at IS NULL OR expires_at > $1)",
+        )
+        .bind(now_ms())
+        .fetch_one(&self.reader)
+        .await?;
         Ok(count.unsigned_abs())
     }
 
