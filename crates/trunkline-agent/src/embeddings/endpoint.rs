@@ -68,6 +68,9 @@ impl EmbeddingEndpoint {
         if url.is_none() {
             problems.add("url", "must be a URL that begins with http:// or https://");
         }
+        if url.as_ref().is_some_and(|url| url.query().is_some() || url.fragment().is_some()) {
+            problems.add("url", "must have no query and no fragment: /embeddings comes behind its path");
+        }
         if config.model.is_empty() {
             problems.add("model", "must be given");
         }

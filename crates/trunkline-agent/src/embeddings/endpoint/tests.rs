@@ -112,3 +112,18 @@ fn settings_that_cannot_be_used_are_told_together() {
     let told = EmbeddingEndpoint::new(config).err().unwrap().to_string();
     assert!(["url", "model", "dimensions"].iter().all(|name| told.contains(name)), "{told}");
 }
+
+#[test]
+fn a_url_with_something_behind_its_path_is_not_taken() {
+    for base_url in ["http://models/v1?version=2", "http://models/v1?", "http://models/v1#embeddings"] {
+        let config = EmbeddingEndpointConfig {
+            base_url: base_url.into(),
+            model: "m".into(),
+            key: Secret::new(""),
+            dimensions: None,
+            timeout: Duration::from_secs(1),
+        };
+        let told = EmbeddingEndpoint::new(config).err().unwrap().to_string();
+        assert!(told.contains("must have no query and no fragment") && !told.contains("version=2"), "{told}");
+    }
+}
