@@ -64,8 +64,8 @@ struct Script {
     next: VecDeque<EmbeddingAnswer>,
     always: EmbeddingAnswer,
     dimensions: usize,
-    /// Texts that have one of these are refused with status 400.
-    refused: Vec<String>,
+    /// What becomes of requests in which a text has one of these words.
+    words: Vec<(String, EmbeddingAnswer)>,
     asked: VecDeque<AskedEmbeddings>,
 }
 
@@ -95,7 +95,7 @@ impl EmbeddingServer {
             next: VecDeque::new(),
             always: EmbeddingAnswer::Vectors,
             dimensions: DIMENSIONS,
-            refused: Vec::new(),
+            words: Vec::new(),
             asked: VecDeque::new(),
         };
         let shared = Arc::new(Shared { concepts: concepts.iter().map(words).collect(), script: Mutex::new(script) });
@@ -133,7 +133,12 @@ impl EmbeddingServer {
 
     /// From now on requests are refused in which a text has this word.
     pub fn refuse(&self, word: &str) {
-        self.with(|script| script.refused.push(word.to_owned()));
+        self.answer_to(word, EmbeddingAnswer::Status(400, None));
+    }
+
+    /// From now on this becomes of requests in which a text has this word.
+    pub fn answer_to(&self, word: &str, answer: EmbeddingAnswer) {
+        self.with(|script| script.words.push((word.to_owned(), answer)));
     }
 
     /// The requests so far, oldest first.
@@ -155,10 +160,11 @@ async fn embed(State(shared): State<Arc<Shared>>, headers: HeaderMap, Json(body)
             script.asked.pop_front();
         }
         script.asked.push_back(asked.clone());
-        if asked.input.iter().any(|text| script.refused.iter().any(|word| text.contains(word))) {
-            return error(StatusCode::BAD_REQUEST);
-        }
-        let answer = script.next.pop_front().unwrap_or_else(|| script.always.clone());
+        let of_a_word = script.words.iter().find(|(word, _)| asked.input.iter().any(|text| text.contains(word)));
+        let answer = match of_a_word.map(|(_, answer)| answer.clone()) {
+            Some(answer) => answer,
+            None => script.next.pop_front().unwrap_or_else(|| script.always.clone()),
+        };
         (answer, script.dimensions)
     };
     let mut vectors: Vec<_> = asked.input.iter().map(|text| shared.vector(text, dimensions)).collect();

@@ -83,4 +83,15 @@ impl EmbeddingError {
     pub const fn is_of_a_text(&self) -> bool {
         matches!(self, Self::Refused { status: 400 | 413 | 422 } | Self::Failed)
     }
+
+    /// Whether it is what a server in trouble says, and some servers say over a single text too: an error of its own, no
+    /// answer in time, or one that cannot be used. A server that asks to be left alone means itself.
+    #[must_use]
+    pub const fn may_be_of_a_text(&self) -> bool {
+        match self {
+            Self::Unavailable { status, after } => *status >= 500 && after.is_zero(),
+            Self::Timeout(_) | Self::Malformed(_) | Self::Dimensions { .. } | Self::TooLarge { .. } => true,
+            Self::Refused { .. } | Self::Unreachable | Self::Failed => self.is_of_a_text(),
+        }
+    }
 }

@@ -65,6 +65,15 @@ impl Trouble {
     }
 }
 
+/// What one round tells the next.
+#[derive(Default)]
+struct Rounds {
+    /// When it was looked last whether passages have vectors of another model.
+    reviewed: Option<Instant>,
+    /// Whether the last batch has failed over what may be of one of its texts.
+    is_suspect: bool,
+}
+
 /// Makes vectors of what waits.
 pub(crate) struct Embedding {
     store: Store,
@@ -82,10 +91,10 @@ impl Embedding {
     /// # Cancel safety
     /// Cancel-safe: what is not done is done by the next one.
     pub(crate) async fn run(self) {
-        let mut reviewed = None::<Instant>;
+        let mut rounds = Rounds::default();
         let mut failures = 0_u32;
         loop {
-            let wait = match self.round(&mut reviewed).await {
+            let wait = match self.round(&mut rounds).await {
                 Ok(is_more) => {
                     failures = 0;
                     if is_more { BREATH } else { LOOK_EVERY }
@@ -108,31 +117,49 @@ impl Embedding {
     }
 
     /// Does one batch of what waits; whether there may be more.
-    async fn round(&self, reviewed: &mut Option<Instant>) -> Result<bool, Trouble> {
+    async fn round(&self, rounds: &mut Rounds) -> Result<bool, Trouble> {
         let model = self.vector_model().await?;
-        if reviewed.is_none_or(|at| at.elapsed() >= REVIEW_EVERY) {
+        if rounds.reviewed.is_none_or(|at| at.elapsed() >= REVIEW_EVERY) {
             while self.store.await_vectors(&model).await? > 0 {
                 tokio::time::sleep(BREATH).await;
             }
             self.store.load_vectors(&model).await?;
-            *reviewed = Some(Instant::now());
+            rounds.reviewed = Some(Instant::now());
         }
         let waiting = self.store.unembedded(AT_ONCE).await?;
         if waiting.is_empty() {
             return Ok(false);
         }
         let texts: Vec<_> = waiting.iter().map(|one| text(&self.model.passage_prefix, one)).collect();
-        let vectors = match self.model.embedder.embed(&texts).await {
-            Ok(vectors) => vectors.into_iter().map(Some).collect(),
-            Err(error) if error.is_of_a_text() => self.one_by_one(&texts, error).await?,
-            Err(error) => return Err(error.into()),
-        };
-        let refused = vectors.iter().filter(|vector| vector.is_none()).count();
-        let vectors: Vec<_> = waiting.into_iter().map(|one| one.id).zip(vectors).collect();
-        let put = self.store.put_vectors(&model, &vectors).await?;
-        self.metrics.embedded("embedded", put);
-        self.metrics.embedded("refused", refused as u64);
+        match self.model.embedder.embed(&texts).await {
+            Ok(vectors) => {
+                let vectors = waiting.into_iter().map(|one| one.id).zip(vectors.into_iter().map(Some)).collect();
+                self.put(&model, vectors).await?;
+            }
+            // Trouble that passes is over the second time. What has come in meanwhile may be of the batch by then.
+            Err(error) if error.is_of_a_text() || (error.may_be_of_a_text() && rounds.is_suspect) => {
+                if !self.works().await {
+                    return Err(error.into());
+                }
+                for (one, text) in waiting.into_iter().zip(&texts) {
+                    let vector = self.alone(text).await?;
+                    self.put(&model, vec![(one.id, vector)]).await?;
+                }
+            }
+            Err(error) => {
+                rounds.is_suspect = error.may_be_of_a_text();
+                return Err(error.into());
+            }
+        }
+        rounds.is_suspect = false;
         Ok(true)
+    }
+
+    async fn put(&self, model: &VectorModel, vectors: Vec<(String, Option<Vec<f32>>)>) -> Result<(), StoreError> {
+        let put = self.store.put_vectors(model, &vectors).await?;
+        self.metrics.embedded("embedded", put);
+        self.metrics.embedded("refused", vectors.iter().filter(|(_, vector)| vector.is_none()).count() as u64);
+        Ok(())
     }
 
     /// What vectors are compared with: a model that has made none yet makes one.
@@ -145,28 +172,28 @@ impl Embedding {
         Ok(self.model.of_vectors(dimensions))
     }
 
-    /// The model refuses one of them: that one has no vector, if it takes anything at all.
-    async fn one_by_one(
-        &self,
-        texts: &[Pii<String>],
-        refusal: EmbeddingError,
-    ) -> Result<Vec<Option<Vec<f32>>>, EmbeddingError> {
-        let embedder = &self.model.embedder;
-        if embedder.embed(&[Pii::new(PROBE.to_owned())]).await.is_err() {
-            return Err(refusal);
+    /// Whether the model takes anything at all.
+    async fn works(&self) -> bool {
+        self.model.embedder.embed(&[Pii::new(PROBE.to_owned())]).await.is_ok()
+    }
+
+    /// The vector of one text; `None` where it is the text that the model fails over. One that it refuses is not asked
+    /// for again; other trouble must come twice, and the model must work for something else right then.
+    async fn alone(&self, text: &Pii<String>) -> Result<Option<Vec<f32>>, EmbeddingError> {
+        let ask = async || self.model.embedder.embed(std::slice::from_ref(text)).await;
+        let mut asked = ask().await;
+        if matches!(&asked, Err(error) if error.may_be_of_a_text() && !error.is_of_a_text()) {
+            asked = ask().await;
         }
-        let mut vectors = Vec::with_capacity(texts.len());
-        for text in texts {
-            vectors.push(match embedder.embed(std::slice::from_ref(text)).await {
-                Ok(mut vector) => vector.pop(),
-                Err(error) if error.is_of_a_text() => {
-                    tracing::warn!(error.code = error.code(), "a passage is found by its words alone");
-                    None
-                }
-                Err(error) => return Err(error),
-            });
+        let error = match asked {
+            Ok(mut vector) => return Ok(vector.pop()),
+            Err(error) => error,
+        };
+        if error.is_of_a_text() || (error.may_be_of_a_text() && self.works().await) {
+            tracing::warn!(error.code = error.code(), "a passage is found by its words alone");
+            return Ok(None);
         }
-        Ok(vectors)
+        Err(error)
     }
 }
 

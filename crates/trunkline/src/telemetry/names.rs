@@ -126,7 +126,7 @@ pub const TURN_DURATION: &str = "trunkline_turn_duration_seconds";
 pub const RECALL: &str = "trunkline_recall_total";
 /// How long that took.
 pub const RECALL_DURATION: &str = "trunkline_recall_duration_seconds";
-/// Passages that were to have a vector, by `outcome`: embedded, refused; and tries that failed altogether: failed.
+/// Passages that were to have a vector, by `outcome`: embedded, refused (or failed over each time); and tries that failed altogether: failed.
 pub const EMBEDDINGS: &str = "trunkline_embeddings_total";
 /// Passages that wait for a vector.
 pub const EMBEDDINGS_WAITING: &str = "trunkline_embeddings_waiting";

@@ -250,3 +250,37 @@ async fn a_text_that_the_model_refuses_is_passed_over_and_another_model_embeds_a
     assert_eq!(texts(&search(&world, "vehicle").await), ["An automobile is washed."]);
     assert_eq!(model.asked().last().unwrap().input, ["query: vehicle"]);
 }
+
+#[tokio::test]
+async fn a_text_that_the_model_fails_over_holds_no_other_up() {
+    let model = model().await;
+    let world = World::start(&with(&model, &[])).await;
+    let counted =
+        async |outcome: &str| world.metric("trunkline_embeddings_total", &format!("outcome=\"{outcome}\"")).await;
+    put(&world, "shop/documents?title=first.txt", "An automobile is washed.").await;
+    embedded(&world, 1).await;
+
+    // A server that is in trouble over everything: all of it waits.
+    model.always(EmbeddingAnswer::Status(500, None));
+    put(&world, "shop/documents?title=second.txt", "An automobile is painted.").await;
+    until_within(Duration::from_mins(1), "it has failed again and again", async || {
+        (counted("failed").await >= 3.0).then_some(())
+    })
+    .await;
+    assert_eq!(waiting(&world), 1);
+    assert!(counted("refused").await < 1.0);
+    model.always(EmbeddingAnswer::Vectors);
+    embedded(&world, 2).await;
+
+    // One that is in trouble over a text: only that one is passed over.
+    model.answer_to("xyzzy", EmbeddingAnswer::Status(500, None));
+    model.answer_to("plugh", EmbeddingAnswer::NotFinite);
+    put(&world, "shop/documents?title=third.txt", "An automobile is parked.").await;
+    put(&world, "shop/documents?title=bad.txt", "The word xyzzy is about a car.").await;
+    put(&world, "shop/documents?title=worse.txt", "The word plugh is about a car.").await;
+    embedded(&world, 3).await;
+    assert_eq!(texts(&search(&world, "vehicle").await).len(), 3);
+    assert_eq!(texts(&search(&world, "xyzzy").await), ["The word xyzzy is about a car."]);
+    assert_eq!(texts(&search(&world, "plugh").await), ["The word plugh is about a car."]);
+    until("what is passed over is counted", async || (counted("refused").await >= 2.0).then_some(())).await;
+}

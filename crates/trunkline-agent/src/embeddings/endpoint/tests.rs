@@ -88,6 +88,13 @@ async fn an_answer_that_is_wrong_is_not_taken() {
     assert_eq!(code(&endpoint).await, "embeddings.dimensions");
     let error = EmbeddingError::Refused { status: 422 };
     assert!(error.is_of_a_text() && !EmbeddingError::Refused { status: 401 }.is_of_a_text());
+    let unavailable = |status, seconds| EmbeddingError::Unavailable { status, after: Duration::from_secs(seconds) };
+    for error in [error, unavailable(500, 0), EmbeddingError::Timeout(Duration::ZERO), EmbeddingError::Malformed("")] {
+        assert!(error.may_be_of_a_text(), "{error}");
+    }
+    for error in [unavailable(429, 0), unavailable(503, 9), EmbeddingError::Unreachable] {
+        assert!(!error.may_be_of_a_text() && !error.is_of_a_text(), "{error}");
+    }
 }
 
 #[tokio::test]
