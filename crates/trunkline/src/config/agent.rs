@@ -1,7 +1,8 @@
 //! Who answers, and what they need for it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use trunkline_agent::models::{ModelApi, ModelConfig};
@@ -310,9 +311,20 @@ fn mcp(name: String, table: McpTable, problems: &mut ConfigError) -> Option<McpC
     is_good.then_some(config)
 }
 
+/// What a file says. What is no regular file, also behind a link, is refused: nobody knows when reading a pipe would end.
+///
+/// # Errors
+/// The system's; `InvalidInput` for what is no regular file.
+pub(crate) fn read_regular(path: &Path) -> io::Result<String> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    std::fs::read_to_string(path)
+}
+
 fn concierge(path: Option<&str>, key: &str, problems: &mut ConfigError) -> ConciergeSource {
     let Some(path) = path.map(PathBuf::from) else { return ConciergeSource::BuiltIn };
-    match std::fs::read_to_string(&path) {
+    match read_regular(&path) {
         Ok(text) => {
             if let Err(error) = trunkline_agent::Concierge::from_toml(&text) {
                 problems.extend(error);

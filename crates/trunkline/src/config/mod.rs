@@ -23,6 +23,7 @@ mod texts;
 mod token;
 mod workflows;
 
+pub(crate) use agent::read_regular;
 pub use agent::{AgentSettings, AgentsSettings, ChatSettings, ConciergeSource};
 pub use calls::{Engine, Provider, SpeechSettings, VoiceSettings};
 pub use duration::parse_duration;

@@ -61,6 +61,11 @@ impl FolderError {
             Self::TooMany(_) => "workflow.too_many_files",
         }
     }
+
+    /// Whether it may go by itself: the system could not read, where everything else is wrong with what was read.
+    pub(super) const fn is_passing(&self) -> bool {
+        matches!(self, Self::Unreadable { .. })
+    }
 }
 
 /// Problems as compilers print them: `file:line:column: what`.
@@ -89,7 +94,8 @@ pub fn read_file(path: &Path) -> Result<Workflow, FolderError> {
     Workflow::parse(&text).map_err(|error| FolderError::Invalid(vec![InvalidFile { path: path.to_owned(), error }]))
 }
 
-/// Reads every `*.toml` of a folder, and reports everything that is wrong with any of them.
+/// Reads every `*.toml` of a folder, and reports everything that is wrong with any of them. What is no regular file,
+/// also behind a link, is passed over: nobody knows when reading a pipe would end.
 ///
 /// # Errors
 /// [`FolderError`].
@@ -98,8 +104,13 @@ pub fn read_folder(folder: &Path) -> Result<Vec<Workflow>, FolderError> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            paths.push(path);
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        match std::fs::metadata(&path) {
+            Ok(about) if !about.is_file() => continue,
+            Ok(_) => paths.push(path),
+            Err(source) => return Err(FolderError::Unreadable { path, source }),
         }
         if paths.len() > MAX_FILES {
             return Err(FolderError::TooMany(folder.to_owned()));

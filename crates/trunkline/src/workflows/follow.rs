@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 use trunkline_agent::workflow::Workflow;
 use trunkline_store::StoreError;
 
 use super::engine::Workflows;
-use super::folder::{MAX_FILES, read_folder};
+use super::folder::{FolderError, MAX_FILES, read_folder};
 
 /// How often the folder is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -18,13 +19,20 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What the files of a folder look like from outside: names, times and lengths.
 type Seen = Vec<(std::ffi::OsString, Option<SystemTime>, u64)>;
 
+/// What a look at the folder found.
+struct Look {
+    seen: Option<Seen>,
+    /// What was read, where there was reason to.
+    read: Option<Result<Vec<Workflow>, FolderError>>,
+}
+
 impl Workflows {
     /// Takes up what changes in the folder, until it is dropped. What cannot be used is told of once, and changes nothing.
     ///
     /// # Cancel safety
     /// Cancel-safe: what was not taken up is taken up by the next start.
     pub(super) async fn follow(self) {
-        let folder = self.0.settings.folder.clone();
+        // What was taken up, or refused for good.
         let mut held = None;
         let mut before = None;
         let mut refused: Option<String> = None;
@@ -32,25 +40,30 @@ impl Workflows {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             looks.tick().await;
-            let seen = seen(&folder).map_err(|error| error.kind()).ok();
-            // A file that is being written looks different with each look: it is read when it does not any more.
-            let is_quiet = before == seen;
+            let folder = self.0.settings.folder.clone();
+            let (seen_before, settled) = (before.clone(), held.clone());
+            // A folder on a disk that does not answer holds up nobody else, and is not looked at a second time meanwhile.
+            let looked = spawn_blocking(move || look(&folder, seen_before.as_ref(), settled.as_ref())).await;
+            let Ok(Look { seen, read }) = looked else { continue };
             before.clone_from(&seen);
-            if !is_quiet || held == seen {
-                continue;
-            }
-            let outcome = match read_folder(&folder) {
-                Ok(workflows) => self.replace(workflows).await.map_err(|error| (error.code(), error.to_string())),
-                Err(error) => Err((error.code(), error.to_string())),
+            let (is_passing, code, why) = match read {
+                None => continue,
+                Some(Ok(workflows)) => match self.replace(workflows).await {
+                    Ok(()) => {
+                        (held, refused) = (seen, None);
+                        continue;
+                    }
+                    Err(error) => (true, error.code(), error.to_string()),
+                },
+                Some(Err(error)) => (error.is_passing(), error.code(), error.to_string()),
             };
-            match outcome {
-                Ok(()) => (held, refused) = (seen, None),
-                // It is read again with each look, and told of once.
-                Err((_, why)) if refused.as_ref() == Some(&why) => {}
-                Err((code, why)) => {
-                    tracing::error!(error.code = code, reason = %why, "the workflows have changed and cannot be used; they stay as they are");
-                    refused = Some(why);
-                }
+            // What may pass is tried again with each look; what is wrong with files, when they have changed.
+            if !is_passing {
+                held = seen;
+            }
+            if refused.as_ref() != Some(&why) {
+                tracing::error!(error.code = code, reason = %why, "the workflows have changed and cannot be used; they stay as they are");
+                refused = Some(why);
             }
         }
     }
@@ -79,6 +92,15 @@ impl Workflows {
     }
 }
 
+/// Looks at the folder, and reads it if it is another than `held`. Blocks.
+fn look(folder: &Path, before: Option<&Seen>, held: Option<&Seen>) -> Look {
+    let seen = seen(folder).ok();
+    // A file that is being written looks different with each look: it is read when it does not any more.
+    let is_quiet = before == seen.as_ref();
+    let read = (is_quiet && held != seen.as_ref()).then(|| read_folder(folder));
+    Look { seen, read }
+}
+
 fn seen(folder: &Path) -> io::Result<Seen> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder)? {
@@ -87,6 +109,9 @@ fn seen(folder: &Path) -> io::Result<Seen> {
             continue;
         }
         let about = std::fs::metadata(entry.path())?;
+        if !about.is_file() {
+            continue;
+        }
         files.push((entry.file_name(), about.modified().ok(), about.len()));
         if files.len() > MAX_FILES {
             break;

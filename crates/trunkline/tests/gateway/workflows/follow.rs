@@ -85,3 +85,21 @@ async fn what_is_in_force_is_kept_however_long_nothing_begins_it() {
     let second = begin(&world, "post", json!({})).await;
     until_run(&world, &second, "done").await;
 }
+
+#[tokio::test]
+async fn what_is_no_regular_file_holds_up_nobody() {
+    let far = Far::start().await;
+    let mut world = start(&[&posting("post", &far, "/old", "")], &[]).await;
+    let pipe = world.folder.path().join("workflows/x.toml");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+    let written = std::time::Instant::now();
+    until("it was looked at some times", async || (written.elapsed() > LOOKS).then_some(())).await;
+    write(&world, "0.toml", &posting("post", &far, "/new", ""));
+    until_in_force(&world, "post", "/new").await;
+
+    // It is there at the start too.
+    world.stop_gateway().await;
+    world.start_gateway().await;
+    until_in_force(&world, "post", "/new").await;
+}
