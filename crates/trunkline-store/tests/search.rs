@@ -115,8 +115,14 @@ async fn what_a_person_said_is_found_for_them_alone_and_follows_them() {
     let erased = store.erase_contact(&ada).await.unwrap();
     assert_eq!((erased.utterances, erased.conversations.len()), (1, 1));
     assert_eq!(texts(&find(&store, "locker", kinds).await), ["my locker is 1848"]);
-    store.finish_erasure(&erased.id).await.unwrap();
+    store.empty_erasure(&erased.id).await.unwrap();
+    // That the files are to be wiped is known until they are, and whose they were is not.
+    let left = store.erasures().await.unwrap();
+    assert_eq!((left.len(), left[0].id == erased.id), (1, true));
+    assert!(left[0].identifiers.is_empty() && left[0].conversations.is_empty());
     assert!(store.wipe().await.unwrap());
+    store.finish_erasure(&erased.id).await.unwrap();
+    assert!(store.erasures().await.unwrap().is_empty());
     let held = std::fs::read(folder.path().join("store.db")).unwrap();
     assert!(!held.windows(4).any(|part| part == b"1789"));
     assert!(held.windows(4).any(|part| part == b"1848"));

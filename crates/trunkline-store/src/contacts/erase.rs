@@ -101,6 +101,21 @@ impl Store {
         rows.iter().map(read).collect::<Result<_, _>>().map_err(|_| StoreError::Unreadable { column: "erasure.work" })
     }
 
+    /// Forgets whom an erasure is about: what others held of them is gone. What is left to do is to
+    /// [`wipe`](Store::wipe), and it stays among [`erasures`](Store::erasures) until that is done too.
+    ///
+    /// # Errors
+    /// `store.unavailable`.
+    ///
+    /// # Cancel safety
+    /// It may have been noted; noting it again is harmless.
+    pub async fn empty_erasure(&self, id: &str) -> Result<(), StoreError> {
+        let bare = Erasure { id: id.to_owned(), ..Erasure::default() };
+        let work = serde_json::to_string(&bare).map_err(|_| StoreError::Unreadable { column: "erasure.work" })?;
+        sqlx::query("UPDATE erasure SET work = $2 WHERE id = $1").bind(id).bind(work).execute(&self.writer).await?;
+        Ok(())
+    }
+
     /// Notes that nothing is left to do of an erasure.
     ///
     /// # Errors

@@ -58,8 +58,11 @@ impl People {
     async fn finish(&self, erasure: &Erasure) -> Result<Value, Failure> {
         let from_bus = self.bus.erase(&erasure.identifiers).await?;
         let (files, recordings) = self.remove_files(erasure).await;
-        self.store.finish_erasure(&erasure.id).await?;
+        // What is still to do names them too, and has to be gone before the files are wiped; that it is to be done does
+        // not, so that whoever is killed meanwhile wipes them after the next start.
+        self.store.empty_erasure(&erasure.id).await?;
         let is_wiped = self.store.wipe().await?;
+        self.store.finish_erasure(&erasure.id).await?;
         tracing::info!(
             conversations = erasure.conversations.len(),
             calls = erasure.calls.len(),
