@@ -37,6 +37,10 @@ pub struct NewScheduled {
 pub enum Scheduling {
     /// It waits, under this id: its own, or that of the same words for the same time.
     Waits(String),
+    /// It was kept before, and is a message by now, or about to be one.
+    Sent,
+    /// It was kept before, and was taken back.
+    TakenBack,
     /// As many wait for the person as may.
     Full,
 }
@@ -88,10 +92,10 @@ impl Store {
     pub async fn schedule_text(&self, new: &NewScheduled) -> Result<Scheduling, StoreError> {
         let mut transaction = self.writer.begin().await?;
         let due = new.due_at.as_millisecond();
-        let known: Option<String> = sqlx::query_scalar(
-            "SELECT id FROM scheduled_text
+        let known: Option<(String, String)> = sqlx::query_as(
+            "SELECT id, state FROM scheduled_text
              WHERE id = $1 OR (conversation_id = $2 AND body = $3 AND state = 'waiting' AND due_at BETWEEN $4 AND $5)
-             LIMIT 1",
+             ORDER BY CASE state WHEN 'waiting' THEN 0 ELSE 1 END LIMIT 1",
         )
         .bind(&new.id)
         .bind(&new.conversation_id)
@@ -100,8 +104,12 @@ impl Store {
         .bind(due + SAME_MS)
         .fetch_optional(&mut *transaction)
         .await?;
-        if let Some(id) = known {
-            return Ok(Scheduling::Waits(id));
+        if let Some((id, state)) = known {
+            return Ok(match state.as_str() {
+                "waiting" => Scheduling::Waits(id),
+                "cancelled" => Scheduling::TakenBack,
+                _ => Scheduling::Sent,
+            });
         }
         let contact: Option<String> = sqlx::query_scalar("SELECT contact_id FROM conversation WHERE id = $1")
             .bind(&new.conversation_id)

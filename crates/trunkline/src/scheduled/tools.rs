@@ -70,6 +70,8 @@ impl Tool for ScheduleText {
                 inner.context.live.changed(&new.conversation_id);
                 Ok(ToolOutput::text(json!({ "id": id, "at": due_at.to_string() }).to_string()))
             }
+            Scheduling::Sent => Err(failed("this text was promised before and is sent already")),
+            Scheduling::TakenBack => Err(failed("this text was promised before and was taken back")),
             Scheduling::Full => Err(failed(&format!("{MAX_SCHEDULED} texts wait for this person; cancel one first"))),
         }
     }

@@ -211,9 +211,28 @@ async fn a_gateway_that_is_killed_sends_what_was_promised_once() {
         drop(program);
         store.execute("UPDATE scheduled_text SET state = 'sending'", []).unwrap();
     }
+    // What became of its conversation since does not undo it.
+    store.execute("UPDATE conversation SET state = 'closed', closed_at = 1", []).unwrap();
     world.set("TRUNKLINE_LISTEN", "127.0.0.1:0");
     world.start_gateway_with_webhook().await;
     until_state(&world, &id, &["sent"]).await;
     world.until_idle().await;
     assert_eq!(received(&world, ADA, "drink your tea").await, 1);
+}
+
+#[tokio::test]
+async fn a_promise_that_cannot_be_kept_now_holds_up_no_other_one() {
+    let model = secretary().await;
+    let world = world(&model, &[]).await;
+    says(&world, ADA, "in 60: one").await;
+    let first = conversation(&world).await;
+    says(&world, BOB, "in 61: two").await;
+    let store = rusqlite::Connection::open(world.data_dir().join("store.db")).unwrap();
+    // The row cannot be read.
+    store.execute("UPDATE conversation SET handed_over_at = 'x' WHERE id = ?1", [&first]).unwrap();
+    put_forward(&world, 62);
+    until("the later one is there", async || (received(&world, BOB, "two").await == 1).then_some(())).await;
+    assert_eq!(received(&world, ADA, "one").await, 0);
+    store.execute("UPDATE conversation SET handed_over_at = NULL WHERE id = ?1", [&first]).unwrap();
+    until("the first is there", async || (received(&world, ADA, "one").await == 1).then_some(())).await;
 }
