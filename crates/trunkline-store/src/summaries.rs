@@ -118,6 +118,36 @@ impl Store {
         rows.into_iter().map(read).collect()
     }
 
+    /// Conversations that were closed since `since` and have messages in no summary, the latest first, at most `limit`: of
+    /// those without a summary, the ones of more than `longer_than` messages.
+    ///
+    /// # Errors
+    /// `store.unavailable`.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub async fn closed_unsummarised(
+        &self,
+        since: Timestamp,
+        longer_than: u32,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        let ids = sqlx::query_scalar(
+            "SELECT c.id FROM conversation c LEFT JOIN conversation_summary s ON s.conversation_id = c.id
+             WHERE c.updated_at >= $1 AND c.state = 'closed' AND c.closed_at >= $1
+               AND EXISTS (SELECT 1 FROM message m WHERE m.conversation_id = c.id AND m.place > COALESCE(s.upto, -1))
+               AND (s.upto IS NOT NULL
+                    OR EXISTS (SELECT 1 FROM message m WHERE m.conversation_id = c.id LIMIT 1 OFFSET $2))
+             ORDER BY c.updated_at DESC, c.id DESC LIMIT $3",
+        )
+        .bind(since.as_millisecond())
+        .bind(i64::from(longer_than))
+        .bind(i64::from(limit))
+        .fetch_all(&self.reader)
+        .await?;
+        Ok(ids)
+    }
+
     /// Keeps a summary in the place of the one that went up to `before`, unless that one is not there any more, or one of
     /// its messages has changed since `read_at`. Returns whether it was kept.
     ///

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tracing::Instrument as _;
 use trunkline_agent::{Agent, AgentError, Role, SummaryRequest, Utterance};
 use trunkline_core::{Pii, Retry};
@@ -24,12 +24,23 @@ const WORTH_BYTES: usize = 8 << 10;
 /// What a model is given at once, in bytes, and of one message.
 const MAX_INPUT_BYTES: usize = 24 << 10;
 const MAX_MESSAGE_BYTES: usize = 2 << 10;
-/// Questions to a model in a row; what is left then is for the next turn.
+/// Questions to a model in a row while a conversation goes on; what is left then is for the next turn.
 const MAX_ROUNDS: usize = 5;
 /// The longest summary that is kept, in bytes.
 const MAX_SUMMARY_BYTES: usize = 4 << 10;
 /// Who made a summary without a model.
 const SELECTION: &str = "selection";
+/// Closed conversations that an earlier process may have left are made up for: those of this long, and so many.
+const MADE_UP_FOR: SignedDuration = SignedDuration::from_hours(24);
+const MAX_MADE_UP_FOR: u32 = 1_000;
+
+/// A new summary.
+struct Made {
+    text: Pii<String>,
+    by: String,
+    /// A model was asked and made none.
+    is_failed: bool,
+}
 
 impl Summaries {
     /// Makes summaries for as long as it is polled.
@@ -37,7 +48,28 @@ impl Summaries {
     /// # Cancel safety
     /// Cancel-safe: what was not made is made after a later turn.
     pub(crate) async fn run(self) {
+        if let Err(error) = self.make_up().await {
+            tracing::warn!(
+                error.code = error.code(),
+                "summaries that an earlier run did not make could not be looked up"
+            );
+        }
         join_all((0..AT_ONCE).map(|_| self.work())).await;
+    }
+
+    /// Asks for the summaries of conversations that are over, which no turn will ask for again.
+    async fn make_up(&self) -> Result<(), StoreError> {
+        let inner = &self.0;
+        if inner.settings.after == 0 {
+            return Ok(());
+        }
+        let since = Timestamp::now().checked_sub(MADE_UP_FOR).unwrap_or(Timestamp::MIN);
+        let longer_than = u32::try_from(inner.settings.after).unwrap_or(u32::MAX);
+        let left = inner.store.closed_unsummarised(since, longer_than, MAX_MADE_UP_FOR).await?;
+        for id in &left {
+            self.over(id);
+        }
+        Ok(())
     }
 
     async fn work(&self) {
@@ -59,7 +91,10 @@ impl Summaries {
 
     async fn summarise(&self, id: &str, is_over: bool) -> Result<(), StoreError> {
         let store = &self.0.store;
-        for _ in 0..MAX_ROUNDS {
+        let (mut rounds, mut asks_model) = (0, true);
+        // Nobody asks again for one that is over, so that it is made to its end: each round takes in messages.
+        while is_over || rounds < MAX_ROUNDS {
+            rounds += 1;
             let Some(row) = store.conversation(id).await? else { return Ok(()) };
             let read_at = Timestamp::now();
             let before = store.summary_of_conversation(id).await?;
@@ -70,47 +105,52 @@ impl Summaries {
                 return Ok(());
             }
             let Some((said, upto)) = batch(&unsaid, count) else { return Ok(()) };
-            let Some((text, made_by)) = self.made(&row, before.as_ref(), said, upto).await? else { return Ok(()) };
+            let Some(made) = self.made(&row, before.as_ref(), said, upto, (is_over, asks_model)).await? else {
+                return Ok(());
+            };
+            asks_model &= !made.is_failed;
             let before = before.map(|before| before.upto);
-            if !store.keep_summary(id, before, upto, (&text, &made_by), read_at).await? {
+            if !store.keep_summary(id, before, upto, (&made.text, &made.by), read_at).await? {
                 self.0.metrics.summary("outdated");
                 return Ok(());
             }
-            self.0.metrics.summary(if made_by == SELECTION { "selected" } else { "made" });
+            self.0.metrics.summary(if made.by == SELECTION { "selected" } else { "made" });
         }
         Ok(())
     }
 
-    /// The new summary, and who made it; `None` if there is none.
+    /// The new summary; `None` if there is none.
     async fn made(
         &self,
         row: &ConversationRow,
         before: Option<&SummaryRow>,
         said: Vec<Utterance>,
         upto: i64,
-    ) -> Result<Option<(Pii<String>, String)>, StoreError> {
+        (is_over, asks_model): (bool, bool),
+    ) -> Result<Option<Made>, StoreError> {
         let so_far = before.map(|before| before.text.clone());
-        let selected = |said: &[Utterance]| {
+        let selected = |said: &[Utterance], is_failed| {
             let so_far = before.map_or("", |before| before.text.expose());
-            (Pii::new(select(so_far, said, MAX_SUMMARY_BYTES)), SELECTION.to_owned())
+            let text = Pii::new(select(so_far, said, MAX_SUMMARY_BYTES));
+            Some(Made { text, by: SELECTION.to_owned(), is_failed })
         };
         if said.is_empty() {
             // What was taken away is passed over.
-            let made_by = before.map_or(SELECTION, |before| before.made_by.as_str());
-            return Ok(Some((so_far.unwrap_or_default(), made_by.to_owned())));
+            let by = before.map_or(SELECTION, |before| before.made_by.as_str()).to_owned();
+            return Ok(Some(Made { text: so_far.unwrap_or_default(), by, is_failed: false }));
         }
-        let Some(agent) = self.0.agents.of_conversation(&self.0.store, row).await? else {
-            return Ok(Some(selected(&said)));
-        };
+        let agent = if asks_model { self.0.agents.of_conversation(&self.0.store, row).await? } else { None };
+        let Some(agent) = agent else { return Ok(selected(&said, false)) };
         match self.asked(&agent, row, so_far, &said, upto).await {
-            Ok(Some(made)) => Ok(Some(made)),
-            Ok(None) => Ok(Some(selected(&said))),
+            Ok(Some((text, by))) => Ok(Some(Made { text, by, is_failed: false })),
+            Ok(None) => Ok(selected(&said, false)),
             Err(error) => {
                 tracing::Span::current().record("error.code", error.code());
                 tracing::warn!(error.code = error.code(), "a model makes no summary");
                 self.0.metrics.summary("failed");
-                // What it refuses or withholds now it would the next time, and all that comes behind would wait for it.
-                Ok((error.retry() == Retry::No).then(|| selected(&said)))
+                // What it refuses or withholds now it would the next time, and all that comes behind would wait for it;
+                // of a conversation that is over there is no next time.
+                Ok(if is_over || error.retry() == Retry::No { selected(&said, true) } else { None })
             }
         }
     }

@@ -109,6 +109,30 @@ async fn a_summary_that_fails_or_stalls_costs_nobody_an_answer() {
 }
 
 #[tokio::test]
+async fn a_conversation_that_is_over_is_said_in_short_though_its_model_fails_also_after_a_restart() {
+    let model = model(Some(ModelAnswer::Status(500, None))).await;
+    let mut world = world(&model, &[("TRUNKLINE_SUMMARY_AFTER", "2")]).await;
+    for number in 0..4 {
+        says(&world, if number == 1 { FACT } else { "How are you?" }).await;
+    }
+    let list = world.api("/api/v1/conversations").await;
+    let id = list["conversations"][0]["id"].as_str().unwrap();
+    assert!(summary(&world).await.is_null());
+    world.post(&format!("/api/v1/conversations/{id}/close"), json!({})).await;
+    let made = until_summary(&world, FACT).await;
+    assert_eq!((&made["made_by"], &made["text"]), (&json!("selection"), &json!(format!("Person: {FACT}"))));
+
+    // Killed before it was made: no turn asks for it any more.
+    world.until_idle().await;
+    world.stop_gateway().await;
+    let store = rusqlite::Connection::open(world.data_dir().join("store.db")).unwrap();
+    store.execute("DELETE FROM conversation_summary", []).unwrap();
+    drop(store);
+    world.start_gateway().await;
+    assert_eq!(until_summary(&world, FACT).await["made_by"], "selection");
+}
+
+#[tokio::test]
 async fn what_a_model_refuses_to_say_in_short_is_selected() {
     let model = model(Some(ModelAnswer::Status(400, None))).await;
     let world = world(&model, &[("TRUNKLINE_SUMMARY_AFTER", "2")]).await;
