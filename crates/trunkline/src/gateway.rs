@@ -56,7 +56,9 @@ use crate::live::Live;
 use crate::meaning::{Embedding, Finder, ModelOfMeaning};
 use crate::media::{Media, MediaFolder, MediaLinks, public_routes};
 use crate::people::{People, people_routes};
-use crate::pipeline::{CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, Sender, TurnsUnderWay, Typing};
+use crate::pipeline::{
+    CatchUp, CatchUpTrigger, Context, Horizon, Ingress, Relay, Sender, TurnsUnderWay, Typing, Untold,
+};
 use crate::realtime::{Joining, Listener, PARTICIPATION_CONSUMER, Participation};
 use crate::recall::Recall;
 use crate::scheduled::{ScheduledTexts, scheduled_routes};
@@ -216,6 +218,7 @@ impl Gateway {
             live: Live::default(),
             missed: CatchUpTrigger::default(),
             typing: typing_handle,
+            untold: Untold::default(),
             under_way: TurnsUnderWay::default(),
         };
         let base = twilio.as_ref().map(|twilio| twilio.settings.edge.public_base.clone()).unwrap_or_default();

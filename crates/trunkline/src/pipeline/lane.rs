@@ -108,6 +108,9 @@ impl Lane {
 
     /// Answers what waits, until nothing does or a new burst has begun.
     async fn answer(&mut self, inbox: &mut Inbox<Heard>) -> Result<(), LaneError> {
+        // Of a person who was erased meanwhile nothing waits.
+        let Some(row) = self.context.store.conversation(&self.conversation_id).await? else { return Ok(()) };
+        attributes::learn(&self.context, &row).await?;
         if self.merges() && self.agent().await?.1.is_some() {
             let taken_back = self.context.store.supersede(&self.conversation_id).await?;
             if taken_back > 0 {
@@ -156,7 +159,6 @@ impl Lane {
     async fn agent(&self) -> Result<(ConversationRow, Option<Arc<dyn Agent>>), LaneError> {
         let known = self.context.store.conversation(&self.conversation_id).await?;
         let row = known.ok_or(StoreError::NotFound { what: "conversation" })?;
-        attributes::learn(&self.context, &row).await?;
         let agent = self.context.agents.of_conversation(&self.context.store, &row).await?;
         let agent = agent.filter(|_| row.handed_over_at.is_none());
         Ok((row, agent))

@@ -48,6 +48,7 @@ use crate::recall::Recall;
 use crate::summaries::Summaries;
 use crate::telemetry::Metrics;
 
+pub use attributes::Untold;
 pub(crate) use catch_up::read_back_conversation;
 pub use catch_up::{CatchUp, CatchUpTrigger};
 pub(crate) use close::{close_conversation, tell_closed};
@@ -100,6 +101,8 @@ pub struct Context {
     pub missed: CatchUpTrigger,
     /// Tells people that they are being answered.
     pub typing: TypingHandle,
+    /// Whose attributes are not to be asked for just now.
+    pub untold: Untold,
     /// The turns of texts that are under way.
     pub under_way: TurnsUnderWay,
 }

@@ -20,7 +20,7 @@ use crate::config::{Reader, Settings};
 use crate::connectors::Connectors;
 use crate::live::Live;
 use crate::media::{Media, MediaFolder};
-use crate::pipeline::{CatchUpTrigger, Horizon, TurnsUnderWay, Typing};
+use crate::pipeline::{CatchUpTrigger, Horizon, TurnsUnderWay, Typing, Untold};
 use crate::recall::Recall;
 use crate::summaries::Summaries;
 use crate::telemetry::Metrics;
@@ -61,6 +61,7 @@ impl Served {
             live: Live::default(),
             missed: CatchUpTrigger::default(),
             typing: Typing::new().1,
+            untold: Untold::default(),
             under_way: TurnsUnderWay::default(),
         };
         let mut chat = WebChat::new(context, settings.webchat.unwrap(), Readiness::starting(), Hub::default());

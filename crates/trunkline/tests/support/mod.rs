@@ -186,7 +186,7 @@ impl World {
         let server = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let settings = self.settings(server.address());
         let telemetry = Telemetry::new(&settings.telemetry).unwrap();
-        self.gateway = Some(Gateway::start_with(settings, server, &telemetry, handlers).await.unwrap());
+        self.gateway = Some(Box::pin(Gateway::start_with(settings, server, &telemetry, handlers)).await.unwrap());
         self.telemetry = Some(telemetry);
         until("the gateway is ready", async || self.gateway().is_ready().then_some(())).await;
     }

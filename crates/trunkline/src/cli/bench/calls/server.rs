@@ -25,7 +25,7 @@ use trunkline::connectors::Connectors;
 use trunkline::edge::{Readiness, VoiceEdge, Warnings, call_sockets, health_routes, voice_routes};
 use trunkline::live::Live;
 use trunkline::media::{Media, MediaFolder};
-use trunkline::pipeline::{CatchUpTrigger, Context, Horizon, TurnsUnderWay, Typing};
+use trunkline::pipeline::{CatchUpTrigger, Context, Horizon, TurnsUnderWay, Typing, Untold};
 use trunkline::recall::Recall;
 use trunkline::summaries::Summaries;
 use trunkline::telemetry::{ObservedVoice, Telemetry, observe_streams};
@@ -137,6 +137,7 @@ async fn context(args: &CallServerArgs, settings: &Settings, telemetry: &Telemet
         live: Live::default(),
         missed: CatchUpTrigger::default(),
         typing: Typing::new().1,
+        untold: Untold::default(),
         under_way: TurnsUnderWay::default(),
     })
 }
