@@ -202,6 +202,34 @@ async fn what_tools_did_is_open_until_an_answer_tells_of_it() {
 }
 
 #[tokio::test]
+async fn whom_we_only_wrote_to_is_not_read_back_and_what_we_wrote_is_known_where_they_answer() {
+    let Fixture { store, _folder } = fixture().await;
+    let (ada, own) = (ContactAddress::parse(ADA).expect("address"), "+15559990000");
+    let begun = store.begin_conversation("messaging", "pair-1", &ada, own).await.expect("begun");
+    let words = Reply { says: vec![Say::text(Pii::new("we missed you".into()))], ..Reply::of(&begun.id) };
+    store.commit_reply(&words).await.expect("committed");
+    assert!(store.own_addresses("messaging").await.expect("addresses").is_empty());
+
+    let answered = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
+    let row = store.conversation(&answered.conversation_id).await.expect("read").expect("known");
+    let since = Timestamp::now() - jiff::SignedDuration::from_hours(1);
+    let said = store.said_by_another_way(&row, since, 5).await.expect("read");
+    assert_eq!(said.iter().map(|(_, text)| text.expose().as_str()).collect::<Vec<_>>(), ["we missed you"]);
+    let bob = store.record_inbound(&inbound("IM1", 0, "+15550002222")).await.expect("recorded");
+    let row = store.conversation(&bob.conversation_id).await.expect("read").expect("known");
+    assert!(store.said_by_another_way(&row, since, 5).await.expect("read").is_empty());
+
+    let by_messaging = NewInbound {
+        connector: "messaging".into(),
+        conversation: "pair-1".into(),
+        to: Some(own.to_owned()),
+        ..inbound("SM2", 0, ADA)
+    };
+    store.record_inbound(&by_messaging).await.expect("recorded");
+    assert_eq!(store.own_addresses("messaging").await.expect("addresses"), [own]);
+}
+
+#[tokio::test]
 async fn a_row_is_sent_by_one_and_looked_up_by_the_next() {
     let Fixture { store, _folder } = fixture().await;
     let recorded = store.record_inbound(&inbound("IM0", 0, ADA)).await.expect("recorded");
