@@ -1,18 +1,15 @@
 //! What agents report of themselves, as rows of the store.
 
 use jiff::Timestamp;
-use trunkline_agent::tools::{ToolError, ToolReport};
+use trunkline_agent::tools::{MAX_ARGUMENT_BYTES, ToolError, ToolReport};
 use trunkline_core::Pii;
 use trunkline_store::ToolCallRow;
 
 use crate::telemetry::Metrics;
 
-/// What a model wrote for a tool is kept up to this many bytes.
-const MAX_KEPT_ARGUMENTS: usize = 16 << 10;
-
-/// What is kept of what a tool was given.
+/// What is kept of what a tool was given: all that a tool takes.
 pub(super) fn kept_arguments(arguments: &str) -> &str {
-    arguments.get(..arguments.floor_char_boundary(MAX_KEPT_ARGUMENTS)).unwrap_or_default()
+    arguments.get(..arguments.floor_char_boundary(MAX_ARGUMENT_BYTES)).unwrap_or_default()
 }
 
 /// The tool calls of a turn that no journal has kept: counted, and ready to be kept.

@@ -31,15 +31,6 @@ async fn secretary() -> ModelServer {
     ModelServer::start(script).await.unwrap()
 }
 
-async fn world(model: &ModelServer, env: &[(&str, &str)]) -> World {
-    let mut world = World::without_gateway(env).await;
-    world.set("TRUNKLINE_AGENT", "chat");
-    world.set("TRUNKLINE_MODEL", "m");
-    world.set("OPENAI_BASE_URL", model.base_url());
-    world.start_gateway().await;
-    world
-}
-
 /// Sends a text, and waits for its answer: the result of the tool.
 async fn says(world: &World, phone: &str, text: &str) -> String {
     let before = world.answers(phone).await.len();
@@ -76,7 +67,7 @@ async fn received(world: &World, phone: &str, text: &str) -> usize {
 #[tokio::test]
 async fn what_was_promised_is_sent_when_it_is_time_and_once_also_after_a_restart() {
     let model = secretary().await;
-    let mut world = world(&model, &[]).await;
+    let mut world = World::asking(&model, &[]).await;
     let promised: Value = serde_json::from_str(&says(&world, ADA, "in 60: drink your tea").await).unwrap();
     let again: Value = serde_json::from_str(&says(&world, ADA, "in 60: drink your tea").await).unwrap();
     assert_eq!(promised["id"], again["id"], "the same words for the same time are one promise");
@@ -114,7 +105,7 @@ async fn what_was_promised_is_sent_when_it_is_time_and_once_also_after_a_restart
 #[tokio::test]
 async fn nothing_is_sent_to_who_says_stop_or_where_it_is_over_and_an_operator_takes_back() {
     let model = secretary().await;
-    let world = world(&model, &[("TRUNKLINE_KEYWORD_REPLIES", "gateway")]).await;
+    let world = World::asking(&model, &[("TRUNKLINE_KEYWORD_REPLIES", "gateway")]).await;
     says(&world, ADA, "in 60: one").await;
     let ada = conversation(&world).await;
     world.text(ADA, "STOP").await;
@@ -142,7 +133,7 @@ async fn nothing_is_sent_to_who_says_stop_or_where_it_is_over_and_an_operator_ta
 #[tokio::test]
 async fn a_person_has_so_many_promises_and_no_more() {
     let model = secretary().await;
-    let world = world(&model, &[]).await;
+    let world = World::asking(&model, &[]).await;
     for number in 0..20 {
         assert!(says(&world, ADA, &format!("in 60: number {number}")).await.contains("id"));
     }
@@ -153,7 +144,7 @@ async fn a_person_has_so_many_promises_and_no_more() {
 #[tokio::test]
 async fn a_closed_window_on_whatsapp_is_shown_as_a_failed_message() {
     let model = secretary().await;
-    let world = world(&model, &[("TRUNKLINE_WHATSAPP_WINDOW", "3s")]).await;
+    let world = World::asking(&model, &[("TRUNKLINE_WHATSAPP_WINDOW", "3s")]).await;
     let on_whatsapp = format!("whatsapp:{ADA}");
     let begun = std::time::Instant::now();
     says(&world, &on_whatsapp, "in 60: drink your tea").await;
@@ -177,7 +168,7 @@ async fn a_closed_window_on_whatsapp_is_shown_as_a_failed_message() {
 #[tokio::test]
 async fn a_caller_is_promised_a_text_to_their_telephone() {
     let model = secretary().await;
-    let world = world(&model, &[("TRUNKLINE_VOICE", "true"), ("TRUNKLINE_RELAY_NUMBERS", "*")]).await;
+    let world = World::asking(&model, &[("TRUNKLINE_VOICE", "true"), ("TRUNKLINE_RELAY_NUMBERS", "*")]).await;
     let listen = json!({ "wait_for_speech": { "timeout_ms": 15_000 } });
     let steps = json!([listen, { "say": "in 60: call the plumber" }, listen, { "hang_up": true }]);
     world.control(Method::POST, "/calls", json!({ "from": ADA, "to": NUMBER, "steps": steps })).await;
@@ -194,7 +185,7 @@ async fn a_caller_is_promised_a_text_to_their_telephone() {
 #[tokio::test]
 async fn a_gateway_that_is_killed_sends_what_was_promised_once() {
     let model = secretary().await;
-    let mut world = world(&model, &[]).await;
+    let mut world = World::asking(&model, &[]).await;
     says(&world, ADA, "in 60: drink your tea").await;
     let id = conversation(&world).await;
     world.stop_gateway().await;
@@ -223,7 +214,7 @@ async fn a_gateway_that_is_killed_sends_what_was_promised_once() {
 #[tokio::test]
 async fn a_promise_that_cannot_be_kept_now_holds_up_no_other_one() {
     let model = secretary().await;
-    let world = world(&model, &[]).await;
+    let world = World::asking(&model, &[]).await;
     says(&world, ADA, "in 60: one").await;
     let first = conversation(&world).await;
     says(&world, BOB, "in 61: two").await;

@@ -26,15 +26,6 @@ async fn model(summary: Option<ModelAnswer>) -> ModelServer {
     ModelServer::start(script).await.unwrap()
 }
 
-async fn world(model: &ModelServer, env: &[(&str, &str)]) -> World {
-    let mut world = World::without_gateway(env).await;
-    world.set("TRUNKLINE_AGENT", "chat");
-    world.set("TRUNKLINE_MODEL", "m");
-    world.set("OPENAI_BASE_URL", model.base_url());
-    world.start_gateway().await;
-    world
-}
-
 /// A text and its answer; the conversation and the message at Twilio.
 async fn says(world: &World, text: &str) -> (String, String) {
     let before = world.answers(ADA).await.len();
@@ -60,7 +51,7 @@ async fn until_summary(world: &World, words: &str) -> Value {
 #[tokio::test]
 async fn a_fact_of_the_third_of_sixty_messages_is_in_the_prompt_of_the_last_by_the_models_summary() {
     let model = model(None).await;
-    let world = world(&model, &[("TRUNKLINE_SUMMARY_AFTER", "6")]).await;
+    let world = World::asking(&model, &[("TRUNKLINE_SUMMARY_AFTER", "6")]).await;
     for number in 0..30 {
         says(&world, if number == 1 { FACT } else { "How are you?" }).await;
     }
@@ -94,7 +85,7 @@ async fn a_summary_that_fails_or_stalls_costs_nobody_an_answer() {
     for answer in [ModelAnswer::Status(500, None), ModelAnswer::Stall(vec!["The".into()]), ModelAnswer::say(" ")] {
         let model = model(Some(answer)).await;
         let env = [("TRUNKLINE_SUMMARY_AFTER", "2"), ("TRUNKLINE_SUMMARY_DEADLINE", "1s")];
-        let world = world(&model, &env).await;
+        let world = World::asking(&model, &env).await;
         for _ in 0..8 {
             says(&world, "How are you?").await;
         }
@@ -111,7 +102,7 @@ async fn a_summary_that_fails_or_stalls_costs_nobody_an_answer() {
 #[tokio::test]
 async fn a_conversation_that_is_over_is_said_in_short_though_its_model_fails_also_after_a_restart() {
     let model = model(Some(ModelAnswer::Status(500, None))).await;
-    let mut world = world(&model, &[("TRUNKLINE_SUMMARY_AFTER", "2")]).await;
+    let mut world = World::asking(&model, &[("TRUNKLINE_SUMMARY_AFTER", "2")]).await;
     for number in 0..4 {
         says(&world, if number == 1 { FACT } else { "How are you?" }).await;
     }
@@ -135,7 +126,7 @@ async fn a_conversation_that_is_over_is_said_in_short_though_its_model_fails_als
 #[tokio::test]
 async fn what_a_model_refuses_to_say_in_short_is_selected() {
     let model = model(Some(ModelAnswer::Status(400, None))).await;
-    let world = world(&model, &[("TRUNKLINE_SUMMARY_AFTER", "2")]).await;
+    let world = World::asking(&model, &[("TRUNKLINE_SUMMARY_AFTER", "2")]).await;
     for number in 0..8 {
         says(&world, if number == 1 { FACT } else { "How are you?" }).await;
     }
@@ -212,7 +203,7 @@ async fn without_a_model_sentences_are_selected_and_what_is_taken_away_is_in_non
 #[tokio::test]
 async fn there_are_none_where_they_are_off() {
     let model = model(None).await;
-    let world = world(&model, &[("TRUNKLINE_SUMMARY_AFTER", "0")]).await;
+    let world = World::asking(&model, &[("TRUNKLINE_SUMMARY_AFTER", "0")]).await;
     for _ in 0..12 {
         says(&world, FACT).await;
     }

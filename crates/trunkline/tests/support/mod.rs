@@ -23,6 +23,7 @@ use trunkline::handlers::Handlers;
 use trunkline::telemetry::Telemetry;
 use trunkline::{Gateway, GatewayError, Server};
 use trunkline_emulator::{Account, AccountConfig, Emulator};
+use trunkline_testing::ModelServer;
 
 pub(crate) use database::{column, envelopes, outbox, recorded, rows};
 pub(crate) use http_agent::HttpAgentServer;
@@ -81,6 +82,16 @@ impl World {
     /// An emulator and a gateway through which texts flow. One answer per text unless `env` says otherwise.
     pub(crate) async fn start(env: &[(&str, &str)]) -> Self {
         let mut world = Self::without_gateway(env).await;
+        world.start_gateway().await;
+        world
+    }
+
+    /// As [`start`](Self::start), with an agent that asks a model.
+    pub(crate) async fn asking(model: &ModelServer, env: &[(&str, &str)]) -> Self {
+        let mut world = Self::without_gateway(env).await;
+        world.set("TRUNKLINE_AGENT", "chat");
+        world.set("TRUNKLINE_MODEL", "m");
+        world.set("OPENAI_BASE_URL", model.base_url());
         world.start_gateway().await;
         world
     }
